@@ -1,0 +1,136 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours is built alike: language mode 6 (from the tools version), strict memory
+/// safety, and a warning is an error.
+let settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: name + "Tests",
+        dependencies: [.target(name: name), "TestSupport"] + dependencies,
+        swiftSettings: settings
+    )
+}
+
+func systemLibrary(_ name: String, pkgConfig: String?, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "postern",
+    products: [
+        .executable(name: "postern", targets: ["postern"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // System libraries: a module map and a shim.h each.
+        systemLibrary("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
+        systemLibrary("CIdn", pkgConfig: "libidn2", apt: "libidn2-dev"),
+        systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
+        systemLibrary("CLinux", pkgConfig: nil, apt: "libc6-dev"),
+        systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
+        systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+
+        // Ground: text that is safe to print, system calls, the ring.
+        room("SafeText"),
+        room("LinuxIO", ["CLinux", system]),
+        room("RingBuffer", ["CLinux"]),
+
+        // Nouns: what passes between the rooms.
+        room("Records", ["SafeText"]),
+        room("MailEvents", ["Records", "SafeText"]),
+        room("Findings", ["MailEvents", "Records", "SafeText", crypto]),
+
+        // Verbs, in the order of a log line's way.
+        room("LogSources", ["Records", "LinuxIO", "CISAL", "CZstd", system]),
+        room("MailText", ["CIdn"]),
+        room("MailLog", ["Records", "MailEvents", "MailText", "SafeText"]),
+        room("Sigma", [yams]),
+        room("Memory", ["Records", "MailEvents"]),
+        room(
+            "Detection",
+            ["Records", "MailEvents", "Findings", "SafeText", "Sigma", "Memory", "CPCRE2", crypto]
+        ),
+        room(
+            "Evidence",
+            [
+                "Records", "MailEvents", "Findings", "SafeText", "LinuxIO", "CArchive", "CZstd", crypto,
+                system,
+            ]
+        ),
+        room("State", [grdb, sqlite, system]),
+        room("Alerting", ["Findings", "SafeText", "State", "LinuxIO"]),
+        room("Settings", [yams]),
+        room(
+            "Pipeline",
+            [
+                "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
+                "MailEvents", "MailLog", "MailText", "Memory", "Records", "RingBuffer", "SafeText",
+                "Sigma", "State", system,
+            ]
+        ),
+        .executableTarget(
+            name: "postern",
+            dependencies: [
+                "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
+                "MailEvents", "MailLog", "Memory", "Pipeline", "SafeText", "Settings", "Sigma",
+                "State", argumentParser, system,
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "PosternBench",
+            dependencies: ["RingBuffer", argumentParser],
+            swiftSettings: settings
+        ),
+
+        // Tests.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        tests(of: "RingBuffer"),
+        tests(of: "LinuxIO", [system]),
+        tests(of: "LogSources", ["LinuxIO", "Records", system]),
+        tests(of: "MailText"),
+        tests(of: "MailLog", ["MailEvents", "Records"]),
+        tests(of: "Sigma"),
+        tests(of: "Memory", ["MailEvents"]),
+        tests(of: "Detection", ["Findings", "MailEvents", "Memory", "Records", "Sigma"]),
+        tests(of: "Evidence", ["Findings", "LinuxIO", "Records", system]),
+        tests(of: "State", [grdb, sqlite, system]),
+        tests(of: "Settings"),
+        tests(of: "Alerting", ["Findings"]),
+        tests(of: "Pipeline", ["Findings"]),
+        tests(of: "SafeText"),
+        .testTarget(
+            name: "PosternTests",
+            dependencies: ["TestSupport"],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,57 @@
+public import State
+
+/// What sinks answered since the last call of ``Dispatcher/takeMarks()``: for the engine's thread
+/// to commit and then to give to ``Dispatcher/committed(_:)``.
+public struct DispatchMarks: Sendable {
+    struct Entry: Sendable {
+        var sink: Int
+        var mark: DispatchMark
+    }
+    var entries: [Entry] = []
+
+    init() {}
+
+    public var isEmpty: Bool { entries.isEmpty }
+    public var count: Int { entries.count }
+
+    /// Adds the marks to what the next commit writes. They are lost by a crash before it, and then
+    /// the same alerts are sent again: they need no durable commit.
+    public func add(to changes: inout Changes) {
+        for entry in entries {
+            let mark = entry.mark
+            switch mark.change {
+            case .none: break
+            case .acknowledged: changes.markAcknowledged(mark.number)
+            case .failed(let due):
+                changes.markFailed(mark.number, error: mark.error, dueMicroseconds: due)
+            case .abandoned: changes.abandon(mark.number, error: mark.error)
+            }
+        }
+    }
+
+    /// Abandons what waits for sinks that the settings no longer name; at most `limit` of them, so
+    /// it is called again until nothing is left.
+    ///
+    /// - Returns: how many dispatches it was.
+    public static func abandonOthers(
+        than sinks: [String],
+        in reader: StateReader,
+        limit: Int = 1_000,
+        to changes: inout Changes
+    ) throws(StateError) -> Int {
+        let known = Set(sinks)
+        var count = 0
+        var after: Int64 = 0
+        while count < limit {
+            let rows = try reader.undelivered(after: after, limit: 500)
+            guard let last = rows.last else { break }
+            after = last.number
+            for row in rows where row.state == .waiting && !known.contains(row.sink) {
+                changes.abandon(row.number, error: "the settings no longer name this sink")
+                count += 1
+                if count == limit { break }
+            }
+        }
+        return count
+    }
+}

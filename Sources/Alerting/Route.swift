@@ -1,0 +1,83 @@
+public import Findings
+public import State
+
+/// Which alerts a sink gets: those from `lowest` to `highest`.
+public struct Route: Sendable, Hashable {
+    /// ``Sink/name``.
+    public var sink: String
+    public var lowest: Severity
+    public var highest: Severity
+
+    public init(sink: String, lowest: Severity = .medium, highest: Severity = .critical) {
+        self.sink = sink
+        self.lowest = lowest
+        self.highest = highest
+    }
+}
+
+/// Makes outbox rows of alerts: one for each sink that is to have them.
+public struct Router: Sendable {
+    public let routes: [Route]
+    /// Alerts of events older than this are kept and shown, not sent: they come from back-fill.
+    /// nil: all are sent.
+    public let ageMicrosecondsMax: Int64?
+    /// Alerts and notices not sent for their age.
+    public private(set) var tooOldCount = 0
+
+    public init(routes: [Route], ageMicrosecondsMax: Int64?) {
+        self.routes = routes
+        self.ageMicrosecondsMax = ageMicrosecondsMax
+    }
+
+    /// The rows for one transition of an alert.
+    ///
+    /// - Parameters:
+    ///   - body: ``Alert/json(withEvidence:)``, as it is kept.
+    ///   - nowMicroseconds: µs since 1970; the age is counted to it from the event time.
+    public mutating func dispatches(
+        of alert: Alert,
+        body: [UInt8],
+        nowMicroseconds: Int64
+    ) -> [NewDispatch] {
+        rows(
+            alert.id.description,
+            Int64(alert.sequence),
+            alert.severity,
+            alert.microseconds,
+            body,
+            nowMicroseconds
+        )
+    }
+
+    /// The rows for a notice.
+    public mutating func dispatches(of notice: Notice, nowMicroseconds: Int64) -> [NewDispatch] {
+        rows(notice.id, 0, notice.severity, notice.microseconds, notice.json(), nowMicroseconds)
+    }
+
+    private mutating func rows(
+        _ id: String,
+        _ sequence: Int64,
+        _ severity: Severity,
+        _ microseconds: Int64,
+        _ body: [UInt8],
+        _ now: Int64
+    ) -> [NewDispatch] {
+        let (age, isBeyond) = now.subtractingReportingOverflow(microseconds)
+        if let ageMicrosecondsMax, isBeyond ? microseconds < 0 : age > ageMicrosecondsMax {
+            tooOldCount += 1
+            return []
+        }
+        return routes.filter { $0.lowest <= severity && severity <= $0.highest }.map { route in
+            NewDispatch(
+                alert: id,
+                sequence: sequence,
+                sink: route.sink,
+                severity: severity.rawValue,
+                body: body,
+                createdMicroseconds: now,
+                // At once, also when the clock is set back meanwhile.
+                dueMicroseconds: 0
+            )
+        }
+    }
+}

@@ -1,0 +1,42 @@
+/// One alert or notice as a sink gets it.
+public struct OutgoingAlert: Sendable, Hashable {
+    /// AlertID, or the event ID of a notice. With ``sequence`` it names the transition: a receiver
+    /// drops what it has under the same two, since after a crash the same may come again.
+    public var id: String
+    /// `event.sequence`.
+    public var sequence: Int64
+    /// The ECS JSON object, the same bytes in every attempt.
+    public var body: [UInt8]
+    /// Counts from 1.
+    public var attempt: Int
+
+    public init(id: String, sequence: Int64, body: [UInt8], attempt: Int) {
+        self.id = id
+        self.sequence = sequence
+        self.body = body
+        self.attempt = attempt
+    }
+}
+
+/// What a sink made of an alert. Texts are for the operator, in one line, without log text.
+public enum SinkAnswer: Sendable, Hashable {
+    /// The sink has it.
+    case accepted
+    /// Not now; later it may.
+    case failed(String)
+    /// Not in this form, however often it is tried.
+    case refused(String)
+}
+
+/// A place where alerts go.
+///
+/// A sink belongs to one thread of its own, so it may block, yet not for more than a few seconds:
+/// the program stops only when the attempt under way has ended. Later sinks that are asynchronous
+/// inside wait for their end in `send`.
+public protocol Sink: Sendable {
+    /// Names it in the outbox. No two sinks share one, and a restart does not change it.
+    var name: String { get }
+
+    /// Sends one alert, once.
+    mutating func send(_ alert: OutgoingAlert) -> SinkAnswer
+}

@@ -1,0 +1,159 @@
+import Glibc
+
+// The only file of this room that calls the kernel: a thread, a socket, a pipe, the local time.
+
+/// A thread of one sink.
+final class SinkThread: Sendable {
+    // A `pthread_t` is a number on Linux; it is joined once, by the owner.
+    private let thread: pthread_t
+
+    /// Runs `body` in a new thread, with all signals blocked: they are for the main thread, and a
+    /// pipe without a reader must not end the program.
+    init(_ body: @escaping @Sendable () -> Void) throws(DispatcherError) {
+        let start = Start(body: body)
+        var thread = pthread_t()
+        let handed = unsafe Unmanaged.passRetained(start)
+        // SAFETY: the retain is taken over by the thread, which starts exactly once.
+        let result = unsafe pthread_create(
+            &thread,
+            nil,
+            { raw in
+                guard let raw = unsafe raw else { return nil }
+                let start = unsafe Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
+                var signals = sigset_t()
+                unsafe sigfillset(&signals)
+                _ = unsafe pthread_sigmask(SIG_SETMASK, &signals, nil)
+                start.body()
+                return nil
+            },
+            handed.toOpaque()
+        )
+        guard result == 0 else {
+            unsafe handed.release()
+            throw DispatcherError(description: "a sink's thread: " + errorText(result))
+        }
+        self.thread = thread
+    }
+
+    /// Waits for its end. To be called once.
+    func join() { pthread_join(thread, nil) }
+
+    private final class Start: Sendable {
+        let body: @Sendable () -> Void
+
+        init(body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+}
+
+/// A Unix datagram socket that names its receiver with every datagram, so it finds a receiver
+/// that was started again.
+final class DatagramSocket: Sendable {
+    enum Result: Hashable {
+        case sent
+        /// The kernel or the receiver's buffer does not take one of this size.
+        case tooLong
+        case failed(String)
+    }
+
+    private let number: CInt
+
+    /// Longest path: `sun_path` has 108 bytes with the NUL (unix(7)).
+    static let pathBytesMax = 107
+
+    /// - Throws: when the process or the system has no descriptor left.
+    init() throws(DispatcherError) {
+        number = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { throw DispatcherError(description: "socket: " + errorText(errno)) }
+    }
+
+    deinit { if number >= 0 { close(number) } }
+
+    /// Sends one datagram without waiting.
+    ///
+    /// - Parameter path: of at most ``pathBytesMax`` bytes, not empty.
+    func send(_ bytes: [UInt8], to path: String) -> Result {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let name = Array(path.utf8)
+        precondition(!name.isEmpty)
+        precondition(name.count <= Self.pathBytesMax)
+        // SAFETY: `sun_path` has 108 bytes, zero all; at most 107 are copied into it.
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
+            unsafe field.copyBytes(from: name)
+        }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        while true {
+            // SAFETY: a `sockaddr_un` may be passed as the `sockaddr` that it begins with (unix(7)),
+            // with its own size; the kernel reads both buffers before the call returns.
+            let sent = unsafe withUnsafePointer(to: &address) { address in
+                unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    unsafe sendto(
+                        number,
+                        bytes,
+                        bytes.count,
+                        CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL),
+                        address,
+                        length
+                    )
+                }
+            }
+            if sent >= 0 { return .sent }
+            let cause = errno
+            switch cause {
+            case EINTR: continue
+            case EMSGSIZE: return .tooLong
+            default: return .failed("sendto: " + errorText(cause))
+            }
+        }
+    }
+}
+
+/// Writes to a descriptor that somebody else owns and that may be a pipe whose reader is slow.
+struct OutputStream: Sendable {
+    enum Result: Hashable {
+        /// So many bytes, at least 1.
+        case wrote(Int)
+        /// There was no room in time.
+        case full
+        case failed(String)
+    }
+
+    let number: CInt
+
+    /// Writes a part of `bytes`, which are not empty, and waits at most so long for room.
+    func write(_ bytes: ArraySlice<UInt8>, waitMilliseconds: CInt) -> Result {
+        var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+        // SAFETY: one entry, as it says.
+        let ready = unsafe Glibc.poll(&poll, 1, waitMilliseconds)
+        if ready == 0 { return .full }
+        if ready < 0 { return errno == EINTR ? .full : .failed("poll: " + errorText(errno)) }
+        // No more than a page: a pipe that poll(2) calls writable has room for PIPE_BUF bytes, and
+        // a longer write would block (pipe(7)).
+        let part = Array(bytes.prefix(4_096))
+        // SAFETY: `part` has as many bytes as it says.
+        let written = unsafe Glibc.write(number, part, part.count)
+        if written > 0 { return .wrote(written) }
+        let cause = errno
+        return cause == EAGAIN || cause == EINTR ? .full : .failed("write: " + errorText(cause))
+    }
+}
+
+/// Seconds east of UTC of this machine's zone at a moment, seconds since 1970.
+func localSecondsEast(at seconds: Int64) -> Int {
+    var moment = time_t(seconds)
+    var parts = unsafe tm()
+    // SAFETY: both live through the call, which keeps neither.
+    guard unsafe localtime_r(&moment, &parts) != nil else { return 0 }
+    return unsafe Int(parts.tm_gmtoff)
+}
+
+/// This process.
+func processID() -> Int32 { getpid() }
+
+/// What an errno means, in English.
+func errorText(_ cause: CInt) -> String {
+    var text = [CChar](repeating: 0, count: 128)
+    // SAFETY: `text` has as many bytes as it says, and the last stays 0.
+    guard unsafe strerror_r(cause, &text, text.count - 1) == 0 else { return "error \(cause)" }
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

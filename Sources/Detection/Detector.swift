@@ -1,0 +1,692 @@
+public import Findings
+public import MailEvents
+public import Memory
+import Records
+public import Sigma
+import SafeText
+
+/// One change of an alert, with what its evidence needs.
+public struct Transition: Sendable {
+    public var alert: Alert
+    /// The events that are its proof, in the order in which they joined.
+    public var events: [SendEvent]
+    /// The assemblies that they came from, each once.
+    public var serials: [UInt64]
+    /// For a reopened alert: how it stood before.
+    public var prior: PriorEpisode?
+    /// The text of the rule and of all that it builds on.
+    public var ruleText: String
+}
+
+/// Evaluates events: enriches them from the memory, matches the rules, moves the windows, opens,
+/// updates, reopens and resolves alerts.
+///
+/// A pure, deterministic state machine (architecture §2.4): its time is the log's, and nothing in it
+/// depends on a clock, on the order of a `Dictionary`, or on the machine.
+public struct Detector: ~Copyable, Sendable {
+    public let limits: DetectionLimits
+    public private(set) var counters = DetectionCounters()
+    public var memory: AccountMemory
+    /// The log's time: the latest believed stamp.
+    public private(set) var now: Int64 = 0
+
+    private let zone: @Sendable (Int64) -> Int64
+    private var submittedRules: RuleMatcher
+    private var settledRules: RuleMatcher
+    public let hasSettledRules: Bool
+    private let usedFields: [Bool]
+    private let usesEveryField: Bool
+
+    let correlations: [Correlation]
+    /// By detection rule: the correlations that it wakes, and its position in each.
+    private let wokenByDetection: [[(correlation: Int, position: Int)]]
+    private let wokenByCorrelation: [[(correlation: Int, position: Int)]]
+
+    var groups: [CorrelationGroups]
+    var held = HeldEvents()
+    var timers = TimerQueue()
+    private var fields: EventFields
+    private var matches: [Int] = []
+    private var keyScratch = BinaryWriter(reserving: 128)
+    public private(set) var transitions: [Transition] = []
+    /// Notices to be raised: a limit was met for the first time.
+    public private(set) var notices: [Notice] = []
+
+    /// - Parameters:
+    ///   - rules: the checked rules.
+    ///   - memory: what is remembered.
+    ///   - zone: seconds east of UTC at a moment, for days.
+    ///   - mistakes: gets what only compiling finds, such as a bad regular expression.
+    public init(
+        rules: RuleSet,
+        memory: AccountMemory,
+        limits: DetectionLimits = DetectionLimits(),
+        zone: @escaping @Sendable (Int64) -> Int64,
+        mistakes: inout [Mistake]
+    ) {
+        self.limits = limits
+        self.memory = memory
+        self.zone = zone
+        var table = EventField.table
+        let settledFields: Set<FieldIndex> = [EventField.outcome.index, EventField.delivery.index]
+        // Which rules name the outcome is known once they are compiled.
+        var ignored: [Mistake] = []
+        let probe = MatchPlan(rules, fields: &table, mistakes: &ignored)
+        let isSettled = rules.detections.indices.map { index in
+            probe.fieldsUsed(by: index).contains { settledFields.contains($0) }
+        }
+        let submittedPlan = MatchPlan(rules, fields: &table, mistakes: &mistakes) {
+            !isSettled[$0]
+        }
+        let settledPlan = MatchPlan(rules, fields: &table, mistakes: &mistakes) { isSettled[$0] }
+        hasSettledRules = isSettled.contains(true)
+
+        let compiled = CorrelationCompiler(rules: rules, fields: &table)
+        correlations = compiled.correlations
+        wokenByDetection = compiled.wokenByDetection
+        wokenByCorrelation = compiled.wokenByCorrelation
+        groups = compiled.correlations.map { _ in CorrelationGroups() }
+
+        var used = [Bool](repeating: false, count: table.count)
+        for index in rules.detections.indices {
+            for field in probe.fieldsUsed(by: index) { used[field.position] = true }
+        }
+        usedFields = used
+        usesEveryField = rules.detections.indices.contains { probe.searchesEveryField($0) }
+        submittedRules = RuleMatcher(submittedPlan)
+        settledRules = RuleMatcher(settledPlan)
+        fields = EventFields(fieldCount: table.count)
+    }
+
+    /// The day of a moment in the log's zone, counted from 1970.
+    public func day(_ microseconds: Int64) -> Int {
+        let seconds = floorDivide(microseconds, by: 1_000_000).quotient
+        return Int(floorDivide(seconds + zone(seconds), by: 86_400).quotient)
+    }
+
+    /// Forgets the transitions and notices that were taken.
+    public mutating func clearFindings() {
+        transitions.removeAll(keepingCapacity: true)
+        notices.removeAll(keepingCapacity: true)
+    }
+
+    /// How many events are held that were not at the last call: their lines are wanted.
+    public mutating func takeNewHolds() -> Int { held.takeNewCount() }
+
+    /// The assemblies of events that are not held any more since the last call, one for each event.
+    public mutating func takeReleased() -> [UInt64] { held.takeReleasedSerials() }
+
+    // MARK: Time
+
+    /// A believed stamp: what is due until then comes out first.
+    @inline(__always)
+    public mutating func moveTime(to microseconds: Int64) {
+        guard microseconds > now else { return }
+        now = microseconds
+        if let due = timers.firstDue, due <= microseconds { fireTimers() }
+    }
+
+    private mutating func fireTimers() {
+        while let timer = timers.pop(until: now) {
+            let index = timer.correlation
+            guard let number = groups[index].number(serial: timer.group) else { continue }
+            let correlation = correlations[index]
+            if let due = groups[index][number].due(correlation, lateness: limits.latenessMicroseconds) {
+                if due > timer.due || due > now {
+                    timers.push(TimerQueue.Timer(due: due, correlation: index, group: timer.group))
+                    continue
+                }
+                if groups[index][number].episode?.isOpen ?? false {
+                    resolve(index, number, at: due)
+                    schedule(index, number)
+                    continue
+                }
+            }
+            remove(index, number)
+        }
+    }
+
+    private mutating func schedule(_ index: Int, _ number: Int) {
+        let due = groups[index][number].due(
+            correlations[index],
+            lateness: limits.latenessMicroseconds
+        )
+        guard let due else { return }
+        timers.push(
+            TimerQueue.Timer(due: due, correlation: index, group: groups[index][number].serial)
+        )
+    }
+
+    private mutating func remove(_ index: Int, _ number: Int) {
+        for entry in groups[index][number].window.entries { held.giveBack(entry.held) }
+        for event in groups[index][number].episode?.events ?? [] { held.giveBack(event) }
+        groups[index].remove(number)
+    }
+
+    // MARK: Events
+
+    /// A copy of a message came to a mailbox here, or to another server.
+    ///
+    /// - Parameter domain: the recipient's, in canonical form.
+    public mutating func delivered(to domain: Span<UInt8>, isLocal: Bool) {
+        memory.delivered(to: memory.hash(domain), isLocal: isLocal)
+    }
+
+    /// Mail came to a mailbox here.
+    ///
+    /// - Parameters:
+    ///   - senderDomain: canonical domain of the envelope sender.
+    ///   - mailbox: the recipient as an account in canonical form.
+    ///   - domain: its domain in canonical form.
+    public mutating func heard(
+        from senderDomain: Span<UInt8>,
+        by mailbox: Span<UInt8>,
+        domain: Span<UInt8>,
+        microseconds: Int64
+    ) {
+        delivered(to: domain, isLocal: true)
+        let account = memory.account(mailbox)
+        memory.heard(account, from: memory.hash(senderDomain), day: day(microseconds))
+    }
+
+    /// The first evaluation of an event: account, subject and recipient are known.
+    ///
+    /// - Parameters:
+    ///   - event: gets its derived facts.
+    ///   - earlier: the facts of another recipient of the same message at the same domain.
+    ///   - stated: the facts of a bundle that is verified, in place of the memory's.
+    /// - Returns: whether a window or an alert holds the event from now on.
+    public mutating func submitted(
+        _ event: inout SendEvent,
+        key: (serial: UInt64, recipient: UInt32),
+        earlier: DerivedFacts?,
+        stated: DerivedFacts?
+    ) -> Bool {
+        counters.submitted += 1
+        event.phase = .submitted
+        enrich(&event, earlier: earlier, stated: stated)
+        fill(event)
+        submittedRules.evaluate(fields, into: &matches)
+        guard !matches.isEmpty else { return false }
+        return correlate(event, key)
+    }
+
+    /// The second evaluation: the first final outcome is known. The event carries the facts that
+    /// were frozen at its submission.
+    public mutating func settled(
+        _ event: inout SendEvent,
+        key: (serial: UInt64, recipient: UInt32)
+    ) -> Bool {
+        event.phase = .settled
+        noteOutcome(event, key)
+        guard hasSettledRules else { return false }
+        fill(event)
+        settledRules.evaluate(fields, into: &matches)
+        guard !matches.isEmpty else { return false }
+        return correlate(event, key)
+    }
+
+    /// What became of an event that was not settled: its latest state, for the counts of outcomes.
+    public mutating func noteOutcome(
+        _ event: SendEvent,
+        _ key: (serial: UInt64, recipient: UInt32)
+    ) {
+        guard let id = held.id(serial: key.serial, recipient: key.recipient) else { return }
+        held.settle(id, delivery: event.delivery, microseconds: event.settledMicroseconds)
+    }
+
+    private mutating func enrich(
+        _ event: inout SendEvent,
+        earlier: DerivedFacts?,
+        stated: DerivedFacts?
+    ) {
+        let day = day(event.submittedMicroseconds)
+        memory.sawDay(day)
+        let isReceipt = event.receipt != .none
+        if isReceipt { counters.receipts += 1 }
+        let account = memory.account(event.text.span.extracting(event.account.indices))
+        let domain = memory.hash(event.text.span.extracting(event.domain.indices))
+        var facts = memory.facts(account, domain: domain, day: day)
+        if !event.text[event.account.indices].contains(UInt8(ascii: "@")) {
+            // The mailboxes of a bare login are not known.
+            facts.domainHeardDays = nil
+        }
+        if let earlier {
+            facts.isDomainUnseen = earlier.isDomainUnseen
+            facts.domainHeardDays = earlier.domainHeardDays
+        }
+        if let stated { facts = stated }
+        event.facts = facts
+        if event.domain.isPresent {
+            memory.wrote(account, to: domain, day: day, isReceipt: isReceipt)
+        }
+    }
+
+    // MARK: Fields
+
+    private mutating func fill(_ event: SendEvent) {
+        fields.reset()
+        for field in EventField.allCases where usesEveryField || usedFields[field.rawValue] {
+            set(field, of: event)
+        }
+    }
+
+    private mutating func set(_ field: EventField, of event: SendEvent) {
+        switch field {
+        case .timestamp: fields.setText(rfc3339(microseconds: event.microseconds), at: field.index)
+        case .userName: setText(event.user, event, field)
+        case .sourceIP: setText(event.sourceIP, event, field)
+        case .sourceDomain: setText(event.sourceDomain, event, field)
+        case .localID: setText(event.queueID, event, field)
+        case .messageID: setText(event.messageID, event, field)
+        case .sender: setText(event.sender, event, field)
+        case .recipient: setText(event.recipient, event, field)
+        case .domain: setText(event.domain, event, field)
+        case .subject: setText(event.subject, event, field)
+        case .outcome: fields.setText(event.delivery.outcome, at: field.index)
+        case .delivery: fields.setText(event.delivery.name, at: field.index)
+        case .host: setText(event.host, event, field)
+        case .dialect: fields.setText(event.dialect.rawValue, at: field.index)
+        case .ambiguous: fields.set(.bool(event.isAmbiguous), at: field.index)
+        case .phase: fields.setText(event.phase.name, at: field.index)
+        case .receipt: if let name = event.receipt.name { fields.setText(name, at: field.index) }
+        case .receiptEvidence:
+            if let name = event.receiptEvidence.name { fields.setText(name, at: field.index) }
+        case .payload: setText(event.payload, event, field)
+        case .domainUnseen: fields.set(.bool(event.facts.isDomainUnseen), at: field.index)
+        case .domainHeardDays:
+            if let days = event.facts.domainHeardDays {
+                fields.set(.integer(Int64(days)), at: field.index)
+            }
+        case .domainInternal: fields.set(.bool(event.facts.isDomainInternal), at: field.index)
+        case .accountAgeDays:
+            fields.set(.integer(Int64(event.facts.accountAgeDays)), at: field.index)
+        case .memoryDays: fields.set(.integer(Int64(event.facts.memoryDays)), at: field.index)
+        }
+    }
+
+    private mutating func setText(_ range: TextRange, _ event: SendEvent, _ field: EventField) {
+        guard range.isPresent else { return }
+        fields.setText(event.text.span.extracting(range.indices), at: field.index)
+    }
+
+    // MARK: Correlations
+
+    /// Carries the matches of an event into the correlations that they wake, and theirs into those
+    /// that build on them. An event wakes the same correlation once for each of its rules.
+    private mutating func correlate(
+        _ event: SendEvent,
+        _ key: (serial: UInt64, recipient: UInt32)
+    ) -> Bool {
+        var woken: [(correlation: Int, position: Int)] = []
+        for rule in matches { woken += wokenByDetection[rule] }
+        guard !woken.isEmpty else { return false }
+        woken.sort { ($0.correlation, $0.position) < ($1.correlation, $1.position) }
+        // The groups and values need fields that no rule tests.
+        for field in EventField.allCases where !(usesEveryField || usedFields[field.rawValue]) {
+            set(field, of: event)
+        }
+        let isLate = event.microseconds < now - limits.latenessMicroseconds
+        if isLate { counters.lateEvents += 1 }
+        let id =
+            held.id(serial: key.serial, recipient: key.recipient)
+            ?? held.insert(event, serial: key.serial, recipient: key.recipient)
+        var next = 0
+        while next < woken.count {
+            let (correlation, position) = woken[next]
+            next += 1
+            guard
+                enter(correlation, position, event: event, id: id, isLate: isLate),
+                !wokenByCorrelation[correlation].isEmpty
+            else { continue }
+            for further in wokenByCorrelation[correlation]
+            where !woken.contains(where: { $0 == further }) {
+                woken.append(further)
+            }
+        }
+        held.dropIfUnused(id)
+        return held[id] != nil
+    }
+
+    /// Puts an event into its group's window.
+    ///
+    /// - Returns: whether the condition holds after it.
+    private mutating func enter(
+        _ index: Int,
+        _ position: Int,
+        event: SendEvent,
+        id: HeldID,
+        isLate: Bool
+    ) -> Bool {
+        let correlation = correlations[index]
+        guard let groupValues = groupValues(correlation.groupFields[position], event) else {
+            return false
+        }
+        keyScratch.removeAll()
+        for value in groupValues { keyScratch.write(value) }
+        let known = groups[index].number(key: keyScratch.bytes)
+        if isLate {
+            if let known, groups[index][known].episode?.isOpen ?? false {
+                groups[index].change(known) { $0.episode?.degrade("late") }
+            }
+            return false
+        }
+        let number: Int
+        if let known {
+            number = known
+        } else {
+            if groups[index].count >= limits.groupsMax { dropIdlestGroup(index) }
+            number = groups[index].insert(key: keyScratch.bytes, values: groupValues)
+        }
+        let entry = WindowEntry(
+            microseconds: event.microseconds,
+            rule: UInt8(truncatingIfNeeded: position),
+            held: id,
+            value: valueHash(correlation.valueFields, event),
+            number: correlation.valueFields.first.flatMap { numberValue($0) }
+        )
+        held.use(id)
+        let wasScheduled = known != nil
+        var inserted: (index: Int, left: [WindowEntry]) = (0, [])
+        groups[index].change(number) { group in
+            inserted = group.window.insert(
+                entry,
+                timespan: correlation.timespan,
+                lateness: limits.latenessMicroseconds,
+                countMax: limits.windowEventsMax
+            )
+        }
+        for left in inserted.left { held.giveBack(left.held) }
+        if groups[index][number].window.wasFull {
+            counters.windowsFull += 1
+            groups[index].change(number) { $0.episode?.degrade("window-full") }
+        }
+        if groups[index][number].episode?.isOpen ?? false { join(entry, index, number) }
+
+        var holdsAtEvent = false
+        if inserted.index >= 0 {
+            for later in inserted.index..<groups[index][number].window.count {
+                let window = groups[index][number].window
+                guard correlation.holds(window, endingAt: later) else { continue }
+                if later == inserted.index { holdsAtEvent = true }
+                if correlation.raisesAlert { match(index, number, endingAt: later) }
+            }
+        }
+        if !wasScheduled { schedule(index, number) }
+        shrinkIfNeeded(index)
+        return holdsAtEvent
+    }
+
+    /// The group-by values in canonical form; nil when one is missing.
+    private func groupValues(_ wanted: [FieldIndex], _ event: SendEvent) -> [[UInt8]]? {
+        var values: [[UInt8]] = []
+        for field in wanted {
+            guard let value = canonicalValue(field, event) else { return nil }
+            values.append(value)
+        }
+        return values
+    }
+
+    /// Accounts and domains compare in canonical form, all other fields as they are.
+    private func canonicalValue(_ field: FieldIndex, _ event: SendEvent) -> [UInt8]? {
+        if field == EventField.userName.index {
+            return event.account.isPresent ? Array(event.text[event.account.indices]) : nil
+        }
+        switch fields.value(at: field.position) {
+        case .absent, .null: return nil
+        case .bool(let value): return Array((value ? "true" : "false").utf8)
+        case .integer(let value): return Array(String(value).utf8)
+        case .number(let value): return Array(Number(value).text.utf8)
+        case .text(let range): return Array(fields.bytes[range])
+        }
+    }
+
+    private func valueHash(_ wanted: [FieldIndex], _ event: SendEvent) -> UInt64 {
+        guard !wanted.isEmpty else { return 0 }
+        var writer = BinaryWriter()
+        for field in wanted {
+            guard let value = canonicalValue(field, event) else { return 0 }
+            writer.write(value)
+        }
+        return keyedHash(writer.bytes, seed: memory.seed) | 1
+    }
+
+    private func numberValue(_ field: FieldIndex) -> Number? {
+        switch fields.value(at: field.position) {
+        case .integer(let value): Number(value)
+        case .number(let value): Number(value)
+        case .text(let range): Number(decimal: fields.bytes.span.extracting(range))
+        case .absent, .null, .bool: nil
+        }
+    }
+
+    private mutating func dropIdlestGroup(_ index: Int) {
+        guard let number = groups[index].idlest else { return }
+        counters.groupsLeft += 1
+        raiseLimitNotice("groups of rule \(correlations[index].head.id)")
+        if groups[index][number].episode?.isOpen ?? false {
+            groups[index].change(number) { $0.episode?.degrade("groups-full") }
+            resolve(index, number, at: now, reason: "limit")
+        }
+        remove(index, number)
+    }
+
+    /// Keeps the events that are held within their bound: the idlest groups leave first.
+    private mutating func shrinkIfNeeded(_ index: Int) {
+        while held.byteCount > limits.heldBytesMax, groups[index].count > 1 {
+            dropIdlestGroup(index)
+        }
+    }
+
+    private mutating func raiseLimitNotice(_ what: String) {
+        let message = "A limit was reached: \(what); the longest idle ones were let go."
+        guard counters.groupsLeft == 1 else { return }
+        notices.append(
+            Notice(
+                name: "postern_limit",
+                id: base32(Array("limit:\(what)".utf8)),
+                microseconds: now,
+                severity: .medium,
+                message: message
+            )
+        )
+    }
+
+    // MARK: Alerts
+
+    /// An event joins an alert that is open.
+    private mutating func join(_ entry: WindowEntry, _ index: Int, _ number: Int) {
+        guard var episode = groups[index][number].episode else { return }
+        count(entry, correlations[index], in: &episode)
+        add(entry.held, to: &episode)
+        groups[index].change(number) { $0.episode = episode }
+    }
+
+    private func count(
+        _ entry: WindowEntry,
+        _ correlation: Correlation,
+        in episode: inout Episode
+    ) {
+        episode.start = min(episode.start, entry.microseconds)
+        episode.end = max(episode.end, entry.microseconds)
+        guard correlation.kind == .valueCount else {
+            episode.count += 1
+            return
+        }
+        guard entry.value != 0, episode.values.count < 100_000 else { return }
+        episode.values.insert(entry.value)
+        episode.count = episode.values.count
+    }
+
+    private mutating func add(_ id: HeldID, to episode: inout Episode) {
+        guard episode.events.count < limits.alertEventsMax else {
+            episode.eventsLeftOut += 1
+            counters.eventsLeftOut += 1
+            episode.degrade("events-left-out")
+            return
+        }
+        // One event may wake a correlation by several of its rules.
+        guard episode.events.last != id else { return }
+        episode.events.append(id)
+        held.use(id)
+    }
+
+    /// The condition holds in the window that ends at `last`.
+    private mutating func match(_ index: Int, _ number: Int, endingAt last: Int) {
+        let correlation = correlations[index]
+        let group = groups[index][number]
+        let time = group.window.entries[last].microseconds
+        if var episode = group.episode {
+            switch episode.state {
+            case .open:
+                episode.lastMatch = max(episode.lastMatch, time)
+                let isDue =
+                    episode.count >= episode.nextUpdateCount
+                    && time - episode.lastUpdate >= limits.updateMicrosecondsMin
+                if isDue {
+                    while episode.nextUpdateCount <= episode.count { episode.nextUpdateCount *= 2 }
+                    episode.lastUpdate = time
+                    episode.sequence += 1
+                }
+                groups[index].change(number) { $0.episode = episode }
+                if isDue { emit(.updated, index, number, at: time) }
+                return
+            case .resolved(let resolved):
+                let id = alertID(group, correlation, endingAt: last)
+                if time < resolved + correlation.silence || id == episode.id {
+                    reopen(episode, index, number, endingAt: last)
+                    return
+                }
+            }
+        }
+        let range = group.window.range(endingAt: last, timespan: correlation.timespan)
+        var episode = Episode(
+            id: alertID(group, correlation, endingAt: last),
+            start: group.window.entries[range.lowerBound].microseconds,
+            match: time,
+            threshold: correlation.threshold
+        )
+        begin(&episode, group, correlation, range)
+        counters.alertsOpened += 1
+        groups[index].change(number) { $0.episode = episode }
+        emit(.opened, index, number, at: time)
+    }
+
+    private mutating func reopen(
+        _ old: Episode,
+        _ index: Int,
+        _ number: Int,
+        endingAt last: Int
+    ) {
+        let correlation = correlations[index]
+        let group = groups[index][number]
+        let range = group.window.range(endingAt: last, timespan: correlation.timespan)
+        let time = group.window.entries[last].microseconds
+        var episode = old
+        if case .resolved(let resolved) = old.state {
+            episode.prior = PriorEpisode(
+                id: old.id,
+                sequence: old.sequence,
+                resolvedMicroseconds: resolved
+            )
+        }
+        episode.state = .open
+        episode.sequence += 1
+        episode.lastMatch = time
+        episode.lastUpdate = time
+        begin(&episode, group, correlation, range)
+        groups[index].change(number) { $0.episode = episode }
+        emit(.reopened, index, number, at: time)
+        schedule(index, number)
+    }
+
+    /// The events of the window are the first of the episode.
+    private mutating func begin(
+        _ episode: inout Episode,
+        _ group: CorrelationGroups.Group,
+        _ correlation: Correlation,
+        _ range: Range<Int>
+    ) {
+        for entry in group.window.entries[range] {
+            count(entry, correlation, in: &episode)
+            add(entry.held, to: &episode)
+        }
+        if group.window.wasFull { episode.degrade("window-full") }
+        while episode.nextUpdateCount <= episode.count { episode.nextUpdateCount *= 2 }
+    }
+
+    private func alertID(
+        _ group: CorrelationGroups.Group,
+        _ correlation: Correlation,
+        endingAt last: Int
+    ) -> AlertID {
+        let range = group.window.range(endingAt: last, timespan: correlation.timespan)
+        return AlertID(
+            rule: correlation.head.id,
+            group: group.values,
+            earliestMicroseconds: group.window.entries[range.lowerBound].microseconds
+        )
+    }
+
+    private mutating func resolve(
+        _ index: Int,
+        _ number: Int,
+        at time: Int64,
+        reason: String? = nil
+    ) {
+        groups[index].change(number) { group in
+            group.episode?.sequence += 1
+            group.episode?.state = .resolved(microseconds: time)
+        }
+        emit(.resolved, index, number, at: time, reason: reason)
+        let events = groups[index][number].episode?.events ?? []
+        groups[index].change(number) { group in
+            group.episode?.events = []
+            group.episode?.values = []
+            group.episode?.count = 0
+            group.episode?.eventsLeftOut = 0
+            group.episode?.degraded = []
+        }
+        for event in events { held.giveBack(event) }
+    }
+
+    private mutating func emit(
+        _ action: AlertAction,
+        _ index: Int,
+        _ number: Int,
+        at time: Int64,
+        reason: String? = nil
+    ) {
+        let correlation = correlations[index]
+        let group = groups[index][number]
+        guard let episode = group.episode else { return }
+        let proof = episode.events.compactMap { held[$0] }
+        let events = proof.map(\.event)
+        var alert = AlertWriter(correlation: correlation, episode: episode, events: events)
+            .alert(action, at: time, group: group.values)
+        alert.reason = reason
+        if memory.counters.domainsForgotten > 0,
+            events.contains(where: { event in
+                memory.isKnownForgetful(event.text.span.extracting(event.account.indices))
+            })
+        {
+            alert.degraded.append("memory-full")
+        }
+        var serials: [UInt64] = []
+        var seen: Set<UInt64> = []
+        for event in proof where seen.insert(event.serial).inserted { serials.append(event.serial) }
+        transitions.append(
+            Transition(
+                alert: alert,
+                events: events,
+                serials: serials,
+                prior: episode.prior,
+                ruleText: correlation.closureText
+            )
+        )
+    }
+
+    // MARK: Stored form
+
+    mutating func restoreClock(_ microseconds: Int64) { now = microseconds }
+}

@@ -1,0 +1,54 @@
+
+/// The fields of a SendEvent that rules can name (architecture §9, rules.md).
+///
+/// Their positions in the field table are those of this list.
+enum EventField: Int, CaseIterable {
+    case timestamp, userName, sourceIP, sourceDomain, localID, messageID, sender, recipient
+    case domain, subject, outcome, delivery, host, dialect, ambiguous, phase, receipt
+    case receiptEvidence, payload, domainUnseen, domainHeardDays, domainInternal
+    case accountAgeDays, memoryDays
+
+    var name: String {
+        switch self {
+        case .timestamp: "@timestamp"
+        case .userName: "user.name"
+        case .sourceIP: "source.ip"
+        case .sourceDomain: "source.domain"
+        case .localID: "email.local_id"
+        case .messageID: "email.message_id"
+        case .sender: "email.sender.address"
+        case .recipient: "email.to.address"
+        case .domain: "destination.domain"
+        case .subject: "email.subject"
+        case .outcome: "event.outcome"
+        case .delivery: "postern.delivery"
+        case .host: "host.name"
+        case .dialect: "postern.dialect"
+        case .ambiguous: "postern.ambiguous"
+        case .phase: "postern.phase"
+        case .receipt: "postern.receipt"
+        case .receiptEvidence: "postern.receipt_evidence"
+        case .payload: "postern.payload"
+        case .domainUnseen: "postern.domain_unseen"
+        case .domainHeardDays: "postern.domain_heard_days"
+        case .domainInternal: "postern.domain_internal"
+        case .accountAgeDays: "postern.account_age_days"
+        case .memoryDays: "postern.memory_days"
+        }
+    }
+
+    static let table = FieldTable(allCases.map(\.name))
+
+    var index: FieldIndex { FieldIndex(position: rawValue) }
+}
+
+/// Names of all fields that an event can have, for warnings about others.
+public let eventFieldNames: [String] = EventField.allCases.map(\.name)
+
+/// Fields that no event of this version has, but rules may name: they are absent (rules.md).
+public let futureFieldNames: [String] = [
+    "postern.bait", "postern.bait_evidence", "postern.bait_age_seconds", "postern.bait_sender",
+    "postern.bait_third_party", "postern.domain_accounts", "postern.domain_unseen_by_server",
+    "postern.unseen_domains_1h", "postern.unseen_domains_24h", "postern.receipts_24h",
+    "postern.ndr_24h", "postern.unseen_surprise", "postern.receipt_surprise",
+]

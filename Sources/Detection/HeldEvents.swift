@@ -1,0 +1,151 @@
+public import MailEvents
+import Records
+
+/// Names an event that a window or an alert holds, across restarts.
+@frozen
+public struct HeldID: Hashable, Comparable, Sendable {
+    public var rawValue: UInt64
+
+    @inlinable
+    public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+
+    @inlinable
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// An event that somebody still needs, with what was known before it.
+public struct HeldEvent: Sendable {
+    public var event: SendEvent
+    /// The assembly that it came from.
+    public var serial: UInt64
+    public var recipient: UInt32
+    /// Windows and alerts that hold it.
+    var uses = 0
+
+    /// About how much memory it takes.
+    var byteCount: Int { event.text.count + 320 }
+}
+
+/// The events that windows and alerts hold, each once however many hold it.
+struct HeldEvents: Sendable {
+    private var events: [HeldID: HeldEvent] = [:]
+    private var byAssembly: [UInt64: [HeldID]] = [:]
+    private var nextID: UInt64 = 1
+    private(set) var byteCount = 0
+    private(set) var changed: [HeldID] = []
+    private(set) var released: [(id: HeldID, serial: UInt64)] = []
+    /// Events that were taken in since ``takeNewCount()``.
+    private var newCount = 0
+    /// Serials of events that were let go since ``takeReleasedSerials()``.
+    private var releasedSerials: [UInt64] = []
+
+    subscript(id: HeldID) -> HeldEvent? { events[id] }
+
+    /// Takes an event in, with no use yet.
+    mutating func insert(_ event: SendEvent, serial: UInt64, recipient: UInt32) -> HeldID {
+        let id = HeldID(nextID)
+        nextID += 1
+        var copy = event
+        // Only what the event says, not the room that its storage had.
+        copy.text = Array(event.text)
+        let held = HeldEvent(event: copy, serial: serial, recipient: recipient)
+        events[id] = held
+        byAssembly[serial, default: []].append(id)
+        byteCount += held.byteCount
+        changed.append(id)
+        newCount += 1
+        return id
+    }
+
+    mutating func takeNewCount() -> Int {
+        defer { newCount = 0 }
+        return newCount
+    }
+
+    mutating func takeReleasedSerials() -> [UInt64] {
+        guard !releasedSerials.isEmpty else { return [] }
+        defer { releasedSerials.removeAll(keepingCapacity: true) }
+        return releasedSerials
+    }
+
+    mutating func use(_ id: HeldID) {
+        events[id]?.uses += 1
+    }
+
+    /// Gives a use back; at the last one the event is let go.
+    mutating func giveBack(_ id: HeldID) {
+        guard let uses = events[id]?.uses else { return }
+        if uses > 1 {
+            events[id]?.uses = uses - 1
+            return
+        }
+        drop(id)
+    }
+
+    /// Lets an event go that was just taken in and that nobody came to use.
+    mutating func dropIfUnused(_ id: HeldID) {
+        guard events[id]?.uses == 0 else { return }
+        drop(id)
+        releasedSerials.removeLast()
+        newCount -= 1
+    }
+
+    private mutating func drop(_ id: HeldID) {
+        guard let held = events.removeValue(forKey: id) else { return }
+        byteCount -= held.byteCount
+        byAssembly[held.serial]?.removeAll { $0 == id }
+        if byAssembly[held.serial]?.isEmpty ?? false { byAssembly[held.serial] = nil }
+        released.append((id, held.serial))
+        releasedSerials.append(held.serial)
+    }
+
+    /// The held event of an assembly's recipient.
+    func id(serial: UInt64, recipient: UInt32) -> HeldID? {
+        byAssembly[serial]?.first { events[$0]?.recipient == recipient }
+    }
+
+    mutating func settle(_ id: HeldID, delivery: Delivery, microseconds: Int64) {
+        events[id]?.event.delivery = delivery
+        events[id]?.event.settledMicroseconds = microseconds
+        changed.append(id)
+    }
+
+    mutating func clearChanges() {
+        changed.removeAll(keepingCapacity: true)
+        released.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Stored form
+
+    func write(_ id: HeldID, to writer: inout BinaryWriter) -> Bool {
+        guard let held = events[id] else { return false }
+        writer.write(UInt8(1))
+        writer.write(held.serial)
+        writer.write(held.recipient)
+        held.event.write(to: &writer)
+        return true
+    }
+
+    mutating func restore(_ id: HeldID, from reader: inout BinaryReader) throws(BinaryReadError) {
+        guard try reader.read(UInt8.self) == 1 else {
+            throw BinaryReadError(offset: 0, expected: "version 1")
+        }
+        let serial = try reader.read(UInt64.self)
+        let recipient = try reader.read(UInt32.self)
+        let held = HeldEvent(
+            event: try SendEvent(from: &reader),
+            serial: serial,
+            recipient: recipient
+        )
+        events[id] = held
+        byAssembly[serial, default: []].append(id)
+        byteCount += held.byteCount
+        nextID = max(nextID, id.rawValue + 1)
+    }
+
+    /// After a restore: forgets what no restored window or alert uses.
+    mutating func dropUnused() {
+        let unused = events.filter { $0.value.uses == 0 }.map(\.key).sorted()
+        for id in unused { drop(id) }
+    }
+}

@@ -1,0 +1,436 @@
+import Sigma
+
+/// Tells which rules of a plan match an event. One matcher serves one thread.
+///
+/// Everything it needs from event to event it keeps, so that an event which matches nothing
+/// allocates nothing once its buffers have grown to the largest event seen.
+public struct RuleMatcher: ~Copyable, Sendable {
+    public let plan: MatchPlan
+    private var scratch: RegexScratch
+    /// Searches that reached a limit, by regular expression.
+    private var limitedSearches: [UInt64]
+
+    /// Number of the present event, so that memos need no clearing; never 0.
+    private var generation: UInt32 = 0
+    /// By predicate: the event's number and, in the lowest bit, whether it holds.
+    private var memos: [UInt32]
+    /// Rules in question, one bit each.
+    private var candidates: [UInt64]
+    /// Folded texts and the decimal texts of numbers, of this event.
+    private var texts: [UInt8] = []
+    /// By field: its folded text, when the stamp is this event's number.
+    private var foldedRanges: [Range<Int>]
+    private var foldedStamps: [UInt32]
+
+    public init(_ plan: MatchPlan) {
+        self.plan = plan
+        scratch = RegexScratch(plan.limits)
+        limitedSearches = [UInt64](repeating: 0, count: plan.regexes.count)
+        memos = [UInt32](repeating: 0, count: plan.predicates.count)
+        candidates = [UInt64](repeating: 0, count: (plan.ruleCount + 63) / 64)
+        foldedRanges = [Range<Int>](repeating: 0..<0, count: plan.fieldCount)
+        foldedStamps = [UInt32](repeating: 0, count: plan.fieldCount)
+    }
+
+    /// How many searches for regular expressions ended at a limit and so matched nothing.
+    public var regexLimitCount: UInt64 { limitedSearches.reduce(0, &+) }
+
+    /// The same for those that the rule at `index` uses, so that a counter can name it.
+    public func regexLimitCount(ofRule index: Int) -> UInt64 {
+        plan.regexesOfRule[index].reduce(0) { $0 &+ limitedSearches[$1] }
+    }
+
+    /// Puts the indices of the rules that match into `matches`, ascending, in place of what it held.
+    public mutating func evaluate(_ event: borrowing EventFields, into matches: inout [Int]) {
+        matches.removeAll(keepingCapacity: true)
+        begin()
+        for rule in plan.unguarded { mark(rule) }
+        for index in plan.guards.indices { lookUp(index, event) }
+        for index in plan.keywordGuards.indices
+        where holds(plan.keywordGuards.span[index].predicate, event) {
+            for rule in plan.keywordGuards.span[index].rules { mark(rule) }
+        }
+        for word in candidates.indices where candidates[word] != 0 {
+            var bits = candidates[word]
+            candidates[word] = 0
+            while bits != 0 {
+                let rule = word << 6 + bits.trailingZeroBitCount
+                bits &= bits - 1
+                if matchesRule(rule, event) { matches.append(rule) }
+            }
+        }
+    }
+
+    private mutating func begin() {
+        texts.removeAll(keepingCapacity: true)
+        // Half of the numbers, since a memo keeps one bit for its answer.
+        generation += 1
+        if generation == 1 << 31 {
+            generation = 1
+            for index in memos.indices { memos[index] = 0 }
+            for index in foldedStamps.indices { foldedStamps[index] = 0 }
+        }
+    }
+
+    private mutating func mark(_ rule: Int32) {
+        candidates[Int(rule) >> 6] |= 1 << UInt64(rule & 63)
+    }
+
+    /// Marks the rules that this field brings into question.
+    private mutating func lookUp(_ index: Int, _ event: borrowing EventFields) {
+        let field = plan.guards.span[index].field
+        switch event.value(at: field) {
+        case .absent, .null:
+            for position in plan.guards.span[index].directWhenNull.indices
+            where holds(plan.guards.span[index].directWhenNull[position].predicate, event) {
+                for rule in plan.guards.span[index].directWhenNull[position].rules { mark(rule) }
+            }
+            return
+        case .bool, .integer, .number, .text: break
+        }
+        let equalLengths = plan.guards.span[index].equalLengths
+        if equalLengths != 0, let text = foldedText(field, event),
+            equalLengths & 1 << UInt64(text.count & 63) != 0
+        {
+            let hash = texts.span.extracting(text).matchHash
+            var slot = plan.slot(field: field, hash: hash)
+            while plan.equalSlots.span[slot].field >= 0 {
+                if plan.equalSlots.span[slot].hash == hash,
+                    plan.equalSlots.span[slot].field == Int32(field)
+                {
+                    for rule in plan.equalSlots.span[slot].rules { mark(rule) }
+                    break
+                }
+                slot = (slot + 1) & (plan.equalSlots.count - 1)
+            }
+        }
+        let automaton = plan.guards.span[index].automaton
+        if automaton >= 0, let text = foldedText(field, event) {
+            // Taken out of `self`, from which the text is borrowed; nothing is copied.
+            var marks: [UInt64] = []
+            swap(&marks, &candidates)
+            plan.automata.span[automaton].search(texts.span.extracting(text), marking: &marks)
+            swap(&marks, &candidates)
+        }
+        for position in plan.guards.span[index].direct.indices
+        where holds(plan.guards.span[index].direct[position].predicate, event) {
+            for rule in plan.guards.span[index].direct[position].rules { mark(rule) }
+        }
+    }
+
+    private mutating func matchesRule(_ rule: Int, _ event: borrowing EventFields) -> Bool {
+        var step = plan.entries[rule]
+        while step >= 0 {
+            let current = plan.steps[Int(step)]
+            step = holds(current.predicate, event) ? current.onTrue : current.onFalse
+        }
+        return step == MatchPlan.Step.matched
+    }
+
+    // MARK: Predicates
+
+    /// Whether a predicate holds; looked at once for an event.
+    private mutating func holds(_ index: Int32, _ event: borrowing EventFields) -> Bool {
+        let memo = memos[Int(index)]
+        if memo >> 1 == generation { return memo & 1 == 1 }
+        let predicate = plan.predicates[Int(index)]
+        let answer =
+            predicate.field == CompiledPredicate.keyword
+            ? holdsSomewhere(predicate, event)
+            : holds(predicate, event)
+        memos[Int(index)] = generation << 1 | (answer ? 1 : 0)
+        return answer
+    }
+
+    private mutating func holds(
+        _ predicate: CompiledPredicate,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        let value = event.value(at: predicate.field)
+        switch predicate.kind {
+        case .null:
+            return value == .absent || value == .null
+        case .exists:
+            return (value != .absent) == predicate.flag
+        case .boolean:
+            return value == .bool(predicate.flag)
+        case .comparison:
+            guard let number = number(value, event) else { return false }
+            return predicate.comparison.holds(number, predicate.number)
+        case .time:
+            guard let time = time(value, event) else { return false }
+            return predicate.comparison.holds(
+                Number(time.part(predicate.timePart)),
+                predicate.number
+            )
+        case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
+            return fieldsRelate(predicate, event)
+        case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet:
+            if predicate.isCased {
+                guard let text = writtenText(predicate.field, event) else { return false }
+                return text.isOfEvent
+                    ? fits(predicate, event.bytes.span.extracting(text.range))
+                    : fits(predicate, texts.span.extracting(text.range))
+            }
+            guard let text = foldedText(predicate.field, event) else { return false }
+            return fits(predicate, texts.span.extracting(text))
+        case .textAny:
+            return value != .absent && value != .null
+        case .network:
+            guard let text = writtenText(predicate.field, event) else { return false }
+            return text.isOfEvent && fits(predicate, event.bytes.span.extracting(text.range))
+        case .regex:
+            guard let text = writtenText(predicate.field, event) else { return false }
+            return text.isOfEvent
+                ? search(predicate, event.bytes.span.extracting(text.range))
+                : searchOwnText(predicate, text.range)
+        }
+    }
+
+    /// A keyword: whether the predicate holds for the text of any field.
+    private mutating func holdsSomewhere(
+        _ predicate: CompiledPredicate,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        for position in event.values.indices
+        where holds(predicate, event.values[position], field: position, event) {
+            return true
+        }
+        for position in event.unnamed.indices
+        where holds(predicate, event.unnamed[position], field: nil, event) {
+            return true
+        }
+        return false
+    }
+
+    /// `field` is nil for values that have none, whose folded text is not kept.
+    private mutating func holds(
+        _ predicate: CompiledPredicate,
+        _ value: FieldValue,
+        field: Int?,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        guard value != .absent, value != .null else { return false }
+        let needsWrittenText: Bool =
+            switch predicate.kind {
+            case .regex, .network: true
+            default: predicate.isCased
+            }
+        let end = texts.count
+        defer {
+            // What belongs to no field in the plan's table would only grow the buffer.
+            if field.map({ $0 >= foldedStamps.count }) ?? true {
+                texts.removeLast(texts.count - end)
+            }
+        }
+        if needsWrittenText {
+            if case .text(let range) = value {
+                return predicate.kind == .regex
+                    ? search(predicate, event.bytes.span.extracting(range))
+                    : fits(predicate, event.bytes.span.extracting(range))
+            }
+            let range = appendText(of: value)
+            return predicate.kind == .regex
+                ? searchOwnText(predicate, range)
+                : fits(predicate, texts.span.extracting(range))
+        }
+        let range: Range<Int>
+        if let field, field < foldedStamps.count {
+            guard let known = foldedText(field, event) else { return false }
+            range = known
+        } else {
+            range = appendFolded(value, event)
+        }
+        return fits(predicate, texts.span.extracting(range))
+    }
+
+    /// Whether a text predicate or a network fits `text`, which is folded as the predicate asks.
+    private func fits(_ predicate: CompiledPredicate, _ text: Span<UInt8>) -> Bool {
+        let literal = plan.literals.span.extracting(predicate.literal)
+        switch predicate.kind {
+        case .textEqual: return text.count == literal.count && text.hasBytes(of: literal, at: 0)
+        case .textPrefix: return text.hasBytes(of: literal, at: 0)
+        case .textSuffix:
+            return text.count >= literal.count
+                && text.hasBytes(of: literal, at: text.count - literal.count)
+        case .textContains: return text.contains(literal)
+        case .textAny: return true
+        case .textGlob: return plan.globs[predicate.argument].matches(text)
+        case .textSet:
+            let hash = text.matchHash
+            return plan.literalSets[predicate.argument]
+                .contains(text, hash: hash, literals: plan.literals.span)
+        case .network:
+            return IPAddress(text).map(plan.networks[predicate.argument].contains) ?? false
+        case .regex, .null, .exists, .boolean, .comparison, .time, .fieldEqual, .fieldPrefix,
+            .fieldSuffix, .fieldContains:
+            preconditionFailure("only texts and networks are asked here")
+        }
+    }
+
+    private mutating func search(_ predicate: CompiledPredicate, _ text: Span<UInt8>) -> Bool {
+        switch scratch.search(plan.regexes[predicate.argument], in: text) {
+        case .match: return true
+        case .noMatch: return false
+        case .limit:
+            limitedSearches[predicate.argument] &+= 1
+            return false
+        }
+    }
+
+    private mutating func searchOwnText(
+        _ predicate: CompiledPredicate,
+        _ range: Range<Int>
+    ) -> Bool {
+        // A second reference to the buffer, for the search may change `self` but never the buffer.
+        let texts = texts
+        return search(predicate, texts.span.extracting(range))
+    }
+
+    private mutating func fieldsRelate(
+        _ predicate: CompiledPredicate,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        let kind = predicate.kind
+        guard predicate.isCased else {
+            guard let first = foldedText(predicate.field, event),
+                let second = foldedText(predicate.argument, event)
+            else { return false }
+            return Self.relate(kind, texts.span.extracting(first), texts.span.extracting(second))
+        }
+        guard let first = writtenText(predicate.field, event),
+            let second = writtenText(predicate.argument, event)
+        else { return false }
+        switch (first.isOfEvent, second.isOfEvent) {
+        case (true, true):
+            return Self.relate(
+                kind,
+                event.bytes.span.extracting(first.range),
+                event.bytes.span.extracting(second.range)
+            )
+        case (true, false):
+            return Self.relate(
+                kind,
+                event.bytes.span.extracting(first.range),
+                texts.span.extracting(second.range)
+            )
+        case (false, true):
+            return Self.relate(
+                kind,
+                texts.span.extracting(first.range),
+                event.bytes.span.extracting(second.range)
+            )
+        case (false, false):
+            return Self.relate(
+                kind,
+                texts.span.extracting(first.range),
+                texts.span.extracting(second.range)
+            )
+        }
+    }
+
+    private static func relate(
+        _ kind: CompiledPredicate.Kind,
+        _ text: Span<UInt8>,
+        _ other: Span<UInt8>
+    ) -> Bool {
+        switch kind {
+        case .fieldPrefix: return text.hasBytes(of: other, at: 0)
+        case .fieldSuffix:
+            return text.count >= other.count
+                && text.hasBytes(of: other, at: text.count - other.count)
+        case .fieldContains: return text.contains(other)
+        default: return text.count == other.count && text.hasBytes(of: other, at: 0)
+        }
+    }
+
+    // MARK: Values
+
+    private func number(_ value: FieldValue, _ event: borrowing EventFields) -> Number? {
+        switch value {
+        case .integer(let value): Number(value)
+        case .number(let value): Number(value)
+        case .text(let range): Number(decimal: event.bytes.span.extracting(range))
+        case .absent, .null, .bool: nil
+        }
+    }
+
+    private func time(_ value: FieldValue, _ event: borrowing EventFields) -> FieldTime? {
+        switch value {
+        case .integer(let value): FieldTime(epoch: value)
+        case .text(let range): FieldTime(event.bytes.span.extracting(range))
+        case .absent, .null, .bool, .number: nil
+        }
+    }
+
+    /// The field's text as written: a range of the event's bytes, or of `texts` for what has a text
+    /// only by its value. Nil when the field is missing or null.
+    private mutating func writtenText(
+        _ field: Int,
+        _ event: borrowing EventFields
+    ) -> (isOfEvent: Bool, range: Range<Int>)? {
+        switch event.value(at: field) {
+        case .text(let range): (true, range)
+        // Decimal texts and `true` have no capitals, so they are their own folded form.
+        case .bool, .integer, .number: foldedText(field, event).map { (false, $0) }
+        case .absent, .null: nil
+        }
+    }
+
+    /// The field's folded text as a range of `texts`, made once for an event.
+    private mutating func foldedText(_ field: Int, _ event: borrowing EventFields) -> Range<Int>? {
+        if foldedStamps[field] == generation { return foldedRanges[field] }
+        let value = event.value(at: field)
+        guard value != .absent, value != .null else { return nil }
+        let range = appendFolded(value, event)
+        foldedStamps[field] = generation
+        foldedRanges[field] = range
+        return range
+    }
+
+    private mutating func appendFolded(
+        _ value: FieldValue,
+        _ event: borrowing EventFields
+    ) -> Range<Int> {
+        guard case .text(let range) = value else { return appendText(of: value) }
+        let start = texts.count
+        CaseFolding.fold(event.bytes.span.extracting(range), into: &texts)
+        return start..<texts.count
+    }
+
+    private mutating func appendText(of value: FieldValue) -> Range<Int> {
+        let start = texts.count
+        switch value {
+        case .absent, .null, .text: break
+        case .bool(let flag): texts.append(contentsOf: (flag ? "true" : "false").utf8)
+        case .integer(let value): appendDecimal(value)
+        case .number(let value):
+            switch Number(value).form {
+            case .integer(let value): appendDecimal(value)
+            case .real(let value): texts.append(contentsOf: value.description.utf8)
+            }
+        }
+        return start..<texts.count
+    }
+
+    private mutating func appendDecimal(_ value: Int64) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var first = 20
+        var rest = value.magnitude
+        repeat {
+            first -= 1
+            digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        if value < 0 { texts.append(UInt8(ascii: "-")) }
+        for index in first..<20 { texts.append(digits[index]) }
+    }
+}
+
+extension EventFields {
+    /// A field beyond what the event knows is absent.
+    @inline(__always)
+    func value(at position: Int) -> FieldValue {
+        position < values.count ? values[position] : .absent
+    }
+}

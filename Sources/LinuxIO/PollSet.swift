@@ -1,0 +1,60 @@
+import Glibc
+
+/// A few descriptors to wait on together.
+///
+/// It holds numbers only: whoever fills it keeps the descriptors open meanwhile. One that was
+/// closed shows as ready and harms nothing else.
+public struct PollSet: Sendable {
+    /// Names a descriptor within its set.
+    public struct Member: Hashable, Sendable {
+        let index: Int
+    }
+
+    private var items: [pollfd] = []
+
+    public init() {}
+
+    /// Adds a descriptor that is ready when it can be read or has been hung up.
+    public mutating func add(_ descriptor: borrowing Descriptor) -> Member {
+        items.append(pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0))
+        return Member(index: items.count - 1)
+    }
+
+    public mutating func add(_ counter: borrowing EventCounter) -> Member {
+        add(counter.descriptor)
+    }
+
+    public mutating func add(_ watch: borrowing FileWatch) -> Member { add(watch.descriptor) }
+
+    public mutating func add(_ signals: borrowing SignalQueue) -> Member {
+        add(signals.descriptor)
+    }
+
+    /// Waits until a member is ready or the time is over.
+    ///
+    /// - Parameters:
+    ///   - nanoseconds: how long at most, rounded up to milliseconds and to 24 days at most; nil
+    ///     waits for ever. A signal does not prolong it.
+    /// - Returns: whether a member is ready.
+    public mutating func wait(
+        atMost nanoseconds: UInt64?,
+        calls: SystemCalls = SystemCalls()
+    ) throws(SystemCallError) -> Bool {
+        let start = Clocks.monotonicNanoseconds()
+        let ready = try calls.perform(.poll, nil) { _ in
+            for index in items.indices { items[index].revents = 0 }
+            var milliseconds: CInt = -1
+            if let nanoseconds {
+                let elapsed = Clocks.monotonicNanoseconds() - start
+                let left = nanoseconds > elapsed ? nanoseconds - elapsed : 0
+                // Rounded up: a wait that ends too early would only be begun again.
+                milliseconds = CInt(clamping: left / 1_000_000 + (left % 1_000_000 > 0 ? 1 : 0))
+            }
+            return Int(unsafe Glibc.poll(&items, nfds_t(items.count), milliseconds))
+        }
+        return ready > 0
+    }
+
+    /// Whether the last ``wait(atMost:calls:)`` found `member` ready.
+    public func isReady(_ member: Member) -> Bool { items[member.index].revents != 0 }
+}

@@ -1,0 +1,51 @@
+public import SystemPackage
+
+/// A system call failed. What to do depends on ``cause``; the rest is for the operator.
+///
+/// `EINTR` is never seen here: every call is repeated. `EBADF` and `EFAULT`, which only a mistake
+/// of ours can give, stop the program instead.
+public struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The call as section 2 of the manual names it.
+    public let call: SystemCall
+    /// What it was about; absent where there is no name, as with an eventfd.
+    public let path: FilePath?
+    /// Why.
+    public let cause: Errno
+
+    public init(call: SystemCall, path: FilePath?, cause: Errno) {
+        self.call = call
+        self.path = path
+        self.cause = cause
+    }
+
+    /// As in `/var/log/mail.log: openat: Permission denied`. A path may hold any byte: escape it
+    /// before it goes to a terminal.
+    public var description: String {
+        let place = path.map { $0.string + ": " } ?? ""
+        return place + call.rawValue + ": " + cause.description
+    }
+}
+
+/// The system calls that this room makes, by their names.
+public enum SystemCall: String, Hashable, Sendable, CaseIterable {
+    case chmod = "fchmod"
+    case eventfd
+    case fdatasync
+    case flock
+    case fstat
+    case fstatat
+    case fsync
+    case ftruncate
+    case inotifyAddWatch = "inotify_add_watch"
+    case inotifyInit = "inotify_init1"
+    case listFolder = "getdents64"
+    case mkdirat
+    case openat
+    case poll
+    case pread
+    case read
+    case renameat
+    case signalfd
+    case unlinkat
+    case write
+}

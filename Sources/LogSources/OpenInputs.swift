@@ -1,0 +1,177 @@
+public import LinuxIO
+public import SystemPackage
+
+/// What a list of paths came to: see ``openInputs(_:calls:)``.
+public struct OpenedInputs: Sendable {
+    /// In the order in which they were named; below a folder, in the order of the names' bytes.
+    public var inputs: [Input] = []
+    /// What is not read, and why, in the same order.
+    public var skipped: [SkippedInput] = []
+}
+
+/// A path that gives nothing to read.
+public struct SkippedInput: Hashable, Sendable {
+    public enum Reason: Hashable, Sendable {
+        /// It has no bytes.
+        case empty
+        /// It is no log by its content; in words.
+        case notALog(String)
+        /// The same file as an earlier one; its lines would count twice.
+        case duplicate(of: FilePath)
+        /// A link to a folder, found in a folder: following it could lead in a ring.
+        case linkedFolder
+        /// A device, socket or pipe, found in a folder: reading it could wait for ever.
+        case notAFile
+        /// It could not be read, and was found in a folder.
+        case unreadable(SystemCallError)
+    }
+
+    public var path: FilePath
+    public var reason: Reason
+    /// Whether the user named it, rather than a folder above it.
+    public var isNamed: Bool
+}
+
+/// Checks the inputs of a replay before anything is read from them: each is opened, and known by
+/// its content.
+///
+/// - Parameter paths: files, folders (read with all below them), pipes, and `-` for standard input.
+/// - Returns: the inputs, and what was left out.
+/// - Throws: for the first path that was named and cannot be opened or read.
+public func openInputs(
+    _ paths: [FilePath],
+    calls: SystemCalls = SystemCalls()
+) throws(SourceError) -> OpenedInputs {
+    var walk = InputWalk(calls: calls)
+    for path in paths {
+        do {
+            try walk.add(path, isNamed: true)
+        } catch {
+            throw SourceError(error)
+        }
+    }
+    return walk.opened
+}
+
+private struct InputWalk {
+    let calls: SystemCalls
+    var opened = OpenedInputs()
+    /// Device and inode of each regular file so far.
+    private var seen: [FileKey: FilePath] = [:]
+
+    init(calls: SystemCalls) { self.calls = calls }
+
+    mutating func add(_ path: FilePath, isNamed: Bool) throws(SystemCallError) {
+        if isNamed, path == "-" {
+            try addStream(path, try calls.standardInput())
+            return
+        }
+        let status = try calls.status(of: path)
+        switch status.kind {
+        case .regular: try addFile(path, isNamed: isNamed)
+        case .folder: try addFolder(path, isNamed: isNamed)
+        case .pipe, .socket, .device, .link:
+            if isNamed {
+                try addStream(path, try calls.open(path))
+            } else {
+                skip(path, .notAFile, isNamed)
+            }
+        }
+    }
+
+    private mutating func addFolder(_ path: FilePath, isNamed: Bool) throws(SystemCallError) {
+        if !isNamed, try calls.status(of: path, followingLinks: false).kind == .link {
+            skip(path, .linkedFolder, isNamed)
+            return
+        }
+        for name in try calls.names(inFolder: path) {
+            let below = path.appending(name)
+            do {
+                try add(below, isNamed: false)
+            } catch {
+                skip(below, .unreadable(error), false)
+            }
+        }
+    }
+
+    private mutating func addFile(_ path: FilePath, isNamed: Bool) throws(SystemCallError) {
+        let file = try calls.open(path, [.read, .nonBlocking])
+        let status = try file.status()
+        let key = FileKey(status)
+        if let earlier = seen[key] {
+            skip(path, .duplicate(of: earlier), isNamed)
+            return
+        }
+        seen[key] = path
+        let head = try file.readFully(count: Content.headBytes, at: 0)
+        switch Content(head: head) {
+        case .empty: skip(path, .empty, isNamed)
+        case .text(let encoding):
+            let input = Input(path, encoding, status, head: head, calls: calls)
+            if let words = Self.binaryInside(input) {
+                skip(path, .notALog(words), isNamed)
+            } else {
+                opened.inputs.append(input)
+            }
+        case .other(let words):
+            let count = min(Int(clamping: status.size), Content.headBytes)
+            let tail = try file.readFully(count: count, at: status.size - UInt64(count))
+            if Content.isLogBehindZeros(head: head, tail: tail) {
+                opened.inputs.append(Input(path, .plain, status, head: head, calls: calls))
+            } else {
+                skip(path, .notALog(words), isNamed)
+            }
+        }
+    }
+
+    /// What a compressed input holds, if its text is none.
+    private static func binaryInside(_ input: Input) -> String? {
+        guard input.encoding != .plain else { return nil }
+        switch Content(head: input.peekHead()) {
+        case .other(let words): return "compressed: " + words
+        case .text(.gzip), .text(.zstd): return "compressed twice"
+        case .empty, .text(.plain): return nil
+        }
+    }
+
+    /// A stream is looked at as soon as its first bytes come; it may be waited for.
+    private mutating func addStream(
+        _ path: FilePath,
+        _ stream: consuming Descriptor
+    ) throws(SystemCallError) {
+        let status = try stream.status()
+        if status.kind == .folder {
+            throw SystemCallError(call: .read, path: path, cause: .isDirectory)
+        }
+        if status.kind == .regular {
+            let key = FileKey(status)
+            if let earlier = seen[key] {
+                skip(path, .duplicate(of: earlier), true)
+                return
+            }
+            seen[key] = path
+        }
+        var head: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: Content.headBytes)
+        // Four bytes tell every format; a slow writer need not fill the rest first.
+        while head.count < 4 {
+            let count = try stream.read(into: &buffer, 0..<buffer.count)
+            if count == 0 { break }
+            head.append(contentsOf: buffer[..<count])
+        }
+        switch Content(head: head) {
+        case .empty: skip(path, .empty, true)
+        case .text(let encoding):
+            opened.inputs.append(Input(path, encoding, stream: stream, head: head, calls: calls))
+        case .other(let words): skip(path, .notALog(words), true)
+        }
+    }
+
+    private mutating func skip(
+        _ path: FilePath,
+        _ reason: SkippedInput.Reason,
+        _ isNamed: Bool
+    ) {
+        opened.skipped.append(SkippedInput(path: path, reason: reason, isNamed: isNamed))
+    }
+}

@@ -1,0 +1,160 @@
+public import LinuxIO
+public import Records
+public import SystemPackage
+
+/// Something that gives log lines in batches: a chain of files, a followed file.
+///
+/// One thread calls it. Batches come from outside and go back to be filled again, so a source
+/// holds no more memory than its read buffers, however much it reads.
+public protocol RecordSource: ~Copyable {
+    /// Fills `batch` with what comes next.
+    ///
+    /// - Parameter batch: of at least ``LineSplitter/batchBytesMin`` bytes; what it held is
+    ///   forgotten.
+    /// - Throws: when the source cannot go on now. It may be called again, and then tries again.
+    mutating func fill(_ batch: inout Batch) throws(SourceError) -> Fill
+
+    /// Waits until there may be something new, after ``fill(_:)`` said ``Fill/idle``.
+    ///
+    /// - Parameters:
+    ///   - stop: ends the wait when it is rung; it is not cleared here.
+    ///   - nanoseconds: how long at most; nil: as long as the source sees fit.
+    mutating func wait(
+        stop: borrowing EventCounter,
+        atMost nanoseconds: UInt64?
+    ) throws(SourceError) -> Wake
+
+    /// What there is to tell of since the last call, in order.
+    mutating func takeNotes() -> [SourceNote]
+}
+
+/// What ``RecordSource/fill(_:)`` did.
+public enum Fill: Hashable, Sendable {
+    /// The batch holds at least one line, or says that a file or the source has ended.
+    case lines
+    /// Nothing is new; the batch is empty. Call `wait`.
+    case idle
+    /// The source has ended, and its last batch said so.
+    case end
+}
+
+/// Why a wait ended.
+public enum Wake: Hashable, Sendable {
+    /// Something changed.
+    case changed
+    /// The time is over; the periodic look is due.
+    case timeout
+    /// The stop counter was rung.
+    case stopped
+}
+
+/// A source could not go on. What to do depends on ``code``; the rest is for the operator.
+public struct SourceError: Error, Hashable, Sendable {
+    public enum Code: Hashable, Sendable { case notFound, permissionDenied, io }
+
+    public let code: Code
+    /// Which call failed on which path, and why.
+    public let cause: SystemCallError
+
+    public init(_ cause: SystemCallError) {
+        self.cause = cause
+        code =
+            switch cause.cause {
+            case .noSuchFileOrDirectory, .notDirectory: .notFound
+            case .permissionDenied, .notPermitted: .permissionDenied
+            default: .io
+            }
+    }
+}
+
+/// Something that happened to a source and that an operator may have to hear of.
+public enum SourceNote: Hashable, Sendable {
+    /// A part of an input could not be read; what came before it was given.
+    case damaged(SourceProblem)
+    /// Reading goes on where the cursor said. The file may have another name by now.
+    case resumed(FilePath, offset: UInt64)
+    /// The cursor does not fit any file that is there, so the file is read from its first byte.
+    case readAgain(FilePath)
+    /// The path names another file; `old` is read to its end first.
+    case rotated(FilePath)
+    /// The path names nothing.
+    case disappeared(FilePath)
+    /// The file became shorter, or other than it was, and is read from its first byte.
+    case truncated(FilePath, Truncation)
+    /// A rotated file is compressed and may hold lines that were not read.
+    case compressedUnread(FilePath)
+    /// A file was still written after its successor had been for ``FollowLimits/drainNanosecondsMax``;
+    /// it was left, and what is written to it from now on is not read.
+    case leftWhileWritten(FilePath)
+    /// More files than ``FollowLimits/heldFilesMax`` wait to be read; this one is not held.
+    case tooManyRotations(FilePath)
+    /// The path names something that cannot be followed, or cannot be opened. It is tried again.
+    case cannotOpen(SystemCallError)
+    /// No events come, as when the user's inotify watches are used up: the file is looked at often.
+    case notWatched(SystemCallError)
+}
+
+/// How a followed file became shorter.
+public struct Truncation: Hashable, Sendable {
+    /// Offset up to which its lines were given.
+    public var offset: UInt64
+    /// The copy that was made of it before (copytruncate), from which the rest is read.
+    public var copy: FilePath?
+    /// Bytes of a line without its end that were read and are lost, as no copy was found.
+    public var lostBytes: Int
+}
+
+/// A part of an input that could not be read.
+public struct SourceProblem: Hashable, Sendable {
+    public enum Damage: Error, Hashable, Sendable {
+        /// A compressed file ends before its end mark.
+        case truncated
+        /// A compressed file is not what its format says; in the words of the library.
+        case corrupt(String)
+        /// What follows the last gzip member or zstd frame is neither.
+        case trailingBytes
+        /// A zstd frame asks for a window above ``ReplayLimits/zstdWindowLogMax``.
+        case windowTooLarge
+        /// The kernel could not read it.
+        case unreadable(SystemCallError)
+        /// Another file has its name now, and it was not found beside it.
+        case replaced
+    }
+
+    public var path: FilePath
+    public var damage: Damage
+    /// How many bytes of the file, as it lies on the disk, had been used.
+    public var fileOffset: UInt64
+    /// How many bytes of its text had come out.
+    public var textOffset: UInt64
+    /// How many of those belong to a line whose end is lost, and were not given: half a line could
+    /// be read as something that it never said.
+    public var withheldBytes: Int
+}
+
+/// Bounds of a replay.
+public enum ReplayLimits {
+    /// Bytes of one read.
+    public static let readBytes = 131_072
+    /// Base-2 logarithm of the largest zstd window: 128 MiB, the default bound of `zstd -d` too. A
+    /// file made with `--long=28` or more needs more memory than a log reader should take.
+    public static let zstdWindowLogMax = 27
+}
+
+/// Bounds of following a file.
+public struct FollowLimits: Hashable, Sendable {
+    /// Bytes of one read.
+    public var readBytes = 131_072
+    /// Without any event, the path and its file are looked at this often.
+    public var lookNanoseconds: UInt64 = 5_000_000_000
+    /// As ``lookNanoseconds``, where inotify cannot be had.
+    public var lookUnwatchedNanoseconds: UInt64 = 250_000_000
+    /// A rotated file is at its end when nobody closed it but nothing was added for so long.
+    public var quietNanoseconds: UInt64 = 2_000_000_000
+    /// A rotated file that never gets quiet is left when its successor has had lines for so long.
+    public var drainNanosecondsMax: UInt64 = 60_000_000_000
+    /// Files held open: the one being read and those that come after it. At most 8.
+    public static let heldFilesMax = 8
+
+    public init() {}
+}

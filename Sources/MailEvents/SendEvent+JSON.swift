@@ -1,0 +1,39 @@
+import SafeText
+
+extension SendEvent {
+    /// The event as one flat JSON object (architecture §9), without a newline.
+    ///
+    /// - Parameters:
+    ///   - record: `postern.record`, the readable form of ``record``.
+    ///   - timestamp: which stamp `@timestamp` shows. `postern events` prints the submission's,
+    ///     rules see the one of the phase.
+    public func json(record: String, timestamp: Int64) -> [UInt8] {
+        var object = JSONObjectWriter()
+        object.member("@timestamp", rfc3339(microseconds: timestamp))
+        object.member("user.name", string(user))
+        object.member("source.ip", string(sourceIP))
+        object.member("source.domain", string(sourceDomain))
+        object.member("email.local_id", string(queueID))
+        object.member("email.message_id", string(messageID))
+        object.member("email.sender.address", string(sender))
+        object.member("email.to.address", string(recipient))
+        object.member("destination.domain", string(domain))
+        object.member("email.subject", string(subject))
+        object.member("event.outcome", delivery.outcome)
+        object.member("postern.delivery", delivery.name)
+        object.member("host.name", string(host))
+        object.member("postern.dialect", dialect.rawValue)
+        object.member("postern.record", record)
+        object.member("postern.ambiguous", isAmbiguous)
+        object.member("postern.phase", phase.name)
+        object.member("postern.receipt", receipt.name)
+        object.member("postern.receipt_evidence", receiptEvidence.name)
+        object.member("postern.payload", string(payload))
+        object.member("postern.domain_unseen", facts.isDomainUnseen)
+        object.member("postern.domain_heard_days", facts.domainHeardDays)
+        object.member("postern.domain_internal", facts.isDomainInternal)
+        object.member("postern.account_age_days", facts.accountAgeDays)
+        object.member("postern.memory_days", facts.memoryDays)
+        return object.finished()
+    }
+}

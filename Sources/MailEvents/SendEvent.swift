@@ -1,0 +1,151 @@
+public import Records
+
+/// Where a text lies within ``SendEvent/text``; absent if the log did not say.
+@frozen
+public struct TextRange: Sendable, Hashable {
+    public var start: UInt32
+    public var count: UInt32
+
+    @inlinable
+    public init(start: Int, count: Int) {
+        self.start = UInt32(truncatingIfNeeded: start)
+        self.count = UInt32(truncatingIfNeeded: count)
+    }
+
+    @inlinable
+    init(absentMark: Void) {
+        start = .max
+        count = 0
+    }
+
+    /// The log did not say.
+    public static let absent = TextRange(absentMark: ())
+
+    @inlinable
+    public var isPresent: Bool { start != .max }
+
+    /// The indices; empty when absent.
+    @inlinable
+    public var indices: Range<Int> {
+        isPresent ? Int(start)..<(Int(start) + Int(count)) : 0..<0
+    }
+}
+
+/// One submission and one recipient, as the client gave it.
+///
+/// The texts are bytes as logged (decoded where noted), all in one buffer that is filled anew for
+/// each event, so an ordinary event makes no `String` and allocates nothing.
+public struct SendEvent: Sendable {
+    /// All texts, one behind the other.
+    public var text: [UInt8] = []
+
+    /// The login, as logged.
+    public var user = TextRange.absent
+    /// The login in canonical form: case-folded, completed by `account_domain`.
+    public var account = TextRange.absent
+    /// The client's address.
+    public var sourceIP = TextRange.absent
+    /// The client's name, if it was not `unknown`.
+    public var sourceDomain = TextRange.absent
+    public var queueID = TextRange.absent
+    public var messageID = TextRange.absent
+    /// Envelope sender; present and empty for the null sender.
+    public var sender = TextRange.absent
+    /// Recipient, as the client gave it.
+    public var recipient = TextRange.absent
+    /// The recipient's domain in canonical form (architecture §7).
+    public var domain = TextRange.absent
+    /// Decoded subject: UTF-8.
+    public var subject = TextRange.absent
+    /// The subject without its receipt prefix, normalised.
+    public var payload = TextRange.absent
+    /// The name of the host in the line.
+    public var host = TextRange.absent
+
+    public var dialect = Dialect.postfix
+    /// Event time of the submission: microseconds since 1970, UTC.
+    public var submittedMicroseconds: Int64 = 0
+    /// Event time of the first final outcome; equal to the submission's before that.
+    public var settledMicroseconds: Int64 = 0
+    public var phase = Phase.submitted
+    public var receipt = Receipt.none
+    public var receiptEvidence = ReceiptEvidence.none
+    public var delivery = Delivery.unknown
+    /// The line allowed several readings; the event holds the one that the rules of architecture §6
+    /// prefer.
+    public var isAmbiguous = false
+    /// The line at which the event was submitted.
+    public var record = RecordID(source: SourceNumber(0), file: FileNumber(0), offset: 0)
+    /// What was known of account and domain before this submission.
+    public var facts = DerivedFacts()
+
+    public init() {}
+
+    /// Forgets everything and keeps the storage.
+    public mutating func reset() {
+        var storage = text
+        text = []
+        storage.removeAll(keepingCapacity: true)
+        self = SendEvent()
+        text = storage
+    }
+
+    /// Appends a text and gives its place.
+    public mutating func append(_ bytes: Span<UInt8>) -> TextRange {
+        let start = text.count
+        // The pointer does not leave the call.
+        unsafe bytes.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
+        return TextRange(start: start, count: bytes.count)
+    }
+
+    /// The text at `range` as a `String`; nil when absent.
+    public func string(_ range: TextRange) -> String? {
+        range.isPresent ? String(decoding: text[range.indices], as: UTF8.self) : nil
+    }
+
+    /// Event time of the phase that the event is in.
+    public var microseconds: Int64 {
+        phase == .settled ? settledMicroseconds : submittedMicroseconds
+    }
+}
+
+/// The derived fields of an event (rules.md): what was known before this submission.
+///
+/// They are made once, at submission, and carried along unchanged until the event has settled.
+@frozen
+public struct DerivedFacts: Sendable, Hashable {
+    /// The account has not written to this domain within the memory.
+    public var isDomainUnseen = true
+    /// On how many days mail from this domain came to a mailbox of the account; nil when the
+    /// account's mailboxes are not known.
+    public var domainHeardDays: UInt8?
+    /// The server hosts the domain.
+    public var isDomainInternal = false
+    /// Whole days since the account was first seen.
+    public var accountAgeDays: UInt32 = 0
+    /// Whole days since the log was first seen.
+    public var memoryDays: UInt32 = 0
+
+    public init() {}
+
+    /// Appends the stored form.
+    public func write(to writer: inout BinaryWriter) {
+        writer.write(isDomainUnseen)
+        writer.write(domainHeardDays != nil)
+        writer.write(domainHeardDays ?? 0)
+        writer.write(isDomainInternal)
+        writer.write(accountAgeDays)
+        writer.write(memoryDays)
+    }
+
+    /// Reads what ``write(to:)`` wrote.
+    public init(from reader: inout BinaryReader) throws(BinaryReadError) {
+        isDomainUnseen = try reader.readBool()
+        let isHeardKnown = try reader.readBool()
+        let heard = try reader.read(UInt8.self)
+        domainHeardDays = isHeardKnown ? heard : nil
+        isDomainInternal = try reader.readBool()
+        accountAgeDays = try reader.read(UInt32.self)
+        memoryDays = try reader.read(UInt32.self)
+    }
+}

@@ -1,0 +1,852 @@
+public import MailEvents
+public import Records
+
+/// How often the assembler met its limits, and how much it holds.
+public struct AssemblerCounters: Sendable, Equatable {
+    /// Authenticated messages that were opened.
+    public var submissions = 0
+    /// Assemblies closed because ``AssemblyLimits/openMax`` was reached.
+    public var closedForSpace = 0
+    /// Assemblies closed because nothing came for ``AssemblyLimits/idleMicrosecondsMax``.
+    public var closedIdle = 0
+    /// Recipients beyond ``AssemblyLimits/recipientsMax``.
+    public var recipientsLeftOut = 0
+    /// Lines that were not kept because ``AssemblyLimits/keptLinesMax`` was reached.
+    public var linesLeftOut = 0
+    /// Lines of queue IDs whose beginning was not seen.
+    public var strayLines = 0
+    /// Header lines that can be read in several ways.
+    public var ambiguousHeaders = 0
+
+    public init() {}
+}
+
+/// Names one event within a run: an assembly and the place of a recipient in it.
+public struct EventKey: Hashable, Sendable {
+    /// Counts the assemblies of a run from 1; tells an assembly from one that used its slot before.
+    public var serial: UInt64
+    public var recipient: UInt32
+
+    public init(serial: UInt64, recipient: UInt32) {
+        self.serial = serial
+        self.recipient = recipient
+    }
+}
+
+/// Joins the lines of each message by queue ID and tells when something is known.
+///
+/// A pure state machine: facts come in with their resolved time, ``Happening``s go out. It must be
+/// emptied (``takeHappenings()``) after each fact, before the next comes in: what a happening says
+/// lies in the assembly's storage.
+///
+/// Cost: O(1) a line, but O(recipients) for the deliveries of a message with many.
+public struct Assembler: ~Copyable, Sendable {
+    /// What a line brought to light.
+    public enum Happening: Sendable {
+        /// Account, subject and this recipient are known: the event's first evaluation.
+        case submitted(slot: Int32, recipient: Int)
+        /// The first final outcome: its second evaluation.
+        case settled(slot: Int32, recipient: Int)
+        /// The message is gone without a final outcome for this recipient.
+        case unsettled(slot: Int32, recipient: Int)
+        /// A copy came to a mailbox of this server (`isLocal`) or to another server.
+        case delivered(slot: Int32, recipient: TextRange, isLocal: Bool)
+        /// The assembly is closed: its slot becomes free after this.
+        case closed(slot: Int32)
+    }
+
+    public let limits: AssemblyLimits
+    public internal(set) var counters = AssemblerCounters()
+
+    var slots: [Assembly] = []
+    private var freeSlots: [Int32] = []
+    private var table = QueueTable()
+    /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
+    /// assembly; who comes to the front and was not idle goes to the end again.
+    private var idleFirst: Int32 = -1
+    private var idleLast: Int32 = -1
+    /// Messages from a filter that wait for the line which links them, the oldest first.
+    private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
+    private var unlinkedFirst = 0
+    var nextSerial: UInt64 = 1
+    /// Instances that wrote lines of qmgr or cleanup: a `client=` line under another tag may belong
+    /// to them (`-o syslog_name=submission`).
+    var instancesWithQueue: Set<UInt32> = []
+    private var happenings: [Happening] = []
+    private var closing: [Int32] = []
+    /// Text that only the pending happenings need: an assembly, and how much of its text stays.
+    private var passingText: (slot: Int32, count: Int)?
+    /// Number of the line that is being read, counted over all sources.
+    private var sequence: UInt64 = 0
+
+    /// Assemblies to be stored again; empty unless ``tracksChanges``.
+    var changedSlots: [Int32] = []
+    var releasedSerials: [UInt64] = []
+    private let tracksChanges: Bool
+
+    /// - Parameter tracksChanges: whether ``takeChanges()`` will be asked what to store.
+    public init(limits: AssemblyLimits = AssemblyLimits(), tracksChanges: Bool = false) {
+        self.limits = limits
+        self.tracksChanges = tracksChanges
+        slots.reserveCapacity(1_024)
+    }
+
+    /// How many assemblies are open or wait.
+    public var openCount: Int { table.count }
+
+    /// Whether the last fact brought something to light.
+    @inline(__always)
+    public var hasHappenings: Bool { !happenings.isEmpty }
+
+    /// What the last fact brought to light, in order. Their slots stay valid until the next fact.
+    public var pending: [Happening] { happenings }
+
+    /// Frees what the last happenings needed. To be called before the next fact.
+    public mutating func clearHappenings() {
+        happenings.removeAll(keepingCapacity: true)
+        if let (slot, count) = passingText {
+            slots[Int(slot)].text.removeSubrange(count...)
+            passingText = nil
+        }
+        for slot in closing { release(slot) }
+        closing.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Lines
+
+    /// Takes one fact in.
+    ///
+    /// - Parameters:
+    ///   - fact: what the scanner found.
+    ///   - line: the line's bytes, to which the fact's pieces refer.
+    ///   - record: where the line was read.
+    ///   - sequence: the number of the line in the run.
+    ///   - microseconds: its event time.
+    ///   - scanner: the scanner of the fact's source, for keys of other queue IDs.
+    public mutating func take(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        record: RecordID,
+        sequence: UInt64,
+        microseconds: Int64,
+        scanner: borrowing PostfixScanner
+    ) {
+        precondition(happenings.isEmpty)
+        self.sequence = sequence
+        expire(now: microseconds)
+        switch fact.kind {
+        case .time:
+            return
+        case .client:
+            open(fact, line, record, microseconds, scanner)
+            return
+        case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
+            .discarded:
+            break
+        }
+        if fact.agent == .cleanup || fact.agent == .queueManager {
+            instancesWithQueue.insert(fact.instance)
+        }
+        guard let slot = openSlot(of: fact, line) else {
+            counters.strayLines &+= 1
+            return
+        }
+        let index = Int(slot)
+        slots[index].lastMicroseconds = microseconds
+        markChanged(slot)
+        let base = keep(line, record, in: index)
+
+        switch fact.kind {
+        case .time, .client:
+            break
+        case .headerLine:
+            takeHeader(fact, line, base, in: index)
+        case .messageID:
+            if !slots[index].messageID.isPresent, slots[index].keepsLines {
+                slots[index].messageID = place(of: fact.a, line, base, in: index)
+            }
+        case .active:
+            takeActive(fact, line, base, record, microseconds, in: index)
+        case .delivery:
+            takeDelivery(fact, line, base, record, microseconds, scanner, in: index)
+        case .held:
+            takeHeader(fact, line, base, in: index)
+            slots[index].isHeld = true
+            settleSubject(in: index)
+            submitFirstRecipient(record, microseconds, in: index)
+            for recipient in slots[index].recipients.indices
+            where !slots[index].recipients[recipient].delivery.isFinal {
+                slots[index].recipients[recipient].delivery = .held
+            }
+        case .released:
+            slots[index].isHeld = false
+            for recipient in slots[index].recipients.indices
+            where slots[index].recipients[recipient].delivery == .held {
+                slots[index].recipients[recipient].delivery = .unknown
+            }
+        case .discarded:
+            takeHeader(fact, line, base, in: index)
+            settleSubject(in: index)
+            submitFirstRecipient(record, microseconds, in: index)
+            settleAll(.discarded, record, microseconds, in: index)
+            close(slot, microseconds)
+        case .expired:
+            settleAll(.expired, record, microseconds, in: index)
+        case .removed:
+            if fact.agent == .operator { settleAll(.discarded, record, microseconds, in: index) }
+            close(slot, microseconds)
+        }
+    }
+
+    /// Closes everything: the input has ended. Events without a final outcome come out as
+    /// ``Happening/unsettled(slot:recipient:)``, in the order of their opening.
+    public mutating func finish() {
+        precondition(happenings.isEmpty)
+        let open = slots.indices
+            .filter { slots[$0].state != .free && slots[$0].state != .closing }
+            .sorted { slots[$0].serial < slots[$1].serial }
+        for index in open { giveUp(Int32(index)) }
+    }
+
+    // MARK: Opening and finding
+
+    private mutating func open(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ scanner: borrowing PostfixScanner
+    ) {
+        // A `client=` line always starts a new message: short queue IDs come back.
+        if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
+        if table.count >= limits.openMax { closeIdlest() }
+        let slot = freeSlots.popLast() ?? newSlot()
+        let index = Int(slot)
+        slots[index].state = .open
+        slots[index].key = fact.key
+        slots[index].instance = fact.instance
+        slots[index].serial = nextSerial
+        slots[index].lastMicroseconds = microseconds
+        nextSerial += 1
+        table.insert(fact.key, slot: slot)
+        appendToIdle(slot)
+        markChanged(slot)
+
+        let isLoopback = Self.isLoopback(line, fact.a.indices)
+        slots[index].isFromLoopback = isLoopback && !fact.b.isPresent
+        if fact.b.isPresent {
+            counters.submissions += 1
+            // Marks it as a submission before its lines are kept.
+            slots[index].login = TextRange(start: 0, count: 0)
+        }
+        let base = keep(line, record, in: index)
+        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        if slots[index].keepsLines {
+            slots[index].host = place(of: fact.host, line, base, in: index)
+            slots[index].client = place(of: fact.a, line, base, in: index)
+        }
+        if fact.b.isPresent {
+            slots[index].login = place(of: fact.b, line, base, in: index)
+        } else if isLoopback, fact.c.isPresent {
+            // XFORWARD's IDENT names the outer message (postconf(5),
+            // smtpd_authorized_xforward_hosts).
+            let outerID = line.extracting(fact.c.indices)
+            let key = scanner.queueKey(outerID, hostBytes: line.extracting(fact.host.indices))
+            if let outer = slotOpen(key, outerID, isOuter: true) {
+                link(inner: slot, to: outer)
+            }
+        }
+    }
+
+    private mutating func newSlot() -> Int32 {
+        slots.append(Assembly())
+        return Int32(slots.count - 1)
+    }
+
+    /// The open assembly that a line belongs to.
+    private func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
+        let queueID = fact.queueID.indices
+        let exact = table.find(fact.key) { slot in
+            slots[Int(slot)].state == .open && slots[Int(slot)].instance == fact.instance
+                && hasQueueID(slot, line, queueID)
+        }
+        if let exact { return exact }
+        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the one instance
+        // that has a queue.
+        return table.find(fact.key) { slot in
+            let assembly = slots[Int(slot)]
+            return assembly.state == .open && hasQueueID(slot, line, queueID)
+                && (fact.kind == .client
+                    ? !instancesWithQueue.contains(fact.instance)
+                    : !instancesWithQueue.contains(assembly.instance))
+        }
+    }
+
+    @inline(__always)
+    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        slots[Int(slot)].hasQueueID(line, range)
+    }
+
+    /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
+    /// false) one that came from a filter and is not linked yet.
+    private func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
+        var oldest: Int32?
+        _ = table.find(key) { slot in
+            let assembly = slots[Int(slot)]
+            let fits =
+                isOuter
+                ? assembly.state == .open
+                : (assembly.state == .open || assembly.state == .unlinked)
+                    && assembly.isFromLoopback && assembly.outer < 0
+            if fits, hasQueueID(slot, queueID, 0..<queueID.count),
+                oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
+            {
+                oldest = slot
+            }
+            return false
+        }
+        return oldest
+    }
+
+    // MARK: Keeping text
+
+    /// Keeps the raw line where it may be proof. Gives the place in the assembly's text at which it
+    /// starts, or nil if it was not kept whole.
+    private mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
+        guard slots[index].keepsLines else { return nil }
+        guard slots[index].lines.count < limits.keptLinesMax else {
+            slots[index].linesLeftOut += 1
+            counters.linesLeftOut += 1
+            return nil
+        }
+        let isShortened = line.count > AssemblyLimits.keptLineBytesMax
+        let kept = isShortened ? line.extracting(0..<AssemblyLimits.keptLineBytesMax) : line
+        let place = slots[index].append(kept)
+        slots[index].lines.append(
+            Assembly.Line(
+                record: record,
+                sequence: sequence,
+                place: place,
+                isShortened: isShortened
+            )
+        )
+        return Int(place.start)
+    }
+
+    /// Where a piece of the line lies in the assembly's text: within the kept line, or behind it.
+    private mutating func place(
+        of piece: LineFact.Piece,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        in index: Int
+    ) -> TextRange {
+        guard piece.isPresent else { return .absent }
+        if let base, piece.indices.upperBound <= AssemblyLimits.keptLineBytesMax {
+            return TextRange(start: base + Int(piece.start), count: Int(piece.count))
+        }
+        return slots[index].append(line.extracting(piece.indices))
+    }
+
+    // MARK: Headers
+
+    private mutating func takeHeader(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        in index: Int
+    ) {
+        guard slots[index].isSubmission, fact.a.isPresent else { return }
+        let isFirst: Bool
+        switch fact.header {
+        case .subject:
+            isFirst = !slots[index].subject.isPresent && !slots[index].subjectRest.isPresent
+        case .contentType: isFirst = !slots[index].contentType.isPresent
+        case .dispositionNotificationTo, .other, .none: isFirst = false
+        }
+        guard isFirst else { return }
+        let tails = slots[index].headerTails(line, from: Int(fact.a.start))
+        let rest = place(of: fact.a, line, base, in: index)
+        if fact.header == .contentType {
+            // A forged tail can only shorten or lengthen the parameters.
+            let end = tails.first?.textEnd ?? line.count
+            slots[index].contentType = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<end)
+            return
+        }
+        if tails.count == 1 {
+            let tail = tails[0]
+            slots[index].subject = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<tail.textEnd)
+            if let recipient = tail.recipient {
+                slots[index].firstRecipient = Self.part(of: rest, at: fact.a, recipient)
+            }
+        } else {
+            // Settled once the sender is known, at the latest when the event is.
+            slots[index].subjectRest = rest
+        }
+    }
+
+    /// The place in the assembly's text of a range of the line, given the place of a piece.
+    private static func part(
+        of place: TextRange,
+        at piece: LineFact.Piece,
+        _ range: Range<Int>
+    ) -> TextRange {
+        TextRange(
+            start: Int(place.start) + range.lowerBound - Int(piece.start),
+            count: range.count
+        )
+    }
+
+    private mutating func settleSubject(in index: Int) {
+        if slots[index].settleSubject() { counters.ambiguousHeaders += 1 }
+    }
+
+    // MARK: Queue manager
+
+    private mutating func takeActive(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        guard !slots[index].isActive else { return }
+        slots[index].isActive = true
+        slots[index].sender = place(of: fact.a, line, base, in: index)
+        settleSubject(in: index)
+        submitFirstRecipient(record, microseconds, in: index)
+    }
+
+    private mutating func submitFirstRecipient(
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        guard slots[index].isSubmission, slots[index].firstRecipient.isPresent,
+            slots[index].recipients.isEmpty
+        else { return }
+        let address = slots[index].firstRecipient
+        let hash = slots[index].hash(ofAddress: address)
+        addRecipient(address, hash, record, microseconds, in: index)
+    }
+
+    private mutating func addRecipient(
+        _ address: TextRange,
+        _ hash: UInt32,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        var recipient = Assembly.Recipient(
+            address: address,
+            target: address,
+            hash: hash,
+            record: record,
+            microseconds: microseconds
+        )
+        recipient.isSubmitted = slots[index].isSubmission
+        if slots[index].isHeld { recipient.delivery = .held }
+        slots[index].recipients.append(recipient)
+        if slots[index].isSubmission {
+            happenings.append(
+                .submitted(
+                    slot: Int32(index),
+                    recipient: slots[index].recipients.count - 1
+                )
+            )
+        }
+    }
+
+    // MARK: Deliveries
+
+    private mutating func takeDelivery(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ scanner: borrowing PostfixScanner,
+        in index: Int
+    ) {
+        guard fact.status != .other, fact.status != .none else { return }
+        settleSubject(in: index)
+
+        var inner: Int32 = -1
+        let isHandOff = fact.status == .sent && Self.isLocalRelay(line, fact)
+        if isHandOff { inner = innerSlot(of: fact, line, scanner, outer: index) }
+        if inner >= 0 { link(inner: inner, to: Int32(index)) }
+
+        var recipientIndex: Int?
+        if slots[index].keepsLines {
+            recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
+        }
+        if inner < 0, fact.status == .sent {
+            noteDelivered(fact, line, base, in: index)
+        }
+        guard let recipientIndex else { return }
+        if inner >= 0 {
+            slots[index].recipients[recipientIndex].inner = inner
+            takeOutcomeOfInner(inner, for: recipientIndex, record, microseconds, in: index)
+            return
+        }
+        let delivery: Delivery =
+            switch fact.status {
+            case .sent: .sent
+            case .deferred: .deferred
+            case .bounced: .bounced
+            case .expired: .expired
+            case .none, .other: .unknown
+            }
+        take(delivery, for: recipientIndex, record, microseconds, in: index)
+        tellOuter(of: index, recipientIndex, record, microseconds)
+    }
+
+    /// The recipient of a delivery line. Aliases add deliveries, no recipients: `orig_to=` is what
+    /// the client gave.
+    private mutating func findOrAddRecipient(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) -> Int? {
+        let given = fact.b.isPresent ? fact.b : fact.a
+        let hash = addressHash(line, given.indices)
+        let found = slots[index].recipient(given.indices, of: line, hash: hash)
+        if found == nil, slots[index].recipients.count >= limits.recipientsMax {
+            counters.recipientsLeftOut += 1
+            return nil
+        }
+        if found == nil {
+            let address = place(of: given, line, base, in: index)
+            addRecipient(address, hash, record, microseconds, in: index)
+        }
+        let recipientIndex = found ?? slots[index].recipients.count - 1
+        if fact.b.isPresent {
+            slots[index].recipients[recipientIndex].target = place(of: fact.a, line, base, in: index)
+        }
+        return recipientIndex
+    }
+
+    private mutating func take(
+        _ delivery: Delivery,
+        for recipient: Int,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        guard !slots[index].recipients[recipient].isSettled else { return }
+        slots[index].recipients[recipient].delivery = delivery
+        markChanged(Int32(index))
+        guard delivery.isFinal else { return }
+        slots[index].recipients[recipient].isSettled = true
+        guard slots[index].isSubmission else { return }
+        happenings.append(.settled(slot: Int32(index), recipient: recipient))
+    }
+
+    private mutating func settleAll(
+        _ delivery: Delivery,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        for recipient in slots[index].recipients.indices {
+            take(delivery, for: recipient, record, microseconds, in: index)
+            tellOuter(of: index, recipient, record, microseconds)
+        }
+    }
+
+    /// Tells who hosts a domain, and whose mail came to which mailbox. Relays on loopback say
+    /// neither: they may be filters whose second half was not seen.
+    private mutating func noteDelivered(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        in index: Int
+    ) {
+        let isLocal: Bool
+        switch fact.agent {
+        case .mailbox: isLocal = true
+        case .lmtp: isLocal = true
+        case .smtp:
+            guard !Self.isLocalRelay(line, fact) else { return }
+            isLocal = false
+        case .other, .smtpd, .cleanup, .queueManager, .error, .discard, .operator, .pickup:
+            return
+        }
+        if !slots[index].keepsLines {
+            // Ordinary inbound mail keeps no text of its deliveries.
+            passingText = (Int32(index), slots[index].text.count)
+        }
+        let recipient = place(of: fact.a, line, base, in: index)
+        happenings.append(.delivered(slot: Int32(index), recipient: recipient, isLocal: isLocal))
+    }
+
+    // MARK: Filters
+
+    /// The message that a filter made of this one: named by the filter's reply, come over loopback
+    /// without a login, opened while this one was active.
+    private func innerSlot(
+        of fact: LineFact,
+        _ line: Span<UInt8>,
+        _ scanner: borrowing PostfixScanner,
+        outer: Int
+    ) -> Int32 {
+        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        let queueID = line.extracting(reply)
+        let key = scanner.queueKey(queueID, hostBytes: line.extracting(fact.host.indices))
+        // XFORWARD may have linked it already.
+        let linked = table.find(key) { slot in
+            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID, 0..<queueID.count)
+        }
+        if let linked { return linked }
+        guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
+            slots[Int(inner)].serial > slots[outer].serial
+        else { return -1 }
+        return inner
+    }
+
+    private mutating func link(inner: Int32, to outer: Int32) {
+        guard inner != outer, slots[Int(inner)].outer < 0 else { return }
+        slots[Int(inner)].outer = outer
+        markChanged(inner)
+    }
+
+    /// An outcome that the inner message had before the link was known.
+    private mutating func takeOutcomeOfInner(
+        _ inner: Int32,
+        for recipient: Int,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        let target = slots[index].recipients[recipient].target
+        let address = Array(slots[index].text[target.indices])
+        guard
+            let innerRecipient = slots[Int(inner)].recipient(
+                0..<address.count,
+                of: address.span,
+                hash: slots[index].hash(ofAddress: target)
+            )
+        else { return }
+        let delivery = slots[Int(inner)].recipients[innerRecipient].delivery
+        guard delivery != .unknown else { return }
+        take(delivery, for: recipient, record, microseconds, in: index)
+    }
+
+    /// Carries an outcome of an inner message to the outer one.
+    private mutating func tellOuter(
+        of inner: Int,
+        _ recipient: Int,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let outer = Int(slots[inner].outer)
+        guard outer >= 0 else { return }
+        let address = Array(
+            slots[inner].text[slots[inner].recipients[recipient].address.indices]
+        )
+        let delivery = slots[inner].recipients[recipient].delivery
+        for candidate in slots[outer].recipients.indices
+        where slots[outer].isAddress(slots[outer].recipients[candidate].target, address.span) {
+            take(delivery, for: candidate, record, microseconds, in: outer)
+        }
+    }
+
+    // MARK: Closing
+
+    /// The message left the queue.
+    private mutating func close(_ slot: Int32, _ microseconds: Int64) {
+        let index = Int(slot)
+        guard slots[index].state == .open else { return }
+        let awaitsInner = slots[index].recipients.contains { recipient in
+            !recipient.isSettled && recipient.inner >= 0
+                && slots[Int(recipient.inner)].state == .open
+                && slots[Int(recipient.inner)].outer == slot
+        }
+        if awaitsInner {
+            slots[index].state = .awaitingInner
+            return
+        }
+        if slots[index].isFromLoopback, slots[index].outer < 0 {
+            slots[index].state = .unlinked
+            unlinked.append(
+                (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
+            )
+            return
+        }
+        giveUp(slot)
+    }
+
+    /// Ends an assembly now, whatever may still come.
+    private mutating func giveUp(_ slot: Int32) {
+        let index = Int(slot)
+        guard slots[index].state != .free, slots[index].state != .closing else { return }
+        slots[index].state = .closing
+        if slots[index].isSubmission {
+            for recipient in slots[index].recipients.indices
+            where !slots[index].recipients[recipient].isSettled {
+                if slots[index].recipients[recipient].inner >= 0,
+                    slots[index].recipients[recipient].delivery == .unknown
+                {
+                    slots[index].recipients[recipient].delivery = .filtered
+                }
+                happenings.append(.unsettled(slot: slot, recipient: recipient))
+            }
+        }
+        happenings.append(.closed(slot: slot))
+        closing.append(slot)
+        let outer = slots[index].outer
+        // What waited only for this one has nothing to wait for any more.
+        if outer >= 0, slots[Int(outer)].state == .awaitingInner {
+            let waitsOn = slots[Int(outer)].recipients.contains { recipient in
+                !recipient.isSettled && recipient.inner >= 0 && recipient.inner != slot
+                    && slots[Int(recipient.inner)].state == .open
+                    && slots[Int(recipient.inner)].outer == outer
+            }
+            if !waitsOn { giveUp(outer) }
+        }
+    }
+
+    private mutating func release(_ slot: Int32) {
+        let index = Int(slot)
+        table.remove(slots[index].key, slot: slot)
+        removeFromIdle(slot)
+        // Nothing may point to a slot that another message will use.
+        for other in slots[index].recipients where other.inner >= 0 {
+            if slots[Int(other.inner)].outer == slot { slots[Int(other.inner)].outer = -1 }
+        }
+        let outer = Int(slots[index].outer)
+        if outer >= 0 {
+            for recipient in slots[outer].recipients.indices
+            where slots[outer].recipients[recipient].inner == slot {
+                slots[outer].recipients[recipient].inner = -1
+                if slots[outer].recipients[recipient].delivery == .unknown {
+                    slots[outer].recipients[recipient].delivery = .filtered
+                }
+                markChanged(slots[outer].state == .free ? -1 : Int32(outer))
+            }
+        }
+        if tracksChanges { releasedSerials.append(slots[index].serial) }
+        slots[index].reset()
+        freeSlots.append(slot)
+    }
+
+    /// Says that an assembly is to be stored again.
+    mutating func markChanged(_ slot: Int32) {
+        guard tracksChanges, slot >= 0, !slots[Int(slot)].isChanged else { return }
+        slots[Int(slot)].isChanged = true
+        changedSlots.append(slot)
+    }
+
+    /// Puts a restored assembly back into the table and the lists.
+    mutating func resume(_ slot: Int32) {
+        let idle = slots[Int(slot)].idleMicroseconds
+        table.insert(slots[Int(slot)].key, slot: slot)
+        appendToIdle(slot)
+        slots[Int(slot)].idleMicroseconds = idle
+        guard slots[Int(slot)].state == .unlinked else { return }
+        unlinked.append(
+            (
+                slot, slots[Int(slot)].serial,
+                slots[Int(slot)].lastMicroseconds + limits.unlinkedMicrosecondsMax
+            )
+        )
+        unlinked.sort { ($0.until, $0.serial) < ($1.until, $1.serial) }
+    }
+
+    /// Ends what was idle too long, and what waited in vain for its link.
+    private mutating func expire(now: Int64) {
+        while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
+            let (slot, serial, _) = unlinked[unlinkedFirst]
+            unlinkedFirst += 1
+            if slots[Int(slot)].serial == serial, slots[Int(slot)].state == .unlinked {
+                giveUp(slot)
+            }
+        }
+        if unlinkedFirst > 1_024 {
+            unlinked.removeSubrange(0..<unlinkedFirst)
+            unlinkedFirst = 0
+        }
+        while idleFirst >= 0,
+            slots[Int(idleFirst)].idleMicroseconds + limits.idleMicrosecondsMax <= now
+        {
+            let slot = idleFirst
+            removeFromIdle(slot)
+            if slots[Int(slot)].lastMicroseconds + limits.idleMicrosecondsMax <= now {
+                counters.closedIdle += 1
+                giveUp(slot)
+            } else {
+                appendToIdle(slot)
+            }
+        }
+    }
+
+    /// Makes room for another assembly.
+    private mutating func closeIdlest() {
+        while idleFirst >= 0 {
+            let slot = idleFirst
+            removeFromIdle(slot)
+            if slots[Int(slot)].lastMicroseconds <= slots[Int(slot)].idleMicroseconds {
+                counters.closedForSpace += 1
+                giveUp(slot)
+                return
+            }
+            appendToIdle(slot)
+        }
+    }
+
+    // MARK: The list of idle assemblies
+
+    private mutating func appendToIdle(_ slot: Int32) {
+        slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        slots[Int(slot)].idlePrevious = idleLast
+        slots[Int(slot)].idleNext = -1
+        if idleLast >= 0 { slots[Int(idleLast)].idleNext = slot } else { idleFirst = slot }
+        idleLast = slot
+    }
+
+    private mutating func removeFromIdle(_ slot: Int32) {
+        let previous = slots[Int(slot)].idlePrevious
+        let next = slots[Int(slot)].idleNext
+        guard previous >= 0 || next >= 0 || idleFirst == slot else { return }
+        if previous >= 0 { slots[Int(previous)].idleNext = next } else { idleFirst = next }
+        if next >= 0 { slots[Int(next)].idlePrevious = previous } else { idleLast = previous }
+        slots[Int(slot)].idlePrevious = -1
+        slots[Int(slot)].idleNext = -1
+    }
+
+    // MARK: Relays
+
+    /// Whether the client of a `client=` line is on this machine (RFC 6890: 127.0.0.0/8 and ::1).
+    static func isLoopback(_ line: Span<UInt8>, _ client: Range<Int>) -> Bool {
+        guard let bracket = line.first(UInt8(ascii: "["), from: client.lowerBound, to: client.upperBound)
+        else { return false }
+        return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
+    }
+
+    /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
+    static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
+        let relay = fact.c.indices
+        guard let bracket = line.first(UInt8(ascii: "["), from: relay.lowerBound, to: relay.upperBound)
+        else { return false }
+        return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
+            || line.has("private/", at: bracket + 1) || line.has("public/", at: bracket + 1)
+            || line.has("/", at: bracket + 1)
+    }
+
+    /// The queue ID at the end of a reply: `… queued as 4jY8Gq5M1Bz2NRpQ)`.
+    static func queuedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
+        guard reply.isPresent, let found = line.last("queued as ", before: reply.indices.upperBound),
+            found >= reply.indices.lowerBound
+        else { return nil }
+        let start = found + 10
+        var end = start
+        while end < line.count, PostfixGrammar.queueIDClass(line[end]) != 0 { end += 1 }
+        guard end - start >= 5, end == line.count || line[end] == UInt8(ascii: ")") else {
+            return nil
+        }
+        return start..<end
+    }
+}

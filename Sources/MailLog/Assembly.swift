@@ -1,0 +1,222 @@
+import MailEvents
+import Records
+
+/// Bounds of the assembler (architecture §6). Each has a counter in ``AssemblerCounters``.
+public struct AssemblyLimits: Sendable {
+    /// Open assemblies; at the limit the idlest one closes as incomplete.
+    public var openMax = 200_000
+    /// An assembly without a line for this long closes as incomplete.
+    public var idleMicrosecondsMax: Int64 = 8 * 3_600_000_000
+    /// Recipients of one message; further ones give no events.
+    public var recipientsMax = 10_000
+    /// Raw lines kept of one assembly, and bytes of each.
+    public var keptLinesMax = 32
+    public static let keptLineBytesMax = 4_096
+    /// How long a message from a filter waits for the line that links it.
+    public var unlinkedMicrosecondsMax: Int64 = 600_000_000
+
+    public init() {}
+}
+
+/// The lines of one queue ID, joined.
+///
+/// Invariant: every `TextRange` is within ``text``; ``lines`` ascend in sequence.
+struct Assembly: Sendable {
+    /// What can still come.
+    enum State: UInt8, Sendable {
+        /// The slot is free.
+        case free
+        /// Its lines may come.
+        case open
+        /// It left the queue; the line that links it to its outer message may come.
+        case unlinked
+        /// It left the queue; outcomes of the messages that a filter made of it may come.
+        case awaitingInner
+        /// It ended; its slot becomes free once what it gave was taken.
+        case closing
+    }
+
+    /// Where a raw line lies in ``text``.
+    struct Line: Sendable {
+        var record: RecordID
+        var sequence: UInt64
+        var place: TextRange
+        var isShortened: Bool
+    }
+
+    /// One recipient of the message.
+    struct Recipient: Sendable {
+        /// As the client gave it.
+        var address: TextRange
+        /// As the last delivery line has it, after aliases.
+        var target: TextRange
+        /// Hash of ``address`` without regard to ASCII case, to find it among many.
+        var hash: UInt32
+        var delivery = Delivery.unknown
+        var isSubmitted = false
+        var isSettled = false
+        /// The slot of the message that a filter made of it; -1 if none did.
+        var inner: Int32 = -1
+        var record: RecordID
+        var microseconds: Int64
+        var facts = DerivedFacts()
+    }
+
+    var state = State.free
+    var key: UInt64 = 0
+    var instance: UInt32 = 0
+    /// Tells this use of the slot from earlier ones; also the order of opening.
+    var serial: UInt64 = 0
+    var lastMicroseconds: Int64 = 0
+
+    var text: [UInt8] = []
+    var lines: [Line] = []
+    var linesLeftOut = 0
+    var recipients: [Recipient] = []
+
+    var queueID = TextRange.absent
+    var host = TextRange.absent
+    /// `HOST[IP]` of the `client=` line.
+    var client = TextRange.absent
+    var login = TextRange.absent
+    var sender = TextRange.absent
+    var messageID = TextRange.absent
+    /// The raw subject; its end is settled once ``isSubjectOpen`` is false.
+    var subject = TextRange.absent
+    /// The whole rest of the first Subject line, while several readings of it are possible.
+    var subjectRest = TextRange.absent
+    var contentType = TextRange.absent
+    /// The first recipient, by a header line that can be read in one way only.
+    var firstRecipient = TextRange.absent
+
+    var isActive = false
+    var isHeld = false
+    var isAmbiguous = false
+    /// An event of it is kept by a window or an alert: its lines are wanted.
+    var isHeldAsProof = false
+    /// It is among ``Assembler/changedSlots``.
+    var isChanged = false
+    /// For a message from a filter: the slot of the message that went into it; -1 if none.
+    var outer: Int32 = -1
+    /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
+    var idleMicroseconds: Int64 = 0
+    /// Where the list of idle assemblies goes on.
+    var idlePrevious: Int32 = -1
+    var idleNext: Int32 = -1
+
+    var isSubmission: Bool { login.isPresent }
+
+    /// Came over loopback without a login: it may be what a filter made of another message.
+    var isFromLoopback = false
+
+    /// Whether its raw lines are worth keeping.
+    var keepsLines: Bool { isSubmission || isFromLoopback }
+
+    /// Forgets everything but the storage.
+    mutating func reset() {
+        var text = self.text
+        var lines = self.lines
+        var recipients = self.recipients
+        self.text = []
+        self.lines = []
+        self.recipients = []
+        text.removeAll(keepingCapacity: text.capacity <= 16_384)
+        lines.removeAll(keepingCapacity: true)
+        recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
+        self = Assembly()
+        self.text = text
+        self.lines = lines
+        self.recipients = recipients
+    }
+
+    mutating func append(_ bytes: Span<UInt8>) -> TextRange {
+        let start = text.count
+        // The pointer does not leave the call.
+        unsafe bytes.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
+        return TextRange(start: start, count: bytes.count)
+    }
+
+    /// Whether its queue ID equals the bytes at `range`.
+    @inline(__always)
+    func hasQueueID(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        text.span.equals(queueID.indices, line, range)
+    }
+
+    /// The readings of a header line with this message's client as its origin.
+    func headerTails(_ line: Span<UInt8>, from start: Int) -> [PostfixGrammar.HeaderTail] {
+        PostfixGrammar.headerTails(
+            line,
+            from: start,
+            origin: text.span.extracting(client.indices)
+        )
+    }
+
+    /// Decides between several readings of the Subject line (architecture §6): the one whose sender
+    /// is qmgr's; else the shortest text.
+    ///
+    /// - Returns: whether the message became ambiguous.
+    mutating func settleSubject() -> Bool {
+        let rest = subjectRest
+        guard rest.isPresent else { return false }
+        subjectRest = .absent
+        var chosen: PostfixGrammar.HeaderTail?
+        var fitting = 0
+        do {
+            let all = text.span
+            let restText = all.extracting(rest.indices)
+            let tails = headerTails(restText, from: 0)
+            for tail in tails
+            where sender.isPresent && restText.equals(tail.sender, all, sender.indices) {
+                if fitting == 0 { chosen = tail }
+                fitting += 1
+            }
+            if chosen == nil { chosen = tails.first }
+        }
+        subject = TextRange(start: Int(rest.start), count: chosen?.textEnd ?? Int(rest.count))
+        guard fitting == 1 else {
+            isAmbiguous = true
+            return true
+        }
+        if let recipient = chosen?.recipient {
+            firstRecipient = TextRange(
+                start: Int(rest.start) + recipient.lowerBound,
+                count: recipient.count
+            )
+        }
+        return false
+    }
+
+    /// ``addressHash(_:_:)`` of a part of the text.
+    func hash(ofAddress range: TextRange) -> UInt32 {
+        addressHash(text.span, range.indices)
+    }
+
+    /// Whether a part of the text is this address, without regard to ASCII case.
+    func isAddress(_ range: TextRange, _ address: Span<UInt8>) -> Bool {
+        text.span.equalsIgnoringCase(range.indices, address, 0..<address.count)
+    }
+
+    /// The index of the recipient with this address; nil if there is none.
+    func recipient(_ address: Range<Int>, of line: Span<UInt8>, hash: UInt32) -> Int? {
+        for index in recipients.indices
+        where recipients[index].hash == hash
+            && text.span.equalsIgnoringCase(
+                recipients[index].address.indices,
+                line,
+                address
+            )
+        {
+            return index
+        }
+        return nil
+    }
+}
+
+/// FNV-1a over an address without regard to ASCII case. Only a filter before a comparison.
+func addressHash(_ line: Span<UInt8>, _ range: Range<Int>) -> UInt32 {
+    var hash: UInt32 = 0x811c_9dc5
+    for index in range {
+        hash = (hash ^ UInt32(asciiLowered(line[index]))) &* 0x0100_0193
+    }
+    return hash
+}

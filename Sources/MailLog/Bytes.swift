@@ -1,0 +1,98 @@
+/// Small searches in a line. All indices are of the span that is given; none of them traps.
+extension Span where Element == UInt8 {
+    /// Whether `text` stands at `index`.
+    @inline(__always)
+    func has(_ text: StaticString, at index: Int) -> Bool {
+        let count = text.utf8CodeUnitCount
+        guard index >= 0, count <= self.count - index else { return false }
+        let start = unsafe text.utf8Start
+        for offset in 0..<count where unsafe self[index &+ offset] != start[offset] {
+            return false
+        }
+        return true
+    }
+
+    /// Whether `text` (in lower case) stands at `index`, without regard to case.
+    func hasIgnoringCase(_ text: StaticString, at index: Int) -> Bool {
+        let count = text.utf8CodeUnitCount
+        guard index >= 0, count <= self.count - index else { return false }
+        let start = unsafe text.utf8Start
+        for offset in 0..<count {
+            var byte = self[index + offset]
+            if byte >= UInt8(ascii: "A"), byte <= UInt8(ascii: "Z") { byte |= 0x20 }
+            guard unsafe byte == start[offset] else { return false }
+        }
+        return true
+    }
+
+    /// The first index from `index` on that holds `byte`, below `end`.
+    @inline(__always)
+    func first(_ byte: UInt8, from index: Int, to end: Int) -> Int? {
+        var index = index
+        while index < end {
+            if self[index] == byte { return index }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// The first index from `index` on at which `text` stands.
+    func first(_ text: StaticString, from index: Int) -> Int? {
+        let last = count - text.utf8CodeUnitCount
+        var index = index
+        let lead = unsafe text.utf8Start.pointee
+        while index <= last {
+            if self[index] == lead, has(text, at: index) { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    /// The last index at which `text` stands, ending at or before `end`.
+    func last(_ text: StaticString, before end: Int) -> Int? {
+        var index = Swift.min(end, count) - text.utf8CodeUnitCount
+        let lead = unsafe text.utf8Start.pointee
+        while index >= 0 {
+            if self[index] == lead, has(text, at: index) { return index }
+            index -= 1
+        }
+        return nil
+    }
+
+    /// Whether the bytes at `range` equal those of `other` at `otherRange`.
+    @inline(__always)
+    func equals(_ range: Range<Int>, _ other: Span<UInt8>, _ otherRange: Range<Int>) -> Bool {
+        guard range.count == otherRange.count else { return false }
+        var index = range.lowerBound
+        var otherIndex = otherRange.lowerBound
+        while index < range.upperBound {
+            guard self[index] == other[otherIndex] else { return false }
+            index &+= 1
+            otherIndex &+= 1
+        }
+        return true
+    }
+
+    /// The same without regard to ASCII case.
+    func equalsIgnoringCase(
+        _ range: Range<Int>,
+        _ other: Span<UInt8>,
+        _ otherRange: Range<Int>
+    ) -> Bool {
+        guard range.count == otherRange.count else { return false }
+        for offset in 0..<range.count {
+            let left = asciiLowered(self[range.lowerBound + offset])
+            let right = asciiLowered(other[otherRange.lowerBound + offset])
+            guard left == right else { return false }
+        }
+        return true
+    }
+}
+
+@inline(__always)
+func asciiLowered(_ byte: UInt8) -> UInt8 {
+    byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
+}
+
+@inline(__always)
+func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }

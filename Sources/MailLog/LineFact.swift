@@ -1,0 +1,142 @@
+/// What one line of a mail log says, found without knowing any other line.
+///
+/// Reading is cut in two so that it can run on several threads: a scanner turns the lines of a batch
+/// into facts, each on its own; one ``Assembler`` joins the facts in order. A fact holds places
+/// within its line, never text, and no reference: it is 56 bytes of plain data.
+@frozen
+public struct LineFact: Sendable {
+    /// When the line says it was written.
+    public var stamp: Stamp
+    /// Keyed hash of host name and queue ID; 0 for facts without one.
+    public var key: UInt64
+    /// Keyed hash of the instance (the tag up to its first `/`), and of the whole tag's service.
+    public var instance: UInt32
+    /// Index in ``Batch/lines``.
+    public var line: UInt32
+    public var kind: Kind
+    public var agent: Agent
+    /// For deliveries: `status=`.
+    public var status: Status
+    /// For headers: which one.
+    public var header: Header
+    /// Where the queue ID lies in the line.
+    public var queueID: Piece
+    /// Where the host name lies in the line.
+    public var host: Piece
+    /// Pieces whose meaning depends on ``kind``, see there.
+    public var a: Piece
+    public var b: Piece
+    public var c: Piece
+    public var d: Piece
+
+    /// A range of bytes within the line; empty with `start` 0 when absent.
+    @frozen
+    public struct Piece: Sendable, Equatable {
+        public var start: UInt16
+        public var count: UInt16
+
+        @inlinable
+        public init(_ start: Int, _ end: Int) {
+            self.start = UInt16(truncatingIfNeeded: start)
+            count = UInt16(truncatingIfNeeded: end - start)
+        }
+
+        /// The line has no such piece: no piece of a line starts at 0, where its stamp is.
+        public static let absent = Piece(0, 0)
+
+        @inlinable
+        public var isPresent: Bool { start != 0 }
+
+        @inlinable
+        public var indices: Range<Int> { Int(start)..<(Int(start) + Int(count)) }
+    }
+
+    /// What the line is.
+    @frozen
+    public enum Kind: UInt8, Sendable {
+        /// Nothing but a new time.
+        case time
+        /// smtpd took a message: `a` HOST[IP], `b` login, `c` `orig_queue_id`.
+        case client
+        /// cleanup logged a header: `a` the text from after the name's colon to the line's end.
+        case headerLine
+        /// cleanup: `a` the Message-ID with its angle brackets.
+        case messageID
+        /// qmgr took it into the active queue: `a` envelope sender.
+        case active
+        /// A delivery agent: `a` recipient, `b` `orig_to`, `c` relay, `d` the reply in parentheses.
+        case delivery
+        /// It is held from now on.
+        case held
+        /// It is not held any more.
+        case released
+        /// The message left the queue; `agent` is ``Agent/operator`` when a person deleted it.
+        case removed
+        /// qmgr gave it up: it lay in the queue too long.
+        case expired
+        /// cleanup threw the message away.
+        case discarded
+    }
+
+    /// Which program wrote the line, as far as it matters.
+    @frozen
+    public enum Agent: UInt8, Sendable {
+        case other
+        case smtpd
+        case cleanup
+        case queueManager
+        /// smtp(8): a relay elsewhere, or a filter.
+        case smtp
+        /// lmtp(8): a mailbox server, or a filter.
+        case lmtp
+        /// local(8), virtual(8), pipe(8) and transports named `dovecot`: a mailbox of this server.
+        case mailbox
+        /// error(8), retry, bounce(8).
+        case error
+        /// discard(8).
+        case discard
+        /// postsuper(1).
+        case `operator`
+        case pickup
+    }
+
+    /// `status=` of a delivery line.
+    @frozen
+    public enum Status: UInt8, Sendable {
+        case none
+        case sent
+        case deferred
+        case bounced
+        case expired
+        /// `deliverable` and `undeliverable` of address probes, and words not known.
+        case other
+    }
+
+    /// A header that matters.
+    @frozen
+    public enum Header: UInt8, Sendable {
+        case none
+        case subject
+        case contentType
+        case dispositionNotificationTo
+        case other
+    }
+
+    @inlinable
+    init(kind: Kind, stamp: Stamp, line: Int) {
+        self.kind = kind
+        self.stamp = stamp
+        self.line = UInt32(truncatingIfNeeded: line)
+        key = 0
+        instance = 0
+        agent = .other
+        status = .none
+        header = .none
+        queueID = .absent
+        host = .absent
+        a = .absent
+        b = .absent
+        c = .absent
+        d = .absent
+    }
+}

@@ -1,0 +1,205 @@
+/// The parts of Postfix's lines that strangers can put text into, read by their whole grammar.
+///
+/// Each function gives the place where a part ends, or nil when the bytes are not of that grammar;
+/// none of them guesses.
+enum PostfixGrammar {
+    /// The index of the `>` that closes an address which starts at `start`.
+    ///
+    /// Postfix 3.5 and later logs addresses in external form (postconf(5),
+    /// `info_log_address_format = external`): blanks, `<` and `>` stand only within a quoted local
+    /// part, where `"` and `\` have a backslash before them (RFC 5321, 4.1.2).
+    static func endOfAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
+        var index = start
+        var isQuoted = false
+        while index < line.count {
+            let byte = line[index]
+            if isQuoted {
+                if byte == UInt8(ascii: "\\") {
+                    index += 1
+                } else if byte == UInt8(ascii: "\"") {
+                    isQuoted = false
+                }
+            } else {
+                switch byte {
+                case UInt8(ascii: ">"): return index
+                case UInt8(ascii: "\""): isQuoted = true
+                case UInt8(ascii: " "), UInt8(ascii: "<"): return nil
+                default: break
+                }
+            }
+            index += 1
+        }
+        return nil
+    }
+
+    /// The index after `HOST[ADDRESS]` or `HOST[ADDRESS]:PORT`, which starts at `start`.
+    ///
+    /// Names come from DNS; Postfix logs only those that valid_hostname(3) accepts, else `unknown`.
+    static func endOfClient(_ line: Span<UInt8>, from start: Int) -> Int? {
+        var index = start
+        while index < line.count, isHostByte(line[index]) { index += 1 }
+        guard index > start, index < line.count, line[index] == UInt8(ascii: "[") else {
+            return nil
+        }
+        let addressStart = index + 1
+        index = addressStart
+        while index < line.count, isAddressByte(line[index]) { index += 1 }
+        guard index > addressStart, index < line.count, line[index] == UInt8(ascii: "]") else {
+            return nil
+        }
+        index += 1
+        // smtpd_client_port_logging
+        if index + 1 < line.count, line[index] == UInt8(ascii: ":"), isDigit(line[index + 1]) {
+            index += 1
+            while index < line.count, isDigit(line[index]) { index += 1 }
+        }
+        return index
+    }
+
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
+            UInt8(ascii: "_"), UInt8(ascii: ":"), 0x80...0xff:
+            true
+        default: false
+        }
+    }
+
+    /// An IPv4 or IPv6 address, with a zone, or `unknown`.
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        isHostByte(byte) && byte < 0x80 || byte == UInt8(ascii: "%") || byte == UInt8(ascii: "/")
+    }
+
+    /// Where the login of a `client=` line ends: at the line's end, or before the longest suffix that
+    /// is made of the optional fields to the line's end.
+    ///
+    /// smtpd_sasl_glue.c and smtpd.c (Postfix 3.x) write, in this order, `sasl_sender=` (the
+    /// client's `AUTH=`, any text), then `orig_queue_id=` and `orig_client=` (XFORWARD).
+    static func endOfLogin(_ line: Span<UInt8>, from start: Int) -> Int {
+        var index = start
+        while let comma = line.first(", ", from: index) {
+            if isLoginSuffix(line, from: comma) { return comma }
+            index = comma + 1
+        }
+        return line.count
+    }
+
+    private static func isLoginSuffix(_ line: Span<UInt8>, from start: Int) -> Bool {
+        if line.has(", sasl_sender=", at: start) { return true }
+        var index = start
+        if let end = endOfQueueField(line, from: index) { index = end }
+        if line.has(", orig_client=", at: index) {
+            guard let end = endOfClient(line, from: index + 14) else { return false }
+            index = end
+        }
+        return index > start && index == line.count
+    }
+
+    /// The index after `, orig_queue_id=ID` at `start`.
+    static func endOfQueueField(_ line: Span<UInt8>, from start: Int) -> Int? {
+        guard line.has(", orig_queue_id=", at: start) else { return nil }
+        var index = start + 16
+        while index < line.count, queueIDClass(line[index]) != 0 { index += 1 }
+        return index > start + 16 ? index : nil
+    }
+
+    /// Which alphabets of queue IDs a byte belongs to: 1 for the short form (upper-case
+    /// hexadecimal), 2 for the long one.
+    ///
+    /// postconf(5), `enable_long_queue_ids`: long IDs use digits and consonants only, which is also
+    /// what tells them from words such as `warning` or `statistics`.
+    @inline(__always)
+    static func queueIDClass(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): 3
+        case UInt8(ascii: "A"), UInt8(ascii: "E"): 1
+        case UInt8(ascii: "B"), UInt8(ascii: "C"), UInt8(ascii: "D"), UInt8(ascii: "F"): 3
+        case UInt8(ascii: "I"), UInt8(ascii: "O"), UInt8(ascii: "U"): 0
+        case UInt8(ascii: "G")...UInt8(ascii: "Z"): 2
+        case UInt8(ascii: "a"), UInt8(ascii: "e"), UInt8(ascii: "i"), UInt8(ascii: "o"),
+            UInt8(ascii: "u"):
+            0
+        case UInt8(ascii: "b")...UInt8(ascii: "z"): 2
+        default: 0
+        }
+    }
+
+    /// The tail of a logged header: ` from HOST[IP]; from=<S> to=<R> proto=P helo=<H>`.
+    struct HeaderTail: Equatable {
+        /// Where the header's text ends and the tail begins.
+        var textEnd: Int
+        var sender: Range<Int>
+        /// Absent when cleanup did not know it, as for mail from `pickup`.
+        var recipient: Range<Int>?
+    }
+
+    /// All readings of a logged header as text and tail that consume the line to its end.
+    ///
+    /// cleanup_message.c, `cleanup_act_log`: `%s: %s: %s %.200s from %s;` with the origin
+    /// `HOST[IP]` or `local`, then ` from=<%s>`, and, where known, ` to=<%s>`, ` proto=%s`,
+    /// ` helo=<%s>`, then `: TEXT` when the action has a text. In HELO Postfix replaces blanks and
+    /// `<>()\";@` by `?`.
+    ///
+    /// - Parameters:
+    ///   - line: the line.
+    ///   - start: where the header's text starts.
+    ///   - origin: `HOST[IP]` as the message's `client=` line has it.
+    static func headerTails(
+        _ line: Span<UInt8>,
+        from start: Int,
+        origin: Span<UInt8>
+    ) -> [HeaderTail] {
+        var tails: [HeaderTail] = []
+        var index = start > 0 ? start - 1 : start
+        while let candidate = line.first(" from ", from: index) {
+            index = candidate + 1
+            let originStart = candidate + 6
+            let originEnd = originStart + origin.count
+            guard originEnd < line.count,
+                line.equals(originStart..<originEnd, origin, 0..<origin.count),
+                line.has("; from=<", at: originEnd)
+            else { continue }
+            if let tail = headerTail(line, textEnd: max(candidate, start), from: originEnd + 8) {
+                tails.append(tail)
+                if tails.count == 16 { break }
+            }
+        }
+        return tails
+    }
+
+    private static func headerTail(
+        _ line: Span<UInt8>,
+        textEnd: Int,
+        from start: Int
+    ) -> HeaderTail? {
+        guard let senderEnd = endOfAddress(line, from: start) else { return nil }
+        var index = senderEnd + 1
+        var recipient: Range<Int>?
+        if line.has(" to=<", at: index) {
+            guard let end = endOfAddress(line, from: index + 5) else { return nil }
+            recipient = (index + 5)..<end
+            index = end + 1
+        }
+        if line.has(" proto=", at: index) {
+            index += 7
+            let protocolStart = index
+            while index < line.count, line[index] != UInt8(ascii: " "), line[index] != UInt8(ascii: ":")
+            { index += 1 }
+            guard index > protocolStart else { return nil }
+        }
+        if line.has(" helo=<", at: index) {
+            index += 7
+            while index < line.count, line[index] != UInt8(ascii: ">") {
+                switch line[index] {
+                case UInt8(ascii: " "), UInt8(ascii: "<"): return nil
+                default: index += 1
+                }
+            }
+            guard index < line.count else { return nil }
+            index += 1
+        }
+        guard index == line.count || line.has(": ", at: index) else { return nil }
+        return HeaderTail(textEnd: textEnd, sender: start..<senderEnd, recipient: recipient)
+    }
+}

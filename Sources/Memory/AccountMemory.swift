@@ -1,0 +1,321 @@
+public import MailEvents
+public import Records
+
+/// Bounds of what is remembered (architecture §6).
+public struct MemoryLimits: Sendable, Equatable {
+    /// Domains written to, of one account.
+    public var domainsPerAccountMax = 5_000
+    /// Domains heard from, of one account.
+    public var heardPerAccountMax = 256
+    /// A domain not written to for this many days is unseen again.
+    public var daysMax = 400
+    /// Local deliveries after which a domain counts as hosted here.
+    public var localDeliveriesMin = 3
+
+    public init() {}
+}
+
+/// Counts of what the memory had to forget.
+public struct MemoryCounters: Sendable, Equatable {
+    /// Domains that left an account's memory because it was full.
+    public var domainsForgotten = 0
+    /// The same for domains heard from.
+    public var heardForgotten = 0
+
+    public init() {}
+}
+
+/// Number of an account within one memory, in the order in which accounts were first met.
+@frozen
+public struct AccountNumber: Hashable, Sendable {
+    public var rawValue: UInt32
+
+    @inlinable
+    public init(_ rawValue: UInt32) { self.rawValue = rawValue }
+}
+
+/// What each account wrote to and heard from, and which domains this server hosts.
+///
+/// Names are keyed hashes here; two names are taken for one with a chance of 2⁻⁶⁴ that nobody who
+/// does not know the seed can raise. All times are days since 1970 in the log's zone.
+public struct AccountMemory: Sendable {
+    private struct Account: Sendable {
+        var nameHash: UInt64
+        /// Day of the first submission; 0 before it.
+        var firstDay: UInt16 = 0
+        var isChanged = false
+        /// It forgot domains for lack of room.
+        var isForgetful = false
+        var name: [UInt8]
+        var wroteTo = PairSet()
+        var heardFrom = PairSet()
+    }
+
+    private struct Domain: Sendable {
+        var localDeliveries: UInt8 = 0
+        /// A copy went to another server: it is not hosted here.
+        var isRemote = false
+        var isChanged = false
+    }
+
+    public let seed: HashSeed
+    public let limits: MemoryLimits
+    public private(set) var counters = MemoryCounters()
+    /// Day on which the log was first seen; 0 before.
+    public private(set) var firstDay: UInt16 = 0
+
+    private var accounts: [Account] = []
+    private var numbers: [UInt64: UInt32] = [:]
+    private var domains: [UInt64: Domain] = [:]
+    private var changedAccounts: [UInt32] = []
+    private var changedDomains: [UInt64] = []
+    private var isFirstDayChanged = false
+
+    public init(seed: HashSeed, limits: MemoryLimits = MemoryLimits()) {
+        self.seed = seed
+        self.limits = limits
+    }
+
+    public var accountCount: Int { accounts.count }
+
+    /// Pairs of an account and a domain that are remembered.
+    public var pairCount: Int {
+        accounts.reduce(0) { $0 + $1.wroteTo.count + $1.heardFrom.count }
+    }
+
+    // MARK: Names
+
+    /// The identity of a domain or account: its keyed hash.
+    public func hash(_ name: Span<UInt8>) -> UInt64 { keyedHash(name, seed: seed) }
+
+    /// The number of an account in canonical form; a new one if it was never met.
+    public mutating func account(_ name: Span<UInt8>) -> AccountNumber {
+        let hash = hash(name)
+        if let number = numbers[hash] { return AccountNumber(number) }
+        let number = UInt32(accounts.count)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(name.count)
+        for index in name.indices { bytes.append(name[index]) }
+        accounts.append(Account(nameHash: hash, name: bytes))
+        numbers[hash] = number
+        return AccountNumber(number)
+    }
+
+    // MARK: Asking
+
+    /// What was known of account and domain before a submission on `day`.
+    public func facts(_ account: AccountNumber, domain: UInt64, day: Int) -> DerivedFacts {
+        var facts = DerivedFacts()
+        let known = accounts[Int(account.rawValue)].wroteTo.pair(domain)
+        if let known, known.lastDay > 0, day - Int(known.lastDay) <= limits.daysMax {
+            facts.isDomainUnseen = false
+        }
+        let heard = accounts[Int(account.rawValue)].heardFrom.pair(domain)
+        facts.domainHeardDays = UInt8(truncatingIfNeeded: min(heard?.note ?? 0, 255))
+        facts.isDomainInternal = isInternal(domain)
+        let first = Int(accounts[Int(account.rawValue)].firstDay)
+        facts.accountAgeDays = first == 0 ? 0 : UInt32(max(0, day - first))
+        facts.memoryDays = firstDay == 0 ? 0 : UInt32(max(0, day - Int(firstDay)))
+        return facts
+    }
+
+    /// Whether this server hosts the domain, as far as deliveries have shown.
+    public func isInternal(_ domain: UInt64) -> Bool {
+        guard let known = domains[domain] else { return false }
+        return !known.isRemote && Int(known.localDeliveries) >= limits.localDeliveriesMin
+    }
+
+    /// Whether the account had to forget domains, so that "unseen" may be a mistake.
+    public func isForgetful(_ account: AccountNumber) -> Bool {
+        accounts[Int(account.rawValue)].isForgetful
+    }
+
+    /// The same for an account by its canonical name.
+    public func isKnownForgetful(_ name: Span<UInt8>) -> Bool {
+        guard let number = numbers[hash(name)] else { return false }
+        return accounts[Int(number)].isForgetful
+    }
+
+    // MARK: Learning
+
+    /// The log reached this day.
+    public mutating func sawDay(_ day: Int) {
+        guard firstDay == 0 else { return }
+        firstDay = UInt16(clamping: day)
+        isFirstDayChanged = true
+    }
+
+    /// The account handed in a message to the domain. Receipts teach nothing but that they were.
+    public mutating func wrote(
+        _ account: AccountNumber,
+        to domain: UInt64,
+        day: Int,
+        isReceipt: Bool
+    ) {
+        let index = Int(account.rawValue)
+        let today = UInt16(clamping: day)
+        if accounts[index].firstDay == 0 || today < accounts[index].firstDay {
+            accounts[index].firstDay = today
+        }
+        let isEvicting = accounts[index].wroteTo.update(domain, limit: limits.domainsPerAccountMax) {
+            if isReceipt {
+                $0.note |= Pair.receiptFlag
+            } else {
+                $0.lastDay = max($0.lastDay, today)
+            }
+        }
+        if isEvicting {
+            counters.domainsForgotten += 1
+            accounts[index].isForgetful = true
+        }
+        change(account)
+    }
+
+    /// Mail from the domain came to a mailbox of the account.
+    public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) {
+        let index = Int(account.rawValue)
+        let today = UInt16(clamping: day)
+        if let pair = accounts[index].heardFrom.pair(domain), pair.lastDay >= today { return }
+        let isEvicting = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax) {
+            $0.lastDay = today
+            $0.note = min($0.note + 1, 255)
+        }
+        if isEvicting { counters.heardForgotten += 1 }
+        change(account)
+    }
+
+    /// A copy for the domain was delivered here, or to another server.
+    public mutating func delivered(to domain: UInt64, isLocal: Bool) {
+        if isLocal {
+            let known = domains[domain] ?? Domain()
+            guard Int(known.localDeliveries) < limits.localDeliveriesMin else { return }
+            change(domain) { $0.localDeliveries += 1 }
+        } else if let known = domains[domain], !known.isRemote {
+            change(domain) { $0.isRemote = true }
+        }
+    }
+
+    private mutating func change(_ account: AccountNumber) {
+        guard !accounts[Int(account.rawValue)].isChanged else { return }
+        accounts[Int(account.rawValue)].isChanged = true
+        changedAccounts.append(account.rawValue)
+    }
+
+    private mutating func change(_ domain: UInt64, _ body: (inout Domain) -> Void) {
+        var known = domains[domain] ?? Domain()
+        body(&known)
+        if !known.isChanged {
+            known.isChanged = true
+            changedDomains.append(domain)
+        }
+        domains[domain] = known
+    }
+
+    // MARK: Stored form
+
+    /// One piece of the memory in its stored form. Version 1.
+    public struct Piece: Sendable, Equatable {
+        public enum Kind: UInt8, Sendable { case account, domain, clock }
+        public var kind: Kind
+        /// Names the piece among those of its kind.
+        public var key: [UInt8]
+        public var body: [UInt8]
+
+        public init(kind: Kind, key: [UInt8], body: [UInt8]) {
+            self.kind = kind
+            self.key = key
+            self.body = body
+        }
+    }
+
+    /// The pieces that changed since the last call, in the order of their first change.
+    public mutating func takeChanges() -> [Piece] {
+        var pieces: [Piece] = []
+        for number in changedAccounts {
+            accounts[Int(number)].isChanged = false
+            pieces.append(piece(ofAccount: number))
+        }
+        for hash in changedDomains {
+            guard var domain = domains[hash] else { continue }
+            domain.isChanged = false
+            domains[hash] = domain
+            pieces.append(Self.piece(of: domain, hash: hash))
+        }
+        if isFirstDayChanged {
+            var writer = BinaryWriter()
+            writer.write(firstDay)
+            pieces.append(Piece(kind: .clock, key: [], body: writer.bytes))
+        }
+        changedAccounts.removeAll(keepingCapacity: true)
+        changedDomains.removeAll(keepingCapacity: true)
+        isFirstDayChanged = false
+        return pieces
+    }
+
+    private func piece(ofAccount number: UInt32) -> Piece {
+        let account = accounts[Int(number)]
+        var key = BinaryWriter()
+        key.write(account.nameHash)
+        var body = BinaryWriter(
+            reserving: 32 + 12 * (account.wroteTo.count + account.heardFrom.count)
+        )
+        body.write(UInt8(1))
+        body.write(account.firstDay)
+        body.write(account.isForgetful)
+        body.write(account.name)
+        account.wroteTo.write(to: &body)
+        account.heardFrom.write(to: &body)
+        return Piece(kind: .account, key: key.bytes, body: body.bytes)
+    }
+
+    private static func piece(of domain: Domain, hash: UInt64) -> Piece {
+        var key = BinaryWriter()
+        key.write(hash)
+        var body = BinaryWriter(reserving: 4)
+        body.write(UInt8(1))
+        body.write(domain.localDeliveries)
+        body.write(domain.isRemote)
+        return Piece(kind: .domain, key: key.bytes, body: body.bytes)
+    }
+
+    /// Takes a stored piece in; pieces may come in any order.
+    public mutating func restore(_ piece: Piece) throws(BinaryReadError) {
+        var key = BinaryReader(piece.key)
+        var body = BinaryReader(piece.body)
+        switch piece.kind {
+        case .account:
+            let hash = try key.read(UInt64.self)
+            try Self.readVersion(&body)
+            let firstDay = try body.read(UInt16.self)
+            let isForgetful = try body.readBool()
+            var account = Account(nameHash: hash, name: try body.readBytes())
+            account.firstDay = firstDay
+            account.isForgetful = isForgetful
+            account.wroteTo = try PairSet(from: &body)
+            account.heardFrom = try PairSet(from: &body)
+            if let number = numbers[hash] {
+                accounts[Int(number)] = account
+            } else {
+                numbers[hash] = UInt32(accounts.count)
+                accounts.append(account)
+            }
+        case .domain:
+            let hash = try key.read(UInt64.self)
+            try Self.readVersion(&body)
+            var domain = Domain()
+            domain.localDeliveries = try body.read(UInt8.self)
+            domain.isRemote = try body.readBool()
+            domains[hash] = domain
+        case .clock:
+            firstDay = try body.read(UInt16.self)
+        }
+        try key.finish()
+        try body.finish()
+    }
+
+    private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        guard try reader.read(UInt8.self) == 1 else {
+            throw BinaryReadError(offset: 0, expected: "version 1")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Records
+
+/// What is remembered of one account and one domain, in 12 bytes.
+struct Pair: Sendable, Equatable {
+    private var low: UInt32
+    private var high: UInt32
+    /// Day of the last time, counted from 1970 in the log's zone; 0 for never.
+    var lastDay: UInt16
+    /// For domains written to: ``receiptFlag``. For domains heard from: on how many days.
+    var note: UInt16
+
+    /// A receipt went there; it makes the domain no less unseen.
+    static let receiptFlag: UInt16 = 1
+
+    init(hash: UInt64, lastDay: UInt16, note: UInt16) {
+        low = UInt32(truncatingIfNeeded: hash)
+        high = UInt32(truncatingIfNeeded: hash >> 32)
+        self.lastDay = lastDay
+        self.note = note
+    }
+
+    var hash: UInt64 { UInt64(high) << 32 | UInt64(low) }
+}
+
+/// The domains of one account, bounded: at the limit the one that was longest ago leaves, so an
+/// account can only make itself forget.
+///
+/// Invariant: sorted by hash, no hash twice. Looking up is O(log n), a new domain O(n) with n at
+/// most the limit.
+struct PairSet: Sendable, Equatable {
+    private(set) var pairs: [Pair] = []
+
+    var count: Int { pairs.count }
+
+    /// The index of the first pair whose hash is not below `hash`.
+    private func lowerBound(_ hash: UInt64) -> Int {
+        var low = 0
+        var high = pairs.count
+        while low < high {
+            let middle = (low + high) / 2
+            if pairs[middle].hash < hash { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    func pair(_ hash: UInt64) -> Pair? {
+        let index = lowerBound(hash)
+        return index < pairs.count && pairs[index].hash == hash ? pairs[index] : nil
+    }
+
+    /// Changes the pair of a hash; a new one begins with day and note 0.
+    ///
+    /// - Returns: whether another pair left to make room.
+    mutating func update(_ hash: UInt64, limit: Int, _ change: (inout Pair) -> Void) -> Bool {
+        let index = lowerBound(hash)
+        if index < pairs.count, pairs[index].hash == hash {
+            change(&pairs[index])
+            return false
+        }
+        var pair = Pair(hash: hash, lastDay: 0, note: 0)
+        change(&pair)
+        pairs.insert(pair, at: index)
+        guard pairs.count > limit else { return false }
+        var oldest = index == 0 ? 1 : 0
+        for candidate in pairs.indices
+        where candidate != index && pairs[candidate].lastDay < pairs[oldest].lastDay {
+            oldest = candidate
+        }
+        pairs.remove(at: oldest)
+        return true
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        writer.write(UInt32(pairs.count))
+        for pair in pairs {
+            writer.write(pair.hash)
+            writer.write(pair.lastDay)
+            writer.write(pair.note)
+        }
+    }
+
+    init() {}
+
+    init(from reader: inout BinaryReader) throws(BinaryReadError) {
+        let count = try reader.readCount(ofSize: 12)
+        pairs.reserveCapacity(count)
+        for _ in 0..<count {
+            let hash = try reader.read(UInt64.self)
+            let day = try reader.read(UInt16.self)
+            let note = try reader.read(UInt16.self)
+            if let last = pairs.last, last.hash >= hash {
+                throw BinaryReadError(offset: 0, expected: "domains in ascending order")
+            }
+            pairs.append(Pair(hash: hash, lastDay: day, note: note))
+        }
+    }
+}

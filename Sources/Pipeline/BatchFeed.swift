@@ -1,0 +1,185 @@
+public import LinuxIO
+public import LogSources
+public import MailLog
+import Records
+public import RingBuffer
+import Synchronization
+
+/// A batch with the facts that a scanner found in it: what crosses from a source's thread to the
+/// engine's.
+struct ScannedBatch: ~Copyable, Sendable {
+    var batch: Batch
+    var facts: [LineFact]
+    /// What the scanner made of the batch's lines.
+    var counters = ScanCounters()
+    /// The source failed, or told something; after the batch's lines.
+    var notes: [SourceNote]
+    var failure: SourceError?
+}
+
+/// Sizes of the way from a source to the engine. No answer depends on them; memory and speed do.
+public struct FeedTuning: Sendable {
+    /// Batches between source and engine; a power of two.
+    public var ringBatches = 8
+    /// Bytes of one batch: at least ``LineSplitter/batchBytesMin``.
+    public var batchBytes = 1 << 20
+    /// Lines of one batch.
+    public var batchLines = 16_384
+
+    public init() {}
+}
+
+/// A source on a thread of its own, scanning what it reads, and the ring through which its batches
+/// come to the engine. A second ring carries the empty batches back.
+///
+/// Full ring: the source waits, since files are durable. Empty ring: the engine's thread parks.
+public struct BatchFeed: ~Copyable {
+    private var full: RingConsumer<ScannedBatch>
+    private var empty: RingProducer<ScannedBatch>
+    private let thread: WorkerThread
+
+    /// Starts the thread.
+    ///
+    /// - Parameters:
+    ///   - source: read until its end, or until the stop is rung.
+    ///   - scanner: of the engine that will take the facts.
+    ///   - engineBell: what the engine's thread parks on.
+    public init<Source: RecordSource & ~Copyable & Sendable>(
+        _ source: consuming Source,
+        scanner: PostfixScanner,
+        tuning: FeedTuning,
+        engineBell: Bell,
+        stop: SourceStop
+    ) throws(BellError) {
+        let sourceBell = try Bell()
+        // The ends that carry full batches and empty ones have bells of their own: each bell is one
+        // thread's.
+        let fullRing = makeRing(
+            of: ScannedBatch.self,
+            capacity: tuning.ringBatches,
+            producerBell: sourceBell,
+            consumerBell: engineBell
+        )
+        var emptyRing = makeRing(
+            of: ScannedBatch.self,
+            capacity: tuning.ringBatches * 2,
+            producerBell: engineBell,
+            consumerBell: sourceBell
+        )
+        for _ in 0..<(tuning.ringBatches + 1) {
+            let batch = ScannedBatch(
+                batch: Batch(byteCapacity: tuning.batchBytes, lineCapacity: tuning.batchLines),
+                facts: [],
+                notes: [],
+                failure: nil
+            )
+            _ = emptyRing.producer.push(batch)
+        }
+        let work = Mutex<SourceWork<Source>?>(
+            SourceWork(
+                source: source,
+                scanner: scanner,
+                full: fullRing.producer,
+                empty: emptyRing.consumer,
+                stop: stop
+            )
+        )
+        full = fullRing.consumer
+        empty = emptyRing.producer
+        thread = WorkerThread {
+            guard let taken = work.withLock({ $0.take() }) else { return }
+            taken.run()
+        }
+    }
+}
+
+extension BatchFeed {
+    /// The next batch; nil once the source has ended and all of its batches were taken.
+    mutating func next() -> ScannedBatch? { full.popWaiting() }
+
+    /// The next batch if one is there.
+    mutating func nextIfReady() -> ScannedBatch? { full.pop() }
+
+    var isReady: Bool { full.isReady }
+
+    var isAtEnd: Bool { full.isAtEnd }
+
+    /// Gives a batch back to be filled again.
+    mutating func giveBack(_ batch: consuming ScannedBatch) {
+        // There are never more batches than the ring holds.
+        guard empty.push(batch) == nil else { return }
+    }
+
+    /// Waits until the source's thread has ended.
+    consuming func join() {
+        let thread = thread
+        empty.finish()
+        thread.join()
+    }
+}
+
+/// Ends sources that follow something.
+public final class SourceStop: Sendable {
+    let counter: EventCounter
+    private let isRung = Atomic(false)
+
+    public init() throws(SystemCallError) { counter = try EventCounter() }
+
+    public func ring() {
+        isRung.store(true, ordering: .releasing)
+        counter.ring()
+    }
+
+    var hasRung: Bool { isRung.load(ordering: .acquiring) }
+}
+
+/// What runs on a source's thread.
+private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyable, Sendable {
+    var source: Source
+    var scanner: PostfixScanner
+    var full: RingProducer<ScannedBatch>
+    var empty: RingConsumer<ScannedBatch>
+    let stop: SourceStop
+
+    consuming func run() {
+        while !stop.hasRung {
+            guard var slot = empty.popWaiting() else { return }
+            slot.facts.removeAll(keepingCapacity: true)
+            slot.counters = ScanCounters()
+            slot.notes = []
+            slot.failure = nil
+            guard fill(&slot) else { return }
+            let isEnd = slot.batch.end == .endOfInput
+            if full.pushWaiting(slot) != nil { return }
+            if isEnd { return }
+        }
+    }
+
+    /// Fills the slot with lines, or with something to tell. False when the source is to stop.
+    private mutating func fill(_ slot: inout ScannedBatch) -> Bool {
+        while !stop.hasRung {
+            var isIdle = false
+            do {
+                switch try source.fill(&slot.batch) {
+                case .lines:
+                    scanner.scan(slot.batch, into: &slot.facts)
+                    slot.counters = scanner.takeCounters()
+                case .idle: isIdle = true
+                case .end: return false
+                }
+            } catch {
+                slot.failure = error
+                isIdle = true
+            }
+            slot.notes = source.takeNotes()
+            if !isIdle || !slot.notes.isEmpty { return true }
+            if slot.failure != nil {
+                // Told once; the source tries again when it is asked again.
+                _ = try? source.wait(stop: stop.counter, atMost: 1_000_000_000)
+                return true
+            }
+            _ = try? source.wait(stop: stop.counter, atMost: nil)
+        }
+        return false
+    }
+}

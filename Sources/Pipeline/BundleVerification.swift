@@ -1,0 +1,129 @@
+import Detection
+public import Evidence
+import Findings
+import LogSources
+import MailEvents
+import MailLog
+import Memory
+import Records
+import SafeText
+import Sigma
+
+/// What checking a bundle came to.
+public struct BundleVerification: Sendable {
+    /// What does not hold, each as a sentence; empty when everything does.
+    public var findings: [String] = []
+    /// The alert that the engine came to from the bundle's own lines.
+    public var alertID: String?
+    public var lineCount = 0
+    public var eventCount = 0
+
+    public var holds: Bool { findings.isEmpty }
+}
+
+/// Checks a bundle's digests, then runs the engine over its lines from its stated prior facts: the
+/// alert must come out with the same ID (architecture §9).
+public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
+    var result = BundleVerification()
+    result.findings = bundle.check().map { "\($0)" }
+    guard result.findings.isEmpty else { return result }
+    let lines: [EvidenceLine]
+    do {
+        lines = try bundle.lines()
+    } catch {
+        result.findings.append("\(error)")
+        return result
+    }
+    result.lineCount = lines.count
+    guard let settings = bundle[.settings].flatMap({ try? JSONObjectReader.read($0) }),
+        let state = bundle[.state].flatMap({ StatedFacts(json: $0) }),
+        let alert = bundle[.alert].flatMap({ try? JSONObjectReader.read($0) }),
+        let rule = bundle[.rule]
+    else {
+        result.findings.append("settings.json, state.json, alert.json or rule.yml is not of its form")
+        return result
+    }
+    let reading = RuleReading([RuleFile(name: "rule.yml", bytes: rule)])
+    for mistake in reading.mistakes { result.findings.append("\(mistake)") }
+    guard let zoneName = settings["timezone"]?.string,
+        let zone = TimeZoneSetting(zoneName)
+    else {
+        result.findings.append("settings.json names a time zone that is not known here")
+        return result
+    }
+    guard result.findings.isEmpty else { return result }
+    var engineSettings = EngineSettings(timeZone: zone, rules: reading.rules)
+    engineSettings.firstYear = state.firstYear
+    engineSettings.accountDomain = settings["account_domain"]?.string
+    engineSettings.notReadPrefixes = settings["receipts.not_read"]?.strings ?? []
+    engineSettings.readPrefixes = settings["receipts.read"]?.strings ?? []
+    if let lateness = settings["lateness_seconds"]?.integer, lateness >= 0, lateness < 1 << 32 {
+        engineSettings.detection.latenessMicroseconds = lateness * 1_000_000
+    }
+    if let count = settings["limits.window_events"]?.integer, count > 0, count < 1 << 24 {
+        engineSettings.detection.windowEventsMax = Int(count)
+    }
+    let wanted = alert["event.id"]?.string ?? ""
+    do {
+        let output = try rerun(
+            lines,
+            settings: engineSettings,
+            state: state,
+            ruleID: alert["rule.id"]?.string ?? "",
+            group: alert["postern.group"]?.strings ?? []
+        )
+        result.eventCount = output.events
+        result.alertID = output.alerts.first { $0.id.description == wanted }?.id.description
+        if result.alertID == nil {
+            let others = output.alerts.map(\.id.description)
+            result.findings.append(
+                others.isEmpty
+                    ? "the engine raises no alert from these lines"
+                    : "the engine comes to the alert \(others[0]), not to \(wanted)"
+            )
+        }
+    } catch {
+        result.findings.append("the engine cannot run over these lines: \(error)")
+    }
+    return result
+}
+
+private struct RerunOutput: EngineOutput {
+    var alerts: [Alert] = []
+    var events = 0
+
+    mutating func finished(_ event: SendEvent, record: String) { events += 1 }
+    mutating func changed(_ alert: Alert, bundle: BundleContents?) { alerts.append(alert) }
+    mutating func raised(_ notice: Notice) {}
+}
+
+private func rerun(
+    _ lines: [EvidenceLine],
+    settings: EngineSettings,
+    state: StatedFacts,
+    ruleID: String,
+    group: [String]
+) throws -> RerunOutput {
+    var engine = try Engine(settings, files: FileList(table: FileTable()), stated: state)
+    engine.showsEvents = true
+    if let prior = state.prior {
+        engine.restore(prior: prior, ruleID: ruleID, group: group.map { Array($0.utf8) })
+    }
+    var scanner = engine.makeScanner()
+    var output = RerunOutput()
+    var batch = Batch(
+        byteCapacity: max(1, lines.reduce(0) { $0 + $1.bytes.count }),
+        lineCapacity: max(1, lines.count)
+    )
+    for line in lines {
+        let start = batch.byteCount
+        batch.bytes.replaceSubrange(start..<(start + line.bytes.count), with: line.bytes)
+        batch.byteCount += line.bytes.count
+        batch.lines.append(LineRange(start: UInt32(start), length: UInt32(line.bytes.count)))
+    }
+    var facts: [LineFact] = []
+    scanner.scan(batch, into: &facts)
+    try engine.take(batch, facts: facts, to: &output)
+    engine.finish(to: &output)
+    return output
+}

@@ -1,0 +1,161 @@
+import Detection
+import Evidence
+import MailLog
+import Memory
+public import Records
+public import State
+
+/// The state on the disk is not what this program wrote.
+public struct StoredStateError: Error, Sendable, CustomStringConvertible {
+    public var piece: String
+    public var cause: BinaryReadError
+
+    public var description: String {
+        "the stored \(piece) cannot be read: at byte \(cause.offset), \(cause.expected) was expected"
+    }
+}
+
+extension Engine {
+    /// Adds what changed since the last call. To be called between batches.
+    mutating func takeChanges(into changes: inout Changes) {
+        func put(_ kind: PieceKind, _ key: [UInt8], _ body: [UInt8]?) {
+            if let body {
+                changes.setPiece(kind, key: key.span, body: body.span)
+            } else {
+                changes.removePiece(kind, key: key.span)
+            }
+        }
+        for piece in detector.memory.takeChanges() {
+            switch piece.kind {
+            case .account: put(.memoryAccount, piece.key, piece.body)
+            case .domain: put(.memoryDomain, piece.key, piece.body)
+            case .clock: put(.memoryClock, piece.key, piece.body)
+            }
+        }
+        for piece in detector.takeChanges() {
+            switch piece.kind {
+            case .held: put(.heldEvent, piece.key, piece.body)
+            case .group: put(.group, piece.key, piece.body)
+            case .clock: put(.detectionClock, piece.key, piece.body)
+            }
+        }
+        for piece in assembler.takeChanges() {
+            switch piece.kind {
+            case .assembly: put(.assembly, piece.key, piece.body)
+            case .clock: put(.assemblerClock, piece.key, piece.body)
+            }
+        }
+        for piece in keeper.takeChanges() {
+            switch piece.kind {
+            case .hold: put(.lineHold, piece.key, piece.body)
+            case .lines: put(.keptLines, piece.key, piece.body)
+            }
+        }
+        for (key, body) in files.takeNewPieces() { put(.file, key, body) }
+        var clock = BinaryWriter()
+        clock.write(UInt8(1))
+        clock.write(lineCount)
+        writeResolver(to: &clock)
+        put(.engineClock, [], clock.bytes)
+    }
+
+    /// Takes the whole stored state in; the engine must be new.
+    ///
+    /// - Parameter changes: gets what is to be removed because the rules changed.
+    mutating func restore(
+        from store: StateReader,
+        changes: inout Changes
+    ) throws(EngineRestoreError) {
+        try forEach(store, .memoryAccount, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .account, key: key, body: body))
+        }
+        try forEach(store, .memoryDomain, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .domain, key: key, body: body))
+        }
+        try forEach(store, .memoryClock, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .clock, key: key, body: body))
+        }
+        try forEach(store, .heldEvent, "events") { engine, key, body throws(BinaryReadError) in
+            _ = try engine.detector.restore(.init(kind: .held, key: key, body: body))
+        }
+        var unknownGroups: [[UInt8]] = []
+        try forEach(store, .group, "windows") { engine, key, body throws(BinaryReadError) in
+            let isKnown = try engine.detector.restore(.init(kind: .group, key: key, body: body))
+            if !isKnown { unknownGroups.append(key) }
+        }
+        for key in unknownGroups { changes.removePiece(.group, key: key.span) }
+        try forEach(store, .detectionClock, "clock") { engine, key, body throws(BinaryReadError) in
+            _ = try engine.detector.restore(.init(kind: .clock, key: key, body: body))
+        }
+        try forEach(store, .lineHold, "lines") { engine, key, body throws(BinaryReadError) in
+            try engine.keeper.restore(.init(kind: .hold, key: key, body: body))
+        }
+        try forEach(store, .keptLines, "lines") { engine, key, body throws(BinaryReadError) in
+            try engine.keeper.restore(.init(kind: .lines, key: key, body: body))
+        }
+        detector.finishRestore()
+        for serial in detector.takeReleased() { keeper.release(serial) }
+        keeper.dropUnheld()
+
+        var assemblies: [AssemblerPiece] = []
+        try forEach(store, .assembly, "messages") { _, key, body throws(BinaryReadError) in
+            assemblies.append(AssemblerPiece(kind: .assembly, key: key, body: body))
+        }
+        try forEach(store, .assemblerClock, "messages") { _, key, body throws(BinaryReadError) in
+            assemblies.append(AssemblerPiece(kind: .clock, key: key, body: body))
+        }
+        do {
+            try assembler.restore(assemblies)
+        } catch {
+            throw .stored(StoredStateError(piece: "messages", cause: error))
+        }
+        try forEach(store, .file, "files") { engine, key, body throws(BinaryReadError) in
+            try engine.files.restore(key: key, body: body)
+        }
+        try forEach(store, .engineClock, "clock") { engine, _, body throws(BinaryReadError) in
+            var reader = BinaryReader(body)
+            guard try reader.read(UInt8.self) == 1 else {
+                throw BinaryReadError(offset: 0, expected: "version 1")
+            }
+            let lines = try reader.read(UInt64.self)
+            try engine.restoreClock(lineCount: lines, from: &reader)
+            try reader.finish()
+        }
+    }
+
+    private mutating func forEach(
+        _ store: StateReader,
+        _ kind: PieceKind,
+        _ name: String,
+        _ body: (inout Engine, [UInt8], [UInt8]) throws(BinaryReadError) -> Void
+    ) throws(EngineRestoreError) {
+        var failure: BinaryReadError?
+        do {
+            try store.forEachPiece(kind) { key, bytes in
+                do throws(BinaryReadError) {
+                    try body(&self, copy(key), copy(bytes))
+                    return true
+                } catch {
+                    failure = error
+                    return false
+                }
+            }
+        } catch {
+            throw .state(error)
+        }
+        if let failure { throw .stored(StoredStateError(piece: name, cause: failure)) }
+    }
+}
+
+/// The stored state could not be taken in.
+public enum EngineRestoreError: Error, Sendable {
+    case state(StateError)
+    case stored(StoredStateError)
+}
+
+private func copy(_ bytes: Span<UInt8>) -> [UInt8] {
+    var array: [UInt8] = []
+    array.reserveCapacity(bytes.count)
+    for index in bytes.indices { array.append(bytes[index]) }
+    return array
+}

@@ -1,0 +1,48 @@
+public import Detection
+public import MailLog
+public import Memory
+import SafeText
+public import Sigma
+
+/// What decides about the engine's answers, besides the lines themselves: the same settings, rules,
+/// state and bytes give the same alerts (architecture §2).
+public struct EngineSettings: Sendable {
+    public var timeZone: TimeZoneSetting
+    /// The year of the first record in time order, for stamps without one.
+    public var firstYear: Int?
+    public var accountDomain: String?
+    /// Receipt prefixes besides the shipped table.
+    public var notReadPrefixes: [String] = []
+    public var readPrefixes: [String] = []
+    public var assembly = AssemblyLimits()
+    public var memory = MemoryLimits()
+    public var detection = DetectionLimits()
+    public var rules: RuleSet
+
+    public init(timeZone: TimeZoneSetting, rules: RuleSet) {
+        self.timeZone = timeZone
+        self.rules = rules
+    }
+
+    /// `settings.json` of a bundle: what the engine needs to be run again.
+    func json() -> [UInt8] {
+        var object = JSONObjectWriter()
+        object.member("timezone", timeZone.name)
+        object.member("account_domain", accountDomain)
+        object.member("receipts.not_read", notReadPrefixes)
+        object.member("receipts.read", readPrefixes)
+        object.member("lateness_seconds", detection.latenessMicroseconds / 1_000_000)
+        object.member("limits.window_events", detection.windowEventsMax)
+        object.member("limits.recipients", assembly.recipientsMax)
+        object.member("memory.days", memory.daysMax)
+        return object.finished() + [UInt8(ascii: "\n")]
+    }
+}
+
+/// Why an engine cannot be made.
+public enum EngineError: Error, Sendable {
+    /// The rules have mistakes.
+    case rules([Mistake])
+    /// A receipt prefix of the settings cannot be used.
+    case prefix(String)
+}

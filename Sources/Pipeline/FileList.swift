@@ -1,0 +1,75 @@
+public import LogSources
+public import Records
+
+/// The files of all runs on one state: a record that was read before a restart keeps its file.
+///
+/// Numbers of the present run are those of its ``FileTable`` plus ``base``.
+public struct FileList: Sendable {
+    private var earlier: [UInt32: FileDescription] = [:]
+    private(set) var base: UInt32 = 0
+    private var stored: Set<UInt32> = []
+    let table: FileTable
+
+    public init(table: FileTable) { self.table = table }
+
+    /// The number of a file of the present run.
+    func number(_ file: FileNumber) -> FileNumber { FileNumber(base + file.rawValue) }
+
+    /// What stands behind a number of any run.
+    public subscript(number: FileNumber) -> FileDescription? {
+        if number.rawValue >= base { return table[FileNumber(number.rawValue - base)] }
+        return earlier[number.rawValue]
+    }
+
+    // MARK: Stored form
+
+    /// The pieces of the files that are not stored yet.
+    mutating func takeNewPieces() -> [(key: [UInt8], body: [UInt8])] {
+        var pieces: [(key: [UInt8], body: [UInt8])] = []
+        for index in 0..<UInt32(table.count) {
+            if let piece = takePiece(of: FileNumber(base + index)) { pieces.append(piece) }
+        }
+        return pieces
+    }
+
+    private mutating func takePiece(of number: FileNumber) -> (key: [UInt8], body: [UInt8])? {
+        guard stored.insert(number.rawValue).inserted, let file = self[number] else { return nil }
+        var key = BinaryWriter(reserving: 4)
+        key.write(number.rawValue)
+        var body = BinaryWriter()
+        body.write(UInt8(1))
+        body.write(file.path)
+        body.write(file.identity != nil)
+        body.write(file.identity?.device ?? 0)
+        body.write(file.identity?.inode ?? 0)
+        body.write(file.identity?.headDigest ?? 0)
+        body.write(file.identity?.headByteCount ?? 0)
+        return (key.bytes, body.bytes)
+    }
+
+    mutating func restore(key: [UInt8], body: [UInt8]) throws(BinaryReadError) {
+        var keyReader = BinaryReader(key)
+        let number = try keyReader.read(UInt32.self)
+        var reader = BinaryReader(body)
+        _ = try reader.read(UInt8.self)
+        let path = try reader.readString()
+        let hasIdentity = try reader.readBool()
+        let device = try reader.read(UInt64.self)
+        let inode = try reader.read(UInt64.self)
+        let digest = try reader.read(UInt64.self)
+        let count = try reader.read(UInt32.self)
+        earlier[number] = FileDescription(
+            path: path,
+            identity: hasIdentity
+                ? FileIdentity(
+                    device: device,
+                    inode: inode,
+                    headDigest: digest,
+                    headByteCount: count
+                ) : nil,
+            timeHint: .none
+        )
+        stored.insert(number)
+        base = max(base, number + 1)
+    }
+}

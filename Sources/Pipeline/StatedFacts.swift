@@ -1,0 +1,108 @@
+public import Detection
+import Findings
+import MailEvents
+import SafeText
+
+/// What was known before the events of a bundle, as its `state.json` states it: for each event the
+/// facts that were derived for it, and the alert that was resolved before, if it was reopened.
+public struct StatedFacts: Sendable {
+    private struct Key: Hashable {
+        var queueID: String
+        var recipient: String
+        var microseconds: Int64
+    }
+
+    private var facts: [Key: DerivedFacts] = [:]
+    private var order: [Key] = []
+    public var prior: PriorEpisode?
+    public var firstYear: Int?
+
+    init(events: [SendEvent], prior: PriorEpisode?, firstYear: Int?) {
+        self.prior = prior
+        self.firstYear = firstYear
+        for event in events {
+            let key = Self.key(event)
+            guard facts[key] == nil else { continue }
+            facts[key] = event.facts
+            order.append(key)
+        }
+    }
+
+    /// The facts stated for an event; nil for one that the bundle does not speak of.
+    subscript(event: SendEvent) -> DerivedFacts? { facts[Self.key(event)] }
+
+    private static func key(_ event: SendEvent) -> Key {
+        Key(
+            queueID: event.string(event.queueID) ?? "",
+            recipient: event.string(event.recipient) ?? "",
+            microseconds: event.submittedMicroseconds
+        )
+    }
+
+    /// `state.json`: one JSON object with an `events` array of flat objects.
+    func json() -> [UInt8] {
+        var object = JSONObjectWriter()
+        object.member("version", 1)
+        object.member("year", firstYear)
+        if let prior {
+            object.member("prior.event.id", prior.id.description)
+            object.member("prior.event.sequence", prior.sequence)
+            object.member("prior.resolved_microseconds", prior.resolvedMicroseconds)
+        }
+        var list: [UInt8] = [UInt8(ascii: "[")]
+        for (index, key) in order.enumerated() {
+            if index > 0 { list.append(UInt8(ascii: ",")) }
+            guard let known = facts[key] else { continue }
+            var entry = JSONObjectWriter()
+            entry.member("email.local_id", key.queueID)
+            entry.member("email.to.address", key.recipient)
+            entry.member("submitted_microseconds", key.microseconds)
+            entry.member("postern.domain_unseen", known.isDomainUnseen)
+            entry.member("postern.domain_heard_days", known.domainHeardDays)
+            entry.member("postern.domain_internal", known.isDomainInternal)
+            entry.member("postern.account_age_days", known.accountAgeDays)
+            entry.member("postern.memory_days", known.memoryDays)
+            list.append(contentsOf: entry.finished())
+        }
+        list.append(UInt8(ascii: "]"))
+        object.member("events", json: list)
+        return object.finished() + [UInt8(ascii: "\n")]
+    }
+
+    /// Reads what ``json()`` wrote; nil if it is something else.
+    init?(json bytes: [UInt8]) {
+        guard let root = try? JSONObjectReader.read(bytes), root["version"]?.integer == 1,
+            case .array(let events)? = root["events"]
+        else { return nil }
+        firstYear = root["year"]?.integer.map { Int($0) }
+        if let text = root["prior.event.id"]?.string {
+            guard let id = AlertID(text), let sequence = root["prior.event.sequence"]?.integer,
+                let resolved = root["prior.resolved_microseconds"]?.integer
+            else { return nil }
+            prior = PriorEpisode(
+                id: id,
+                sequence: Int(clamping: sequence),
+                resolvedMicroseconds: resolved
+            )
+        }
+        for event in events {
+            guard let entry = event.object, let queueID = entry["email.local_id"]?.string,
+                let recipient = entry["email.to.address"]?.string,
+                let microseconds = entry["submitted_microseconds"]?.integer
+            else { return nil }
+            var known = DerivedFacts()
+            known.isDomainUnseen = entry["postern.domain_unseen"] != .boolean(false)
+            known.domainHeardDays = entry["postern.domain_heard_days"]?.integer.map {
+                UInt8(clamping: $0)
+            }
+            known.isDomainInternal = entry["postern.domain_internal"] == .boolean(true)
+            known.accountAgeDays = UInt32(
+                clamping: entry["postern.account_age_days"]?.integer ?? 0
+            )
+            known.memoryDays = UInt32(clamping: entry["postern.memory_days"]?.integer ?? 0)
+            let key = Key(queueID: queueID, recipient: recipient, microseconds: microseconds)
+            facts[key] = known
+            order.append(key)
+        }
+    }
+}

@@ -1,0 +1,11 @@
+import ArgumentParser
+
+/// Benchmarks of Postern's rooms; not shipped. A figure comes with machine, build and spread.
+@main
+struct PosternBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "PosternBench",
+        abstract: "Measures what Postern's figures rest on.",
+        subcommands: [RingBench.self]
+    )
+}

@@ -1,0 +1,218 @@
+/// The settings file as one checked value: every key has a value, and every value is possible.
+///
+/// The room is called `Settings`, so its value cannot be. `CheckedSettings()` is what an empty
+/// file gives.
+public struct CheckedSettings: Sendable {
+    /// The logs to follow; nil: the first of ``defaultLogs`` that exists.
+    public var sources: [Source]?
+    /// The zone of stamps that name none.
+    public var timezone = Zone.local
+    /// How much later than another an event may come and still count in its windows.
+    public var latenessSeconds: Int64 = 300
+    /// Completes logins without a domain; nil: they stay as they are.
+    public var accountDomain: String?
+    /// Folders of rules besides the shipped ones; nil: ``defaultRules``, empty when it is missing.
+    public var rules: [String]?
+    /// Names of shipped rules that are not to be used.
+    public var rulesOff: [String] = []
+    public var receipts = Receipts()
+    public var memory = Memory()
+    public var limits = Limits()
+    /// The state folder.
+    public var state = "/var/lib/postern"
+    public var evidence = Evidence()
+    /// Alerts about events older than this are kept and not sent; nil: all are sent.
+    public var dispatchAgeSecondsMax: Int64? = 86_400
+    /// Where alerts go; empty: nowhere, they are only kept.
+    public var sinks = [Sink(kind: .syslog(Syslog()), levels: Levels())]
+
+    /// Where the file says what it says, for mistakes that other rooms find.
+    var places: [Mention: Place] = [:]
+    var file = ""
+
+    public init() {}
+
+    /// Looked for in this order when the file names no sources.
+    public static let defaultLogs = ["/var/log/mail.log", "/var/log/maillog"]
+    public static let defaultRules = "/etc/postern/rules"
+
+    /// One log to follow.
+    public struct Source: Sendable, Hashable {
+        /// Path of the file.
+        public var file: String
+        /// Names it in records, cursors and messages; the path if the settings give no other.
+        public var name: String
+    }
+
+    public enum Zone: Sendable, Hashable {
+        /// That of this machine.
+        case local
+        case utc
+        /// A zone of the tz database that exists, as in `Europe/Berlin`.
+        case named(String)
+    }
+
+    /// Subject prefixes of receipts besides the built-in ones.
+    public struct Receipts: Sendable, Hashable {
+        public var notRead: [String] = []
+        public var read: [String] = []
+    }
+
+    public struct Memory: Sendable, Hashable {
+        /// A domain not written to for this many days is unseen again.
+        public var domainDays = 400
+    }
+
+    /// Bounds of what is kept while running (architecture §6).
+    public struct Limits: Sendable, Hashable {
+        /// Assemblies open at one time.
+        public var openMessages = 200_000
+        /// An assembly without a line for this long closes as incomplete.
+        public var idleSeconds: Int64 = 8 * 3_600
+        /// Recipients of one message.
+        public var recipients = 10_000
+        /// Raw lines kept of one message.
+        public var keptLines = 32
+        /// How long a message from a filter waits for the line that links it.
+        public var filterWaitSeconds: Int64 = 600
+        /// Domains remembered that one account wrote to, and that wrote to it.
+        public var domainsPerAccount = 5_000
+        public var heardPerAccount = 256
+        /// Alerts that wait for sinks, and bytes of them.
+        public var outbox = 10_000
+        public var outboxBytes = 64 << 20
+    }
+
+    public struct Evidence: Sendable, Hashable {
+        /// Lines in one bundle.
+        public var linesMax = 10_000
+    }
+
+    /// ECS `event.severity` of Sigma's levels (architecture §9).
+    public enum Level: Int, Sendable, CaseIterable, Comparable {
+        case informational = 1
+        case low = 21
+        case medium = 47
+        case high = 73
+        case critical = 99
+
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+
+        var name: String { "\(self)" }
+    }
+
+    /// Which alerts a sink gets, both ends included.
+    public struct Levels: Sendable, Hashable {
+        public var lowest = Level.medium
+        public var highest = Level.critical
+    }
+
+    public struct Sink: Sendable, Hashable {
+        public enum Kind: Sendable, Hashable {
+            case syslog(Syslog)
+            case standardOutput(TextFormat)
+        }
+        public var kind: Kind
+        public var levels: Levels
+
+        /// Names the sink in the outbox, so it depends on where it sends and on nothing else: an
+        /// alert that waits finds its sink again when the list is put in another order.
+        public var name: String {
+            switch kind {
+            case .syslog(let syslog): "syslog:unix:" + syslog.path
+            case .standardOutput: "stdout"
+            }
+        }
+    }
+
+    public struct Syslog: Sendable, Hashable {
+        /// Path of the Unix datagram socket.
+        public var path = "/dev/log"
+        public var facility = Facility.daemon
+    }
+
+    /// Facilities of RFC 3164 §4.1.1 by their codes. Not `mail`: Postern would read itself. Not
+    /// `kern`: a process cannot use it (syslog(3)).
+    public enum Facility: Int, Sendable, CaseIterable {
+        case user = 1
+        case daemon = 3
+        case auth = 4
+        case syslog = 5
+        case lpr = 6
+        case news = 7
+        case uucp = 8
+        case cron = 9
+        case authpriv = 10
+        case ftp = 11
+        case local0 = 16
+        case local1, local2, local3, local4, local5, local6, local7
+
+        var name: String { "\(self)" }
+    }
+
+    public enum TextFormat: String, Sendable, CaseIterable {
+        /// For people.
+        case text
+        /// One JSON object a line.
+        case json
+    }
+}
+
+/// A word under a key of the file.
+struct Mention: Hashable, Sendable {
+    var key: String
+    var word: String
+}
+
+extension CheckedSettings {
+    /// Reads a settings file and finds all mistakes in it.
+    ///
+    /// Never fails and never traps, whatever the bytes. A file whose YAML itself is broken gives one
+    /// mistake, since what follows has no certain meaning.
+    ///
+    /// - Parameters:
+    ///   - bytes: the file; at most 1 MiB of UTF-8.
+    ///   - file: how mistakes name it.
+    ///   - zoneFolder: the tz database, looked into for a `timezone`.
+    /// - Returns: the settings, or nil and the mistakes in the order of the file.
+    public static func read(
+        _ bytes: [UInt8],
+        file: String,
+        zoneFolder: String = "/usr/share/zoneinfo"
+    ) -> (settings: CheckedSettings?, mistakes: [Mistake]) {
+        var reader = SettingsReader(zones: ZoneFolder(path: zoneFolder))
+        var settings = CheckedSettings()
+        if let tree = YAMLFile.tree(of: bytes, into: &reader.mistakes), !tree.isNull {
+            KeyTable.settings.read(tree, into: &settings, &reader)
+            settings.checkTogether(&reader)
+        }
+        let mistakes = reader.mistakes.inOrder(file: file)
+        guard mistakes.isEmpty else { return (nil, mistakes) }
+        settings.places = reader.places
+        settings.file = file
+        return (settings, [])
+    }
+
+    /// A mistake that another room finds in what the file says.
+    ///
+    /// - Parameters:
+    ///   - message: what was expected, in one sentence without a full stop.
+    ///   - word: the value, as these settings give it.
+    ///   - key: where it stands, as in `rules_off` or `receipts.not_read`; when it does not stand
+    ///     there (a default), the mistake is at the file's start.
+    public func mistake(_ message: String, about word: String, under key: String) -> Mistake {
+        Mistake(message, file: file, at: places[Mention(key: key, word: word)] ?? .start)
+    }
+
+    /// Names in `rules_off` that no shipped rule has.
+    public func mistakes(ofRulesOff shipped: [String]) -> [Mistake] {
+        rulesOff.filter { !shipped.contains($0) }.map { name in
+            mistake(
+                "the name of a shipped rule was expected, found \(quoted(name))"
+                    + hint(for: name, among: shipped),
+                about: name,
+                under: "rules_off"
+            )
+        }
+    }
+}

@@ -1,0 +1,229 @@
+// Where lines come from and alerts go: lists whose items are maps of one kind each.
+
+/// What the keys of one item of `sources` say.
+private struct SourceItem {
+    var file: String?
+    var name: String?
+}
+
+/// What the keys of one item of `sinks` say.
+private struct SinkItem {
+    var kinds: [CheckedSettings.Sink.Kind] = []
+    var levels = CheckedSettings.Levels()
+
+    // Properties for the keys of the table; each adds to `kinds`.
+    var syslog: CheckedSettings.Syslog {
+        get { CheckedSettings.Syslog() }
+        set { kinds.append(.syslog(newValue)) }
+    }
+    var output: CheckedSettings.TextFormat {
+        get { .text }
+        set { kinds.append(.standardOutput(newValue)) }
+    }
+}
+
+private struct OutputItem {
+    var format = CheckedSettings.TextFormat.text
+}
+
+extension Reading<[CheckedSettings.Source]?> {
+    static var sources: Reading {
+        let table = KeyTable<SourceItem>(
+            [
+                Key("file", \.file, Reading<String>.text("the path of a log file").asOptional()),
+                Key("name", \.name, Reading<String>.text("a name", bytesMax: 256).asOptional()),
+            ],
+            later: ["journal", "directory", "backfill", "allow_duplicate"]
+        )
+        return Reading { tree, reader in
+            guard !tree.isNull else { return nil }
+            guard case .list(let items) = tree.content, !items.isEmpty else {
+                reader.expected("a list of sources such as `- file: /var/log/mail.log`", at: tree)
+                return nil
+            }
+            var sources: [CheckedSettings.Source] = []
+            for tree in items {
+                let mistakesBefore = reader.mistakes.count
+                var item = SourceItem()
+                table.read(tree, into: &item, &reader)
+                guard let file = item.file else {
+                    if reader.mistakes.count == mistakesBefore {
+                        reader.expected("`file: PATH`", at: tree)
+                    }
+                    continue
+                }
+                guard reader.mistakes.count == mistakesBefore else { continue }
+                let source = CheckedSettings.Source(file: file, name: item.name ?? file)
+                if sources.contains(where: { $0.file == source.file }) {
+                    let message = "\(quoted(file)) is followed already; a second copy is refused"
+                    reader.refuse(message, at: tree.place)
+                } else if sources.contains(where: { $0.name == source.name }) {
+                    let message = "a name of its own was expected, \(quoted(source.name)) is taken"
+                    reader.refuse(message, at: tree.place)
+                } else {
+                    reader.places[Mention(key: "sources", word: file)] = tree.place
+                    sources.append(source)
+                }
+            }
+            return sources
+        }
+    }
+}
+
+extension Reading<[CheckedSettings.Sink]> {
+    static var sinks: Reading {
+        let table = KeyTable<SinkItem>(
+            [
+                Key("syslog", \.syslog, .syslog),
+                Key("stdout", \.output, .standardOutput),
+                Key("levels", \.levels, .levels),
+            ],
+            later: ["webhook", "rate", "group", "quiet", "storm"]
+        )
+        return Reading { tree, reader in
+            guard !tree.isNull else { return nil }
+            guard case .list(let items) = tree.content else {
+                reader.expected("a list of sinks such as `- stdout: { format: text }`", at: tree)
+                return nil
+            }
+            var sinks: [CheckedSettings.Sink] = []
+            for tree in items {
+                let mistakesBefore = reader.mistakes.count
+                var item = SinkItem()
+                table.read(tree, into: &item, &reader)
+                guard item.kinds.count == 1 else {
+                    if item.kinds.count > 1 {
+                        reader.refuse("one sink for each list item was expected", at: tree.place)
+                    } else if reader.mistakes.count == mistakesBefore {
+                        reader.expected("`syslog:` or `stdout:`", at: tree)
+                    }
+                    continue
+                }
+                guard reader.mistakes.count == mistakesBefore else { continue }
+                let sink = CheckedSettings.Sink(kind: item.kinds[0], levels: item.levels)
+                if sinks.contains(where: { $0.name == sink.name }) {
+                    let message = "the sink \(quoted(sink.name)) stands in this list before"
+                    reader.refuse(message, at: tree.place)
+                } else {
+                    reader.places[Mention(key: "sinks", word: sink.name)] = tree.place
+                    sinks.append(sink)
+                }
+            }
+            return sinks
+        }
+    }
+}
+
+extension Reading<CheckedSettings.Syslog> {
+    static var syslog: Reading {
+        let table = KeyTable<CheckedSettings.Syslog>([
+            Key("address", \.path, .syslogAddress),
+            Key("facility", \.facility, .facility),
+        ])
+        return Reading { tree, reader in
+            var syslog = CheckedSettings.Syslog()
+            if !tree.isNull { table.read(tree, into: &syslog, &reader) }
+            return syslog
+        }
+    }
+}
+
+extension Reading<CheckedSettings.TextFormat> {
+    static var standardOutput: Reading {
+        let formats = CheckedSettings.TextFormat.allCases.map { ($0.rawValue, $0) }
+        let table = KeyTable<OutputItem>([
+            Key("format", \.format, Reading<CheckedSettings.TextFormat>.choice("a format", formats))
+        ])
+        return Reading { tree, reader in
+            var item = OutputItem()
+            if !tree.isNull { table.read(tree, into: &item, &reader) }
+            return item.format
+        }
+    }
+}
+
+extension Reading<String> {
+    /// The path in `unix:PATH`.
+    static var syslogAddress: Reading {
+        let what = "an address such as unix:/dev/log"
+        let text = Reading<String>.text(what)
+        return Reading { tree, reader in
+            guard let address = text.read(tree, &reader) else { return nil }
+            for scheme in ["udp://", "tcp://", "tls://"] where address.hasPrefix(scheme) {
+                let message = "a syslog address \(scheme)… is not supported by this version"
+                reader.refuse(message, at: tree.place)
+                return nil
+            }
+            guard address.hasPrefix("unix:") else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            let path = String(address.dropFirst(5))
+            // sun_path has 108 bytes with the NUL (unix(7)).
+            guard path.hasPrefix("/"), path.utf8.count <= 107 else {
+                reader.expected("an absolute path of at most 107 bytes after `unix:`", at: tree)
+                return nil
+            }
+            return path
+        }
+    }
+}
+
+extension Reading<CheckedSettings.Facility> {
+    static var facility: Reading {
+        let facilities = CheckedSettings.Facility.allCases.map { ($0.name, $0) }
+        let choice = Reading<CheckedSettings.Facility>.choice("a syslog facility", facilities)
+        return Reading { tree, reader in
+            if tree.scalar?.text == "mail" {
+                let message = "a facility other than `mail` was expected: Postern would read itself"
+                reader.refuse(message, at: tree.place)
+                return nil
+            }
+            return choice.read(tree, &reader)
+        }
+    }
+}
+
+extension Reading<CheckedSettings.Levels> {
+    /// `medium..critical`, or one level.
+    static var levels: Reading {
+        Reading { tree, reader in
+            let what = "levels such as medium..critical"
+            let known = CheckedSettings.Level.allCases
+            guard let scalar = tree.scalar, scalar.value == .text else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            let ends = scalar.text.split(separator: "..", omittingEmptySubsequences: false)
+            var levels: [CheckedSettings.Level] = []
+            for end in ends {
+                guard let level = known.first(where: { $0.name == end }) else {
+                    let near = hint(for: String(end), among: known.map(\.name))
+                    reader.expected(what, at: tree, near)
+                    return nil
+                }
+                levels.append(level)
+            }
+            guard let lowest = levels.first, let highest = levels.last, levels.count <= 2 else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            guard lowest <= highest else {
+                reader.expected("the lower level first", at: tree)
+                return nil
+            }
+            return CheckedSettings.Levels(lowest: lowest, highest: highest)
+        }
+    }
+}
+
+extension CheckedSettings {
+    /// What one key alone cannot tell.
+    func checkTogether(_ reader: inout SettingsReader) {
+        for prefix in receipts.read where receipts.notRead.contains(prefix) {
+            let place = reader.places[Mention(key: "receipts.read", word: prefix)] ?? .start
+            let message = "\(quoted(prefix)) cannot mean both read and not read"
+            reader.refuse(message, at: place)
+        }
+    }
+}

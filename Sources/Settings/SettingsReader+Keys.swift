@@ -1,0 +1,198 @@
+// The settings of architecture §10 that this version knows. A key stands here when something
+// obeys it; the others of §10 are listed as `later`.
+
+extension KeyTable<CheckedSettings> {
+    static var settings: KeyTable {
+        KeyTable(
+            [
+                Key("sources", \.sources, .sources),
+                Key("timezone", \.timezone, .timezone),
+                Key(
+                    "lateness",
+                    \.latenessSeconds,
+                    .span(0...(7 * 86_400), named: (lowest: "0s", highest: "7d"))
+                ),
+                Key("account_domain", \.accountDomain, Reading<String>.domain.orNull()),
+                Key(
+                    "rules",
+                    \.rules,
+                    Reading<String>.text("the path of a folder").noted(under: "rules")
+                        .list("folders").asOptional()
+                ),
+                Key(
+                    "rules_off",
+                    \.rulesOff,
+                    Reading<String>.text("the name of a rule", bytesMax: 256).noted(
+                        under: "rules_off"
+                    )
+                    .list("rule names")
+                ),
+                Key("receipts", \.receipts, .receipts),
+                Key(
+                    "memory",
+                    \.memory,
+                    KeyTable<CheckedSettings.Memory>(
+                        [Key("domains", \.domainDays, .days(1...36_500))],
+                        later: ["pairs_max", "windows_bytes_max"]
+                    )
+                ),
+                Key("limits", \.limits, .limits),
+                Key(
+                    "state",
+                    \.state,
+                    Reading<String>.text("the path of a folder").noted(under: "state")
+                ),
+                Key(
+                    "evidence",
+                    \.evidence,
+                    KeyTable<CheckedSettings.Evidence>(
+                        [Key("lines_max", \.linesMax, .count(1...1_000_000))],
+                        later: ["keep", "bytes_max"]
+                    )
+                ),
+                Key(
+                    "dispatch_age_max",
+                    \.dispatchAgeSecondsMax,
+                    Reading<Int64>.span(
+                        60...(3_650 * 86_400),
+                        named: (lowest: "1m", highest: "3650d")
+                    )
+                    .orNull()
+                ),
+                Key("sinks", \.sinks, .sinks),
+            ],
+            later: [
+                "merge_hold", "mailboxes", "internal_domains", "filters", "placeholders", "fields",
+                "pseudonyms", "http",
+            ]
+        )
+    }
+}
+
+extension KeyTable<CheckedSettings.Limits> {
+    static var limits: KeyTable {
+        let idle = Reading<Int64>.span(
+            60...(30 * 86_400),
+            named: (lowest: "1m", highest: "30d")
+        )
+        let filterWait = Reading<Int64>.span(1...86_400, named: (lowest: "1s", highest: "24h"))
+        return KeyTable([
+            Key("open_messages", \.openMessages, .count(1...10_000_000)),
+            Key("idle", \.idleSeconds, idle),
+            Key("recipients", \.recipients, .count(1...1_000_000)),
+            Key("kept_lines", \.keptLines, .count(1...1_000)),
+            Key("filter_wait", \.filterWaitSeconds, filterWait),
+            Key("domains_per_account", \.domainsPerAccount, .count(1...1_000_000)),
+            Key("heard_per_account", \.heardPerAccount, .count(1...1_000_000)),
+            Key("outbox", \.outbox, .count(1...1_000_000)),
+            Key("outbox_bytes", \.outboxBytes, .size((64 << 10)...(64 << 30))),
+        ])
+    }
+}
+
+extension KeyTable<CheckedSettings.Receipts> {
+    static var receipts: KeyTable {
+        KeyTable([
+            Key(
+                "not_read",
+                \.notRead,
+                Reading<String>.receiptPrefix.noted(under: "receipts.not_read").list(
+                    "subject prefixes"
+                )
+            ),
+            Key(
+                "read",
+                \.read,
+                Reading<String>.receiptPrefix.noted(under: "receipts.read").list("subject prefixes")
+            ),
+        ])
+    }
+}
+
+extension Reading<String> {
+    /// Text with something before the colon that ends a prefix. What else makes one impossible,
+    /// the table of receipts says (`CheckedSettings.mistake(_:about:under:)`).
+    static var receiptPrefix: Reading {
+        let text = Reading<String>.text("a subject prefix", bytesMax: 100)
+        return Reading { tree, reader in
+            guard let prefix = text.read(tree, &reader) else { return nil }
+            let body = prefix.trimmingSpace()
+            let inner = body.hasSuffix(":") || body.hasSuffix("：") ? String(body.dropLast()) : body
+            guard !inner.trimmingSpace().isEmpty else {
+                reader.expected("a subject prefix", at: tree)
+                return nil
+            }
+            guard !inner.contains(":"), !inner.contains("：") else {
+                reader.expected("a subject prefix with at most one colon, at its end", at: tree)
+                return nil
+            }
+            return prefix
+        }
+    }
+
+    /// A mail domain: labels of 1 to 63 bytes, at most 253 in all, without what no domain holds.
+    static var domain: Reading {
+        let text = Reading<String>.text("a domain such as example.com")
+        return Reading { tree, reader in
+            guard let name = text.read(tree, &reader) else { return nil }
+            let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+            let isDomain =
+                name.utf8.count <= 253
+                && labels.allSatisfy { label in
+                    (1...63).contains(label.utf8.count)
+                        && label.unicodeScalars.allSatisfy(isInLabel)
+                }
+            guard isDomain else {
+                reader.expected("a domain such as example.com", at: tree)
+                return nil
+            }
+            return name
+        }
+    }
+
+    private static func isInLabel(_ scalar: Unicode.Scalar) -> Bool {
+        guard scalar.isASCII else {
+            return scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+                || scalar.properties.generalCategory == .nonspacingMark
+                || scalar.properties.generalCategory == .spacingMark
+        }
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9", "-", "_": return true
+        default: return false
+        }
+    }
+}
+
+extension Reading<CheckedSettings.Zone> {
+    static var timezone: Reading {
+        let what = "`local`, `UTC` or a name of the tz database such as Europe/Berlin"
+        return Reading { tree, reader in
+            guard let scalar = tree.scalar, scalar.value == .text else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            switch scalar.text {
+            case "local": return .local
+            case "UTC": return .utc
+            default:
+                guard reader.zones.has(scalar.text) else {
+                    let near = hint(for: scalar.text, among: ["local", "UTC"])
+                    let folder = near.isEmpty ? "; \(reader.zones.path) has none of that name" : ""
+                    reader.expected(what, at: tree, near + folder)
+                    return nil
+                }
+                return .named(scalar.text)
+            }
+        }
+    }
+}
+
+extension String {
+    /// Without white space at both ends.
+    fileprivate func trimmingSpace() -> String {
+        var rest = Substring(self)
+        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
+        while let last = rest.last, last.isWhitespace { rest.removeLast() }
+        return String(rest)
+    }
+}

@@ -1,0 +1,186 @@
+/// One rule file as bytes. This room does no I/O.
+public struct RuleFile: Sendable {
+    /// How mistakes name it.
+    public let name: String
+    public let bytes: [UInt8]
+
+    public init(name: String, bytes: [UInt8]) {
+        self.name = name
+        self.bytes = bytes
+    }
+}
+
+/// What some rule files say: the rules, and everything that is wrong with them.
+///
+/// Reading never fails and never traps, whatever the bytes. When `mistakes` is not empty, `rules`
+/// holds what could be read (for `check`) and must not be put in force.
+public struct RuleReading: Sendable {
+    public let rules: RuleSet
+    /// In the order of the files and their lines.
+    public let mistakes: [Mistake]
+    /// As `mistakes`, but the rules may be put in force.
+    public let warnings: [Mistake]
+
+    /// Reads all files together: rules may refer to rules of other files.
+    ///
+    /// `placeholders` are the values for `%name%` in values with `expand`. Regular expressions are
+    /// taken as they are; whoever compiles them finds what is wrong in them.
+    public init(
+        _ files: [RuleFile],
+        placeholders: [String: [String]] = [:],
+        limits: RuleLimits = RuleLimits()
+    ) {
+        var reader = RuleReader(placeholders: placeholders, limits: limits)
+        for file in files { reader.read(file) }
+        reader.resolve()
+        let names = files.map(\.name)
+        rules = reader.rules
+        mistakes = reader.findings.mistakes.inFileOrder(of: names)
+        warnings = reader.findings.warnings.inFileOrder(of: names)
+    }
+}
+
+/// Turns documents into rules, then resolves what they say of each other.
+struct RuleReader {
+    let placeholders: [String: [String]]
+    let limits: RuleLimits
+    var findings = MistakeList()
+    var rules = RuleSet()
+
+    /// A name by which a correlation or filter refers to a rule.
+    struct Mention {
+        let name: String
+        let place: Place
+    }
+    /// What is to be resolved for `rules.correlations`, by position.
+    var pendingCorrelations: [PendingCorrelation] = []
+    /// For `rules.filters`, by position; nil: `rules: any`.
+    var pendingFilters: [[Mention]?] = []
+    /// Where each rule's `id` and `name` stand, to report a second use.
+    var identities: [(key: String, isName: Bool, place: Place, target: Target)] = []
+
+    enum Target: Hashable {
+        case rule(RuleReference)
+        case filter(Int)
+    }
+
+    init(placeholders: [String: [String]], limits: RuleLimits) {
+        self.placeholders = placeholders
+        self.limits = limits
+    }
+
+    mutating func read(_ file: RuleFile) {
+        let start = Place(file: file.name, line: 1, column: 1)
+        guard file.bytes.count <= limits.fileBytesMax else {
+            findings.refuse("longer than \(limits.fileBytesMax) bytes", at: start)
+            return
+        }
+        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+            findings.refuse("this is not UTF-8", at: firstInvalidPlace(file))
+            return
+        }
+        if let (line, column) = firstForbiddenCharacter(text) {
+            let place = Place(file: file.name, line: line, column: column)
+            findings.refuse("a control character; YAML does not allow it", at: place)
+            return
+        }
+        for document in YAMLDocument.documents(of: text, file: file.name) {
+            if let tree = document.read(limits: limits, into: &findings) {
+                read(tree, text: document.text)
+            }
+        }
+    }
+
+    private func firstInvalidPlace(_ file: RuleFile) -> Place {
+        var line = 1
+        var column = 1
+        var decoder = UTF8()
+        var bytes = file.bytes.makeIterator()
+        scalars: while true {
+            switch decoder.decode(&bytes) {
+            case .scalarValue("\n"):
+                line += 1
+                column = 1
+            case .scalarValue: column += 1
+            case .emptyInput, .error: break scalars
+            }
+        }
+        return Place(file: file.name, line: line, column: column)
+    }
+
+    /// The first character outside YAML's `c-printable` (YAML 1.2.2 §5.1).
+    private func firstForbiddenCharacter(_ text: String) -> (line: Int, column: Int)? {
+        var line = 1
+        var column = 1
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0x0A:
+                line += 1
+                column = 0
+            case 0x09, 0x0D, 0x20...0x7E, 0x85, 0xA0...0xFFFD, 0x10000...: break
+            default: return (line, column)
+            }
+            column += 1
+        }
+        return nil
+    }
+
+    private mutating func read(_ tree: YAMLTree, text: String) {
+        guard case .map(let pairs) = tree.content else {
+            if tree.scalar?.isNull ?? false { return }  // a document of comments
+            findings.refuse("a rule is a map, not \(tree.kindName)", at: tree.place)
+            return
+        }
+        let map = RuleMap(pairs, at: tree.place)
+        let kinds = ["correlation", "filter", "detection"].filter { map[$0] != nil }
+        guard kinds.count == 1, let kind = kinds.first else {
+            let message =
+                kinds.isEmpty
+                ? "expected `detection`, `correlation` or `filter`"
+                : "`\(kinds[0])` and `\(kinds[1])` exclude each other"
+            findings.refuse(message, at: tree.place)
+            return
+        }
+        switch kind {
+        case "correlation": readCorrelation(map, text: text)
+        case "filter": readFilter(map, text: text)
+        default: readDetection(map, text: text)
+        }
+    }
+
+    /// Notes the id and name under which the rule can be found.
+    mutating func register(_ head: RuleHead, _ map: RuleMap, as target: Target) {
+        let idPlace = map["id"]?.place ?? head.place
+        identities.append((head.id, false, idPlace, target))
+        if let name = head.name, let place = map["name"]?.place, name != head.id {
+            identities.append((name, true, place, target))
+        }
+    }
+}
+
+/// A map with text keys, as a rule document is built of.
+struct RuleMap {
+    let place: Place
+    /// Every key and value in the order of the file. Keys differ: the YAML reader saw to that.
+    let entries: [(key: String, keyPlace: Place, keyShift: Int?, value: YAMLTree)]
+    private let positions: [String: Int]
+
+    init(_ pairs: [(key: YAMLTree, value: YAMLTree)], at place: Place) {
+        self.place = place
+        entries = pairs.map { key, value in
+            (key.scalar?.text ?? "", key.place, key.scalar?.textColumnShift, value)
+        }
+        positions = [String: Int](
+            entries.enumerated().map { ($0.element.key, $0.offset) },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
+
+    subscript(key: String) -> YAMLTree? {
+        positions[key].map { entries[$0].value }
+    }
+
+    func keyPlace(_ key: String) -> Place {
+        positions[key].map { entries[$0].keyPlace } ?? place
+    }
+}

@@ -1,0 +1,241 @@
+import GRDB
+
+/// The outbox within one transaction: what is put in, marked, pushed out and forgotten.
+///
+/// `totals` always is what `StateReader.countOutbox` would count.
+struct Outbox {
+    private let connection: GRDB.Database
+    private(set) var totals: OutboxTotals
+    private let limits: StateLimits
+    private(set) var report: CommitReport
+
+    init(
+        _ connection: GRDB.Database,
+        _ totals: OutboxTotals,
+        _ limits: StateLimits,
+        _ report: CommitReport
+    ) {
+        self.connection = connection
+        self.totals = totals
+        self.limits = limits
+        self.report = report
+    }
+
+    mutating func write(_ changes: Changes) throws {
+        for dispatch in changes.dispatches { try add(dispatch) }
+        for mark in changes.marks { try apply(mark) }
+        for forgotten in changes.forgotten { try forget(forgotten) }
+        try keepLimits()
+    }
+
+    // MARK: Rows
+
+    private mutating func add(_ dispatch: NewDispatch) throws {
+        let put = try Prepared(
+            connection,
+            """
+            INSERT INTO outbox
+                (alert, sequence, sink, severity, digest, body, created, attempts, due, state)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0)
+            ON CONFLICT (alert, sink, sequence) DO NOTHING
+            """
+        )
+        try put.bind(dispatch.alert, at: 1)
+        try put.bind(dispatch.sequence, at: 2)
+        try put.bind(dispatch.sink, at: 3)
+        try put.bind(Int64(dispatch.severity), at: 4)
+        try put.bind(dispatch.digest, at: 5)
+        try put.bind(dispatch.body.span, at: 6)
+        try put.bind(dispatch.createdMicroseconds, at: 7)
+        try put.bind(dispatch.dueMicroseconds, at: 8)
+        try put.run()
+        guard connection.changesCount > 0 else {
+            report.dispatchesRepeated += 1
+            return
+        }
+        report.dispatchesAdded += 1
+        count(.waiting, dispatch.body.count, by: 1)
+    }
+
+    private mutating func apply(_ mark: Changes.Mark) throws {
+        switch mark {
+        case .acknowledged(let number):
+            // Also one that was pushed out while it was on its way.
+            try change(
+                number,
+                from: [.waiting, .abandoned],
+                to: .acknowledged,
+                "attempts = attempts + 1, body = NULL, error = NULL"
+            )
+        case .failed(let number, let error, let due):
+            try change(
+                number,
+                from: [.waiting],
+                to: .waiting,
+                "attempts = attempts + 1, error = ?3, due = ?4",
+                error,
+                due
+            )
+        case .abandoned(let number, let error):
+            try change(number, from: [.waiting], to: .abandoned, "error = ?3", error)
+        case .redelivered(let number, let due):
+            try change(
+                number,
+                from: [.abandoned],
+                to: .waiting,
+                "attempts = 0, error = NULL, due = ?4",
+                nil,
+                due
+            )
+        }
+    }
+
+    private mutating func change(
+        _ number: Int64,
+        from: [Dispatch.Stage],
+        to state: Dispatch.Stage,
+        _ assignments: String,
+        _ error: String? = nil,
+        _ due: Int64? = nil
+    ) throws {
+        guard let (former, bytes) = try look(number), from.contains(former) else {
+            report.marksWithoutEffect += 1
+            return
+        }
+        let update = try Prepared(
+            connection,
+            "UPDATE outbox SET state = ?2, \(assignments) WHERE number = ?1"
+        )
+        try update.bind(number, at: 1)
+        try update.bind(state.rawValue, at: 2)
+        if let error { try update.bind(error.cut(toBytes: limits.errorBytesMax), at: 3) }
+        if let due { try update.bind(due, at: 4) }
+        try update.run()
+        count(former, bytes, by: -1)
+        count(state, bytes, by: 1)
+    }
+
+    private mutating func remove(_ number: Int64, _ state: Dispatch.Stage, _ bytes: Int) throws {
+        let remove = try Prepared(connection, "DELETE FROM outbox WHERE number = ?")
+        try remove.bind(number, at: 1)
+        try remove.run()
+        count(state, bytes, by: -1)
+    }
+
+    /// State and body bytes of a dispatch.
+    private func look(_ number: Int64) throws -> (Dispatch.Stage, Int)? {
+        let rows = try Prepared(
+            connection,
+            "SELECT state, length(body) FROM outbox WHERE number = ?"
+        )
+        defer { rows.reset() }
+        try rows.bind(number, at: 1)
+        guard try rows.next(), let state = Dispatch.Stage(rawValue: rows.int(0)) else { return nil }
+        return (state, Int(rows.int(1)))
+    }
+
+    private mutating func count(_ state: Dispatch.Stage, _ bytes: Int, by sign: Int) {
+        switch state {
+        case .waiting:
+            totals.waiting += sign
+            totals.waitingBytes += sign * bytes
+        case .acknowledged:
+            totals.acknowledged += sign
+        case .abandoned:
+            totals.abandoned += sign
+            totals.abandonedBytes += sign * bytes
+        }
+    }
+
+    // MARK: Alerts that leave
+
+    private mutating func forget(_ forgotten: Changes.Forgotten) throws {
+        let find = try Prepared(
+            connection,
+            "SELECT id FROM alert WHERE status = ? AND changed < ? ORDER BY changed LIMIT ?"
+        )
+        try find.bind(forgotten.status, at: 1)
+        try find.bind(forgotten.changedBefore, at: 2)
+        try find.bind(Int64(forgotten.limit), at: 3)
+        var alerts: [String] = []
+        while try find.next() { alerts.append(find.text(0)) }
+        find.reset()
+        for alert in alerts {
+            for sql in [
+                "DELETE FROM alert WHERE id = ?",
+                "DELETE FROM transition WHERE alert = ?",
+            ] {
+                let remove = try Prepared(connection, sql)
+                try remove.bind(alert, at: 1)
+                try remove.run()
+            }
+            let done = try Prepared(
+                connection,
+                "SELECT number, state, length(body) FROM outbox WHERE alert = ? AND state <> 0"
+            )
+            try done.bind(alert, at: 1)
+            var numbers: [(Int64, Dispatch.Stage, Int)] = []
+            while try done.next() {
+                guard let state = Dispatch.Stage(rawValue: done.int(1)) else { continue }
+                numbers.append((done.int(0), state, Int(done.int(2))))
+            }
+            done.reset()
+            for (number, state, bytes) in numbers { try remove(number, state, bytes) }
+            report.alertsForgotten += 1
+        }
+    }
+
+    // MARK: Limits
+
+    private mutating func keepLimits() throws {
+        while totals.waiting > limits.waitingMax || totals.waitingBytes > limits.waitingBytesMax {
+            guard let number = try first("state = 0 ORDER BY severity, number") else { break }
+            try change(
+                number,
+                from: [.waiting],
+                to: .abandoned,
+                "error = ?3",
+                "pushed out: the outbox was full"
+            )
+            report.dispatchesPushedOut += 1
+        }
+        while totals.abandoned > limits.abandonedMax
+            || totals.abandonedBytes > limits.abandonedBytesMax
+        {
+            guard try forgetFirst(.abandoned) else { break }
+            report.dispatchesForgotten += 1
+        }
+        while totals.acknowledged > limits.acknowledgedMax {
+            guard try forgetFirst(.acknowledged) else { break }
+        }
+    }
+
+    private mutating func forgetFirst(_ state: Dispatch.Stage) throws -> Bool {
+        let condition = "state = \(state.rawValue) AND state <> 0 ORDER BY number"
+        guard let number = try first(condition), let (state, bytes) = try look(number) else {
+            return false
+        }
+        try remove(number, state, bytes)
+        return true
+    }
+
+    private func first(_ condition: String) throws -> Int64? {
+        let rows = try Prepared(
+            connection,
+            "SELECT number FROM outbox WHERE \(condition) LIMIT 1"
+        )
+        defer { rows.reset() }
+        return try rows.next() ? rows.int(0) : nil
+    }
+}
+
+extension String {
+    /// The text, cut between characters so that its UTF-8 is not longer than `bytes`.
+    func cut(toBytes bytes: Int) -> String {
+        guard utf8.count > bytes else { return self }
+        var end = utf8.index(startIndex, offsetBy: max(bytes, 0))
+        // A scalar's bytes after its first are 0b10xx_xxxx (RFC 3629).
+        while end > startIndex, utf8[end] & 0xc0 == 0x80 { end = utf8.index(before: end) }
+        return String(self[..<end])
+    }
+}

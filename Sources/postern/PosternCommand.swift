@@ -1,0 +1,45 @@
+import ArgumentParser
+
+@main
+struct PosternCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "postern",
+        abstract: "Tells which accounts of a mail server send read receipts for junk mail.",
+        discussion: """
+            Postern reads the log of a mail server, finds accounts whose Outlook answers the \
+            read-receipt requests of spam with the user's own login, and keeps the proof.
+
+            EXAMPLES
+              postern replay /var/log/mail.log*
+              postern replay --json --evidence ./bundles mail.log.1.gz mail.log
+              postern events --json /var/log/mail.log
+              postern run --config /etc/postern/postern.yml
+              postern evidence verify bundles/*.tar.zst
+
+            EXIT STATUS
+              0 done; 1 something failed at run time; 2 there were alerts (--fail-on-alert);
+              64 wrong usage; 65 bad input data; 66 no such input; 78 bad settings or rules.
+            """,
+        version: Version.text,
+        subcommands: [
+            ReplayCommand.self, EventsCommand.self, RunCommand.self, EvidenceCommand.self,
+        ]
+    )
+
+    /// Errors go to standard error in one form, with the exit status of their kind.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            failure.print()
+            exit(withStatus: failure.status)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    private static func exit(withStatus status: ExitStatus) -> Never {
+        exit(withError: ExitCode(status.rawValue))
+    }
+}

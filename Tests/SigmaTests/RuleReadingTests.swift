@@ -1,0 +1,217 @@
+import Sigma
+import TestSupport
+import Testing
+
+@Suite struct RuleReadingTests {
+    @Test func aFileGivesItsRulesInAnyOrderOfDocuments() throws {
+        let reading = read(burst)
+        #expect(reading.mistakes == [])
+        #expect(reading.warnings == [])
+        let rules = reading.rules
+        let correlation = try #require(rules.correlations.first)
+        #expect(correlation.kind == .valueCount)
+        #expect(correlation.rules == [.detection(0)])
+        #expect(correlation.groupBy == ["user.name"])
+        #expect(correlation.timespanSeconds == 3_600)
+        #expect(
+            correlation.trigger
+                == .figure(
+                    .greaterOrEqual,
+                    Number(Int64(3)),
+                    fields: ["destination.domain"],
+                    percentile: nil
+                )
+        )
+        #expect(correlation.level == .high)
+        #expect(correlation.head.status == .experimental)
+        #expect(correlation.head.tags == ["attack.t1534"])
+        #expect(correlation.head.postern.silenceSeconds == 21_600)
+        #expect(correlation.head.postern.resolveSeconds == 1_800)
+        #expect(correlation.head.postern.remediation == "outlook-read-receipts")
+        #expect(correlation.head.postern.diagnosis == .outlookReceipts)
+
+        let base = try #require(rules.detections.first)
+        #expect(base.searches.map(\.name) == ["receipt", "known_heard", "known_internal"])
+        #expect(
+            base.condition
+                == .all([.search(0), .not(.any([.search(1), .search(2)]))])
+        )
+        #expect(base.filters == [0])
+        #expect(base.head.place == Place(file: "t.yml", line: 27, column: 1))
+        #expect(rules.filters[0].condition == .not(.search(0)))
+        // Each document keeps its own text, and together they are the file.
+        let texts = [correlation.head.text, base.head.text, rules.filters[0].head.text]
+        #expect(texts.joined() == burst)
+        #expect(base.head.text.hasPrefix("---\n# the base\ntitle: Base\n"))
+    }
+
+    @Test(arguments: [
+        ("a", "text"), ("'1'", "text"), ("\"true\"", "text"), ("12:30", "text"),
+        ("2026-01-02", "text"), ("1e3", "text"), (".inf", "text"), ("08", "text"),
+        ("!!str 5", "text"),
+        ("5", "5"), ("-5", "-5"), ("+5", "5"), ("1_000", "1000"), ("0x1F", "31"), ("010", "8"),
+        ("0o10", "8"), ("0b101", "5"), ("2.50", "2.5"), ("3.0", "3"), ("1.5e+2", "150"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("9223372036854775808", "9.223372036854776e+18"),
+        ("true", "true"), ("Yes", "true"), ("off", "false"),
+        ("null", "null"), ("~", "null"), ("", "null"),
+    ])
+    func plainScalarsHaveTheTypesThatPyYAMLGivesThem(written: String, meaning: String) {
+        let found =
+            switch predicates("f: \(written)").first {
+            case .text?: "text"
+            case .number(let number)?: number.text
+            case .boolean(let flag)?: "\(flag)"
+            case .null?: "null"
+            default: "?"
+            }
+        #expect(found == meaning)
+    }
+
+    @Test(arguments: [
+        (#"'a\*b'"#, ["a*b"]), (#"'a\?b'"#, ["a?b"]), (#"'a\\*'"#, [#"a\"#, "*"]),
+        (#"'C:\dir\*x'"#, [#"C:\dir*x"#]), (#"'end\'"#, [#"end\"#]), ("'a**b'", ["a", "*", "b"]),
+        ("'?*'", ["?", "*"]), ("''", []),
+    ])
+    func backslashesInStringsEscapeOnlyWildcardsAndThemselves(written: String, parts: [String]) {
+        guard case .text(let pattern, false)? = predicates("f: \(written)").first else {
+            Issue.record("no text")
+            return
+        }
+        let found = pattern.parts.map { part in
+            switch part {
+            case .literal(let bytes): String(decoding: bytes, as: UTF8.self)
+            case .anyText: "*"
+            case .anyCharacter: "?"
+            }
+        }
+        #expect(found == parts)
+    }
+
+    /// Values that pySigma 2.0.1 gives for the same lines (1.5 wrote the mark of `utf16` in UTF-8).
+    @Test(arguments: [
+        ("f|contains: x", ["*x*"]), ("f|startswith: x", ["x*"]), ("f|endswith: x", ["*x"]),
+        ("f|base64: foobar", ["Zm9vYmFy"]),
+        ("f|base64offset|contains: foobar", ["*Zm9vYmFy*", "*Zvb2Jhc*", "*mb29iYX*"]),
+        ("f|wide|base64: cmd", ["YwBtAGQA"]), ("f|utf16|base64: cmd", ["//5jAG0AZAA="]),
+        ("f|utf16be|base64: cmd", ["AGMAbQBk"]), ("f|utf16le|base64: cmd", ["YwBtAGQA"]),
+        (
+            "f|windash|contains: ' -a b-c'",
+            ["* -a b-c*", "* /a b-c*", "* –a b-c*", "* —a b-c*", "* ―a b-c*"]
+        ),
+        ("f|expand: '%who%@x'", ["ann@x", "b*@x"]),
+        ("f|expand|base64: '%who%'", ["YW5u", "Yio="]),
+        ("f|expand: '100% of %%'", ["100% of %%"]),
+    ])
+    func modifiersApplyFromLeftToRight(written: String, values: [String]) {
+        let placeholders = ["who": ["ann", "b*"], " of ": []]
+        let found = literals(predicates(written, placeholders: placeholders))
+        if written.contains("100%") {
+            // `% of %` is a placeholder without a value: a mistake, not a guess.
+            #expect(found == [])
+        } else {
+            #expect(found == values)
+        }
+    }
+
+    /// forall texts x and surroundings: Base64 of the whole contains one of the three variants.
+    @Test(arguments: 1...200)
+    func base64offsetFindsTheTextAtEveryOffset(seed: UInt64) {
+        var random = SeededGenerator(scattered: seed)
+        func letters(_ range: ClosedRange<Int>) -> String {
+            String(
+                (0..<Int.random(in: range, using: &random)).map { _ in
+                    "abcXYZ019".randomElement(using: &random) ?? "a"
+                }
+            )
+        }
+        let needle = letters(1...9)
+        let before = letters(0...5)
+        let after = letters(0...5)
+        let whole = literals(predicates("f|base64: '\(before + needle + after)'"))
+        let variants = literals(predicates("f|base64offset: '\(needle)'"))
+        #expect(whole.count == 1)
+        #expect(variants.contains { whole[0].contains($0) })
+    }
+
+    @Test func keywordsAreFoundAnywhereInAField() {
+        let reading = read(rule("words: [foo, 5]\ncondition: words"))
+        guard case .test(let test)? = reading.rules.detections.first?.searches[0].clause else {
+            Issue.record("no keywords")
+            return
+        }
+        #expect(test.field == nil)
+        #expect(literals(test.values.flatMap(\.alternatives)) == ["*foo*", "*5*"])
+        #expect(literals(predicates("'|endswith': foo")) == ["*foo"])
+    }
+
+    @Test(arguments: [
+        ("1s", 1), ("90s", 90), ("5m", 300), ("6h", 21_600), ("7d", 604_800), ("2w", 1_209_600),
+        ("1M", 2_592_000), ("1y", 31_536_000),
+    ])
+    func timespansAreWholeSeconds(text: String, seconds: Int64) {
+        #expect(timespanSeconds(text) == seconds)
+    }
+
+    @Test(arguments: [
+        "", "1", "h", "0s", "-1s", "1.5h", "1 h", "1H", "101y", "99999999999999y", "1hs",
+    ])
+    func otherTextsAreNoTimespans(text: String) {
+        #expect(timespanSeconds(text) == nil)
+    }
+
+    @Test func correlationsMayBuildOnCorrelationsAndOnConditions() throws {
+        let text = """
+            \(rule("sel: {a: 1}\ncondition: sel", id: "1", name: "one"))
+            ---
+            \(rule("sel: {a: 2}\ncondition: sel", id: "2", name: "two"))
+            ---
+            title: Top
+            id: top
+            level: high
+            correlation:
+                type: temporal
+                group-by: account
+                timespan: 5m
+                aliases: {account: {one: user, inner: user.name}}
+                condition: one and not inner
+            ---
+            title: Inner
+            id: inner
+            level: low
+            correlation: {type: temporal_ordered, rules: [one, "2"], timespan: 1w, generate: true}
+            """
+        let reading = read(text)
+        #expect(reading.mistakes == [])
+        let top = try #require(reading.rules.correlations.first)
+        #expect(top.rules == [.detection(0), .correlation(1)])
+        #expect(top.trigger == .condition(.all([.rule(0), .not(.rule(1))])))
+        #expect(top.field(for: "account", ofRule: 0) == "user")
+        #expect(top.field(for: "account", ofRule: 1) == "user.name")
+        #expect(top.field(for: "other", ofRule: 1) == "other")
+        #expect(reading.rules.correlations[1].rules == [.detection(0), .detection(1)])
+        #expect(reading.rules.correlations[1].trigger == .everyRule)
+        #expect(reading.rules.correlations[1].generate)
+        #expect(reading.rules.correlationOrder == [1, 0])
+    }
+
+    @Test func aFilterForAnyRuleAppliesWhereTheLogSourceFits() {
+        func filter(_ source: String) -> String {
+            "---\ntitle: F\nid: f\nlogsource: \(source)\nfilter: {rules: any, s: {a: 1}, condition: not s}\n"
+        }
+        let base = rule("sel: {a: 1}\ncondition: sel")
+        #expect(read(base + filter("{category: mail}")).rules.detections[0].filters == [0])
+        #expect(read(base + filter("{}")).rules.detections[0].filters == [0])
+        #expect(read(base + filter("{category: web}")).rules.detections[0].filters == [])
+    }
+
+    @Test func aFieldThatNoEventHasIsAWarningWithTheNearestName() {
+        let reading = read(line("user.nmae: x"))
+        let warnings = reading.rules.warnings(forFieldsOtherThan: ["email.subject", "user.name"])
+        #expect(
+            warnings.map(\.description) == [
+                "t.yml:6:9: no event has a field `user.nmae`; did you mean `user.name`?"
+            ]
+        )
+    }
+}
