@@ -5,7 +5,7 @@ public struct Stamp: Sendable, Hashable {
     /// seconds of the day, as `month << 22 | day << 17 | second`.
     @usableFromInline let bits: UInt64
 
-    @usableFromInline static let yearlessMark: UInt64 = 1 << 63
+    @usableFromInline static var yearlessMark: UInt64 { 1 << 63 }
 
     /// A stamp that names its moment.
     @inlinable
@@ -24,20 +24,24 @@ public struct Stamp: Sendable, Hashable {
     @inlinable
     public var isYearless: Bool { bits & Self.yearlessMark != 0 }
 
+    /// The stamp without its mark: below 2⁶³, so every conversion holds.
+    @inlinable
+    var value: Int { Int(truncatingIfNeeded: bits & ~Self.yearlessMark) }
+
     /// Microseconds since 1970; only of a stamp that is not yearless.
     @inlinable
-    public var microseconds: Int64 { Int64(bits & ~Self.yearlessMark) }
+    public var microseconds: Int64 { Int64(truncatingIfNeeded: value) }
 
     /// Month and day in one number; only of a yearless stamp.
     @inlinable
-    var date: Int { Int(bits & ~Self.yearlessMark) >> 17 }
+    var date: Int { value >> 17 }
 
     @inlinable
-    public var month: Int { Int(bits & ~Self.yearlessMark) >> 22 }
+    public var month: Int { value >> 22 }
 
     @inlinable
-    public var day: Int { Int(bits >> 17) & 31 }
+    public var day: Int { value >> 17 & 31 }
 
     @inlinable
-    public var secondOfDay: Int { Int(bits) & 0x1_ffff }
+    public var secondOfDay: Int { value & 0x1_ffff }
 }

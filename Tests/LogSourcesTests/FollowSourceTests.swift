@@ -159,7 +159,7 @@ struct WrittenLog: ~Copyable {
 @Suite struct FollowSourceTests {
     /// Random histories of a log against what its writer knows: every line comes once, in order,
     /// and after a restart from any committed cursor it goes on with the next one.
-    @Test(arguments: 1...400 as ClosedRange<UInt64>)
+    @Test(arguments: 401...1100 as ClosedRange<UInt64>)
     func everyLineComesOnceAndInOrder(seed: UInt64) throws {
         // Streams of neighbouring seeds overlap.
         var random = SeededGenerator(seed: seed &* 1_000_003)
@@ -172,15 +172,13 @@ struct WrittenLog: ~Copyable {
         // Between two looks, as many files may come as are held.
         var unseenCount = 0
         func canRotate() -> Bool { unseenCount < 4 }
-        // A log is rotated in one way.
-        let isCopied = seed % 3 == 0
         for _ in 0..<60 {
             switch Int.random(in: 0..<20, using: &random) {
             case 0..<5:
                 for _ in 0..<Int.random(in: 1...6, using: &random) { try log.writeLine(&random) }
             case 5: try log.writeHalf()
             case 6: try log.write("and its end\n")
-            case 7..<9 where canRotate() && (!isCopied||true):
+            case 7..<9 where canRotate():
                 // With lines that come late to the old file, and a new one that is there or not.
                 try log.writeLine(&random)
                 try log.rename()
@@ -200,6 +198,8 @@ struct WrittenLog: ~Copyable {
                 try log.copyAndTruncate()
                 if Bool.random(using: &random) { try log.writeLine(&random) }
             case 10 where committed.isEmpty:
+                // (A follower that did not see the last rotation tells it by the time stamps of the
+                // files only, and those of this test lie within one tick.)
                 try follower.drain()
                 unseenCount = 0
                 try log.remove()
