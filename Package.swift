@@ -81,7 +81,8 @@ let package = Package(
         room(
             "Evidence",
             [
-                "Records", "MailEvents", "Findings", "SafeText", "LinuxIO", "CArchive", "CZstd", crypto,
+                "Records", "MailEvents", "Findings", "SafeText", "LinuxIO", "CArchive", "CZstd",
+                crypto,
                 system,
             ]
         ),
@@ -115,7 +116,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests(of: "RingBuffer"),
         tests(of: "LinuxIO", [system]),
-        tests(of: "LogSources", ["LinuxIO", "Records", system]),
+        tests(of: "LogSources", ["CISAL", "CZstd", "LinuxIO", "Records", system]),
         tests(of: "MailText"),
         tests(of: "MailLog", ["MailEvents", "Records"]),
         tests(of: "Sigma"),
@@ -124,8 +125,11 @@ let package = Package(
         tests(of: "Evidence", ["Findings", "LinuxIO", "Records", system]),
         tests(of: "State", [grdb, sqlite, system]),
         tests(of: "Settings"),
-        tests(of: "Alerting", ["Findings"]),
-        tests(of: "Pipeline", ["Findings"]),
+        tests(of: "Alerting", ["Findings", "LinuxIO", "SafeText", "State", system]),
+        tests(
+            of: "Pipeline",
+            ["Evidence", "Findings", "LogSources", "MailEvents", "Records", "Sigma", system]
+        ),
         tests(of: "SafeText"),
         .testTarget(
             name: "PosternTests",

@@ -44,7 +44,7 @@ struct AlertWriter {
         alert.group = group.map { String(decoding: $0, as: UTF8.self) }
         alert.count = episode.count
         alert.threshold = correlation.threshold
-        alert.remediation = head.postern.remediation
+        alert.remediation = head.postern.remediation.map(Remediation.text)
         alert.diagnosis = (head.postern.diagnosis ?? .unclear).rawValue
         alert.diagnosisFacts = facts
         alert.degraded = episode.degraded
@@ -77,7 +77,9 @@ struct AlertWriter {
             facts.append("\(unseen) went to domains that the account had not written to before")
         }
         let ambiguous = events.filter(\.isAmbiguous).count
-        if ambiguous > 0 { facts.append("\(ambiguous) have a log line that can be read in two ways") }
+        if ambiguous > 0 {
+            facts.append("\(ambiguous) have a log line that can be read in two ways")
+        }
         return facts
     }
 
@@ -93,7 +95,8 @@ struct AlertWriter {
     private func message(_ alert: Alert, _ action: AlertAction) -> String {
         let who =
             alert.account.map(shown)
-            ?? (alert.accounts.count == 1 ? shown(alert.accounts[0]) : "\(alert.accounts.count) accounts")
+            ?? (alert.accounts.count == 1
+                ? shown(alert.accounts[0]) : "\(alert.accounts.count) accounts")
         let hosts = alert.hosts.count + alert.hostsLeftOut
         let receipts = events.filter { $0.receipt == .notRead }.count
         let what =

@@ -38,7 +38,8 @@ struct CorrelationCompiler {
                     trigger: rule.trigger,
                     bases: bases,
                     timespan: rule.timespanSeconds * 1_000_000,
-                    raisesAlert: !isQuiet && rule.level > .informational || rule.generate && isQuiet,
+                    raisesAlert: !isQuiet && rule.level > .informational
+                        || rule.generate && isQuiet,
                     groupFields: groupFields,
                     valueFields: valueFields,
                     isByAccount: rule.groupBy == ["user.name"],
@@ -56,7 +57,12 @@ struct CorrelationCompiler {
                 Correlation(
                     head: rule.head,
                     kind: .eventCount,
-                    trigger: .figure(.greaterOrEqual, Number(Int64(1)), fields: [], percentile: nil),
+                    trigger: .figure(
+                        .greaterOrEqual,
+                        Number(Int64(1)),
+                        fields: [],
+                        percentile: nil
+                    ),
                     bases: [.detection(index)],
                     timespan: 3_600_000_000,
                     raisesAlert: true,

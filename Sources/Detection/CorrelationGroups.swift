@@ -128,7 +128,15 @@ struct CorrelationGroups: Sendable {
 
     private mutating func unlink(_ number: Int) {
         guard let group = groups[number] else { return }
-        if group.previous >= 0 { groups[group.previous]?.next = group.next } else { first = group.next }
-        if group.next >= 0 { groups[group.next]?.previous = group.previous } else { last = group.previous }
+        if group.previous >= 0 {
+            groups[group.previous]?.next = group.next
+        } else {
+            first = group.next
+        }
+        if group.next >= 0 {
+            groups[group.next]?.previous = group.previous
+        } else {
+            last = group.previous
+        }
     }
 }

@@ -34,8 +34,11 @@ public struct Detector: ~Copyable, Sendable {
     private var submittedRules: RuleMatcher
     private var settledRules: RuleMatcher
     public let hasSettledRules: Bool
-    private let usedFields: [Bool]
-    private let usesEveryField: Bool
+    /// The fields that rules test, and the others.
+    private let testedFields: [EventField]
+    private let otherFields: [EventField]
+    /// Whether some rule or group needs `postern.payload`, which costs more than other fields.
+    public let usesPayload: Bool
 
     let correlations: [Correlation]
     /// By detection rule: the correlations that it wakes, and its position in each.
@@ -91,8 +94,16 @@ public struct Detector: ~Copyable, Sendable {
         for index in rules.detections.indices {
             for field in probe.fieldsUsed(by: index) { used[field.position] = true }
         }
-        usedFields = used
-        usesEveryField = rules.detections.indices.contains { probe.searchesEveryField($0) }
+        let usesEveryField = rules.detections.indices.contains { probe.searchesEveryField($0) }
+        testedFields = EventField.allCases.filter { usesEveryField || used[$0.rawValue] }
+        otherFields = EventField.allCases.filter { !usesEveryField && !used[$0.rawValue] }
+        let payload = EventField.payload.index
+        usesPayload =
+            usesEveryField || used[payload.position]
+            || compiled.correlations.contains { correlation in
+                correlation.valueFields.contains(payload)
+                    || correlation.groupFields.contains { $0.contains(payload) }
+            }
         submittedRules = RuleMatcher(submittedPlan)
         settledRules = RuleMatcher(settledPlan)
         fields = EventFields(fieldCount: table.count)
@@ -131,7 +142,10 @@ public struct Detector: ~Copyable, Sendable {
             let index = timer.correlation
             guard let number = groups[index].number(serial: timer.group) else { continue }
             let correlation = correlations[index]
-            if let due = groups[index][number].due(correlation, lateness: limits.latenessMicroseconds) {
+            if let due = groups[index][number].due(
+                correlation,
+                lateness: limits.latenessMicroseconds
+            ) {
                 if due > timer.due || due > now {
                     timers.push(TimerQueue.Timer(due: due, correlation: index, group: timer.group))
                     continue
@@ -266,9 +280,7 @@ public struct Detector: ~Copyable, Sendable {
 
     private mutating func fill(_ event: SendEvent) {
         fields.reset()
-        for field in EventField.allCases where usesEveryField || usedFields[field.rawValue] {
-            set(field, of: event)
-        }
+        for field in testedFields { set(field, of: event) }
     }
 
     private mutating func set(_ field: EventField, of event: SendEvent) {
@@ -323,9 +335,7 @@ public struct Detector: ~Copyable, Sendable {
         guard !woken.isEmpty else { return false }
         woken.sort { ($0.correlation, $0.position) < ($1.correlation, $1.position) }
         // The groups and values need fields that no rule tests.
-        for field in EventField.allCases where !(usesEveryField || usedFields[field.rawValue]) {
-            set(field, of: event)
-        }
+        for field in otherFields { set(field, of: event) }
         let isLate = event.microseconds < now - limits.latenessMicroseconds
         if isLate { counters.lateEvents += 1 }
         let id =

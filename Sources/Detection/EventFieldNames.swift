@@ -1,4 +1,3 @@
-
 /// The fields of a SendEvent that rules can name (architecture §9, rules.md).
 ///
 /// Their positions in the field table are those of this list.

@@ -362,10 +362,6 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
 
     // MARK: Siblings
 
-    /// Fewer first bytes than these could be those of another file as well; an inode does not tell
-    /// either, as a file system gives it to the next file.
-    private static let tellingHeadBytesMin: UInt32 = 64
-
     /// A regular file beside the path.
     private struct Sibling {
         var path: FilePath
@@ -415,9 +411,12 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         fitting cursor: Cursor,
         ofSameInode: Bool
     ) throws(SystemCallError) -> OpenFile? {
-        if !ofSameInode, cursor.identity.headByteCount < Self.tellingHeadBytesMin { return nil }
+        // Nothing is like everything. Otherwise, a few bytes that are alike by chance mean that lines
+        // are read twice; a copy that is not found means that they are lost.
+        if !ofSameInode, cursor.identity.headByteCount == 0 { return nil }
         let key = FileKey(cursor.identity)
-        for sibling in try siblings() where (sibling.key == key) == ofSameInode {
+        let newestFirst = try siblings().sorted { Sibling.isOlder($1, $0) }
+        for sibling in newestFirst where (sibling.key == key) == ofSameInode {
             guard ofSameInode || sibling.rotated?.isCompressed == false else { continue }
             guard let file = try open(sibling, offset: cursor.offset) else { continue }
             if try file.descriptor.fits(cursor, file.descriptor.status()) { return file }
@@ -484,7 +483,8 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
     /// Whether a file has been read to its end in this run.
     private func wasLeft(_ file: borrowing OpenFile) throws(SystemCallError) -> Bool {
         for identity in left where FileKey(identity) == file.key {
-            guard identity.headByteCount >= Self.tellingHeadBytesMin else { continue }
+            // Fewer bytes could be those of another file to which the inode was given.
+            guard identity.headByteCount >= 64 else { continue }
             let isSame = try file.descriptor.hasHead(
                 digest: identity.headDigest,
                 byteCount: Int(identity.headByteCount)

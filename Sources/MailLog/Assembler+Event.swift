@@ -9,6 +9,8 @@ public struct HeaderReader: ~Copyable, Sendable {
     let receipts: ReceiptTable
     let accountDomain: [UInt8]
     var scratch: [UInt8] = []
+    /// Whether events get their payload; receipts always do.
+    public var wantsPayload = false
 
     /// - Parameters:
     ///   - receipts: the prefixes of read receipts.
@@ -62,23 +64,7 @@ extension Assembler {
     /// The facts of an earlier recipient of the same message at the same domain: what was known
     /// before a submission does not change within it.
     public func earlierFacts(slot: Int32, recipient: Int) -> DerivedFacts? {
-        let assembly = slots[Int(slot)]
-        guard recipient > 0 else { return nil }
-        let address = assembly.recipients[recipient].address
-        guard let domain = assembly.domain(of: address) else { return nil }
-        for index in 0..<recipient {
-            guard let other = assembly.domain(of: assembly.recipients[index].address) else {
-                continue
-            }
-            if assembly.text.span.equalsIgnoringCase(
-                other.indices,
-                assembly.text.span,
-                domain.indices
-            ) {
-                return assembly.recipients[index].facts
-            }
-        }
-        return nil
+        recipient == 0 ? nil : slots[Int(slot)].earlierFacts(recipient: recipient)
     }
 
     /// Keeps the derived facts of an event until it has settled.
@@ -117,12 +103,9 @@ extension Assembler {
     /// Lines of an assembly that were not kept for lack of room.
     public func linesLeftOut(slot: Int32) -> Int { slots[Int(slot)].linesLeftOut }
 
-    /// Appends the canonical domain of the envelope sender of a message; false if it has none.
+    /// Puts the canonical domain of a message's envelope sender into `domain`; false if it has none.
     public func appendSenderDomain(slot: Int32, to domain: inout [UInt8]) -> Bool {
-        let assembly = slots[Int(slot)]
-        guard let range = assembly.domain(of: assembly.sender) else { return false }
-        _ = Canonical.domain(assembly.text.span.extracting(range.indices), into: &domain)
-        return !domain.isEmpty
+        slots[Int(slot)].canonicalDomain(ofAddress: slots[Int(slot)].sender, into: &domain)
     }
 
     /// Gives an address within a message as an account name and as a domain, in canonical form.
@@ -132,19 +115,35 @@ extension Assembler {
         account: inout [UInt8],
         domain: inout [UInt8]
     ) -> Bool {
-        let assembly = slots[Int(slot)]
-        Canonical.account(
-            assembly.text.span.extracting(address.indices),
-            domain: [],
-            into: &account
-        )
-        guard let range = assembly.domain(of: address) else { return false }
-        _ = Canonical.domain(assembly.text.span.extracting(range.indices), into: &domain)
-        return true
+        slots[Int(slot)].canonicalAccount(ofAddress: address, into: &account)
+        return slots[Int(slot)].canonicalDomain(ofAddress: address, into: &domain)
     }
 }
 
 extension Assembly {
+    fileprivate func earlierFacts(recipient: Int) -> DerivedFacts? {
+        guard let domain = domain(of: recipients[recipient].address) else { return nil }
+        let all = text.span
+        for index in 0..<recipient {
+            guard let other = self.domain(of: recipients[index].address),
+                all.equalsIgnoringCase(other.indices, all, domain.indices)
+            else { continue }
+            return recipients[index].facts
+        }
+        return nil
+    }
+
+    fileprivate func canonicalDomain(ofAddress address: TextRange, into out: inout [UInt8]) -> Bool
+    {
+        guard let range = domain(of: address) else { return false }
+        _ = Canonical.domain(text.span.extracting(range.indices), into: &out)
+        return !out.isEmpty
+    }
+
+    fileprivate func canonicalAccount(ofAddress address: TextRange, into out: inout [UInt8]) {
+        Canonical.account(text.span.extracting(address.indices), domain: [], into: &out)
+    }
+
     fileprivate func copyTexts(to event: inout SendEvent, recipient: TextRange) {
         func copy(_ range: TextRange) -> TextRange {
             range.isPresent ? event.append(text.span.extracting(range.indices)) : .absent
@@ -163,7 +162,9 @@ extension Assembly {
         else { return }
         event.sourceIP = event.append(all.extracting((open + 1)..<close))
         let name = all.extracting(range.lowerBound..<open)
-        if !(name.count == 7 && name.has("unknown", at: 0)) { event.sourceDomain = event.append(name) }
+        if !(name.count == 7 && name.has("unknown", at: 0)) {
+            event.sourceDomain = event.append(name)
+        }
     }
 
     /// Decodes the subject into the event, and finds out once whether the message is a receipt.
@@ -202,7 +203,7 @@ extension Assembly {
             case .both: event.receiptEvidence = .both
             }
         }
-        guard event.subject.isPresent else { return }
+        guard event.subject.isPresent, verdict != nil || reader.wantsPayload else { return }
         Canonical.payload(
             event.text.span.extracting(event.subject.indices),
             from: payloadStart,

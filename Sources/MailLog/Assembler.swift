@@ -372,8 +372,7 @@ public struct Assembler: ~Copyable, Sendable {
             slots[index].contentType = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<end)
             return
         }
-        if tails.count == 1 {
-            let tail = tails[0]
+        if tails.count == 1, let tail = tails.first {
             slots[index].subject = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<tail.textEnd)
             if let recipient = tail.recipient {
                 slots[index].firstRecipient = Self.part(of: rest, at: fact.a, recipient)
@@ -524,7 +523,12 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         if fact.b.isPresent {
-            slots[index].recipients[recipientIndex].target = place(of: fact.a, line, base, in: index)
+            slots[index].recipients[recipientIndex].target = place(
+                of: fact.a,
+                line,
+                base,
+                in: index
+            )
         }
         return recipientIndex
     }
@@ -821,7 +825,12 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Whether the client of a `client=` line is on this machine (RFC 6890: 127.0.0.0/8 and ::1).
     static func isLoopback(_ line: Span<UInt8>, _ client: Range<Int>) -> Bool {
-        guard let bracket = line.first(UInt8(ascii: "["), from: client.lowerBound, to: client.upperBound)
+        guard
+            let bracket = line.first(
+                UInt8(ascii: "["),
+                from: client.lowerBound,
+                to: client.upperBound
+            )
         else { return false }
         return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
     }
@@ -829,7 +838,12 @@ public struct Assembler: ~Copyable, Sendable {
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
     static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
         let relay = fact.c.indices
-        guard let bracket = line.first(UInt8(ascii: "["), from: relay.lowerBound, to: relay.upperBound)
+        guard
+            let bracket = line.first(
+                UInt8(ascii: "["),
+                from: relay.lowerBound,
+                to: relay.upperBound
+            )
         else { return false }
         return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
             || line.has("private/", at: bracket + 1) || line.has("public/", at: bracket + 1)
@@ -838,13 +852,13 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// The queue ID at the end of a reply: `… queued as 4jY8Gq5M1Bz2NRpQ)`.
     static func queuedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
-        guard reply.isPresent, let found = line.last("queued as ", before: reply.indices.upperBound),
-            found >= reply.indices.lowerBound
-        else { return nil }
-        let start = found + 10
-        var end = start
-        while end < line.count, PostfixGrammar.queueIDClass(line[end]) != 0 { end += 1 }
-        guard end - start >= 5, end == line.count || line[end] == UInt8(ascii: ")") else {
+        guard reply.isPresent else { return nil }
+        var end = min(reply.indices.upperBound, line.count)
+        let first = reply.indices.lowerBound
+        if end > first, line[end - 1] == UInt8(ascii: ")") { end -= 1 }
+        var start = end
+        while start > first, PostfixGrammar.queueIDClass(line[start - 1]) != 0 { start -= 1 }
+        guard end - start >= 5, start - first >= 10, line.has("queued as ", at: start - 10) else {
             return nil
         }
         return start..<end

@@ -143,11 +143,13 @@ struct Assembly: Sendable {
     }
 
     /// The readings of a header line with this message's client as its origin.
-    func headerTails(_ line: Span<UInt8>, from start: Int) -> [PostfixGrammar.HeaderTail] {
-        PostfixGrammar.headerTails(
+    func headerTails(_ line: Span<UInt8>, from start: Int) -> PostfixGrammar.HeaderTails {
+        let all = text.span
+        return PostfixGrammar.headerTails(
             line,
             from: start,
-            origin: text.span.extracting(client.indices)
+            origin: all.extracting(client.indices),
+            sender: sender.isPresent ? all.extracting(sender.indices) : nil
         )
     }
 
@@ -159,21 +161,10 @@ struct Assembly: Sendable {
         let rest = subjectRest
         guard rest.isPresent else { return false }
         subjectRest = .absent
-        var chosen: PostfixGrammar.HeaderTail?
-        var fitting = 0
-        do {
-            let all = text.span
-            let restText = all.extracting(rest.indices)
-            let tails = headerTails(restText, from: 0)
-            for tail in tails
-            where sender.isPresent && restText.equals(tail.sender, all, sender.indices) {
-                if fitting == 0 { chosen = tail }
-                fitting += 1
-            }
-            if chosen == nil { chosen = tails.first }
-        }
+        let tails = headerTails(text.span.extracting(rest.indices), from: 0)
+        let chosen = tails.firstOfSender ?? tails.first
         subject = TextRange(start: Int(rest.start), count: chosen?.textEnd ?? Int(rest.count))
-        guard fitting == 1 else {
+        guard tails.countOfSender == 1 else {
             isAmbiguous = true
             return true
         }

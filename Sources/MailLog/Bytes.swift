@@ -48,29 +48,31 @@ extension Span where Element == UInt8 {
         return nil
     }
 
-    /// The last index at which `text` stands, ending at or before `end`.
-    func last(_ text: StaticString, before end: Int) -> Int? {
-        var index = Swift.min(end, count) - text.utf8CodeUnitCount
-        let lead = unsafe text.utf8Start.pointee
-        while index >= 0 {
-            if self[index] == lead, has(text, at: index) { return index }
-            index -= 1
-        }
-        return nil
-    }
-
-    /// Whether the bytes at `range` equal those of `other` at `otherRange`.
+    /// Whether the bytes at `range` equal those of `other` at `otherRange`. Eight at a time: names
+    /// that come again are compared on every line.
     @inline(__always)
     func equals(_ range: Range<Int>, _ other: Span<UInt8>, _ otherRange: Range<Int>) -> Bool {
-        guard range.count == otherRange.count else { return false }
-        var index = range.lowerBound
-        var otherIndex = otherRange.lowerBound
-        while index < range.upperBound {
-            guard self[index] == other[otherIndex] else { return false }
-            index &+= 1
-            otherIndex &+= 1
+        let count = range.count
+        guard count == otherRange.count else { return false }
+        let start = range.lowerBound
+        let otherStart = otherRange.lowerBound
+        guard count >= 8 else {
+            var offset = 0
+            while offset < count {
+                guard self[start &+ offset] == other[otherStart &+ offset] else { return false }
+                offset &+= 1
+            }
+            return true
         }
-        return true
+        var offset = 0
+        while offset &+ 8 <= count {
+            guard word(at: start &+ offset) == other.word(at: otherStart &+ offset) else {
+                return false
+            }
+            offset &+= 8
+        }
+        // The last eight overlap what was compared.
+        return word(at: start &+ count &- 8) == other.word(at: otherStart &+ count &- 8)
     }
 
     /// The same without regard to ASCII case.

@@ -111,18 +111,15 @@ enum PostfixGrammar {
     /// what tells them from words such as `warning` or `statistics`.
     @inline(__always)
     static func queueIDClass(_ byte: UInt8) -> UInt8 {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): 3
-        case UInt8(ascii: "A"), UInt8(ascii: "E"): 1
-        case UInt8(ascii: "B"), UInt8(ascii: "C"), UInt8(ascii: "D"), UInt8(ascii: "F"): 3
-        case UInt8(ascii: "I"), UInt8(ascii: "O"), UInt8(ascii: "U"): 0
-        case UInt8(ascii: "G")...UInt8(ascii: "Z"): 2
-        case UInt8(ascii: "a"), UInt8(ascii: "e"), UInt8(ascii: "i"), UInt8(ascii: "o"),
-            UInt8(ascii: "u"):
-            0
-        case UInt8(ascii: "b")...UInt8(ascii: "z"): 2
-        default: 0
-        }
+        // One bit for each byte from `0` (0x30) on, 64 in the first word, the rest in the second.
+        let place = byte &- 0x30
+        guard place < 75 else { return 0 }
+        let bit = UInt64(place & 63)
+        let isFirst = place < 64
+        // `0`–`9` and `A`–`F`; `0`–`9` and all letters but `AEIOUaeiou`.
+        let hex: UInt64 = isFirst ? 0x7e_03ff : 0
+        let long: UInt64 = isFirst ? 0x7ddc_07df_7ddc_03ff : 0x7df
+        return UInt8(truncatingIfNeeded: hex >> bit & 1 | (long >> bit & 1) << 1)
     }
 
     /// The tail of a logged header: ` from HOST[IP]; from=<S> to=<R> proto=P helo=<H>`.
@@ -134,7 +131,18 @@ enum PostfixGrammar {
         var recipient: Range<Int>?
     }
 
-    /// All readings of a logged header as text and tail that consume the line to its end.
+    /// The readings of a logged header as text and tail that consume the line to its end.
+    struct HeaderTails: Equatable {
+        /// How many there are, counted to 16.
+        var count = 0
+        /// The one with the shortest text.
+        var first: HeaderTail?
+        /// How many have the sender that was asked for.
+        var countOfSender = 0
+        var firstOfSender: HeaderTail?
+    }
+
+    /// All readings of a logged header.
     ///
     /// cleanup_message.c, `cleanup_act_log`: `%s: %s: %s %.200s from %s;` with the origin
     /// `HOST[IP]` or `local`, then ` from=<%s>`, and, where known, ` to=<%s>`, ` proto=%s`,
@@ -145,25 +153,33 @@ enum PostfixGrammar {
     ///   - line: the line.
     ///   - start: where the header's text starts.
     ///   - origin: `HOST[IP]` as the message's `client=` line has it.
+    ///   - sender: the sender that qmgr logged; nil when it is not known.
     static func headerTails(
         _ line: Span<UInt8>,
         from start: Int,
-        origin: Span<UInt8>
-    ) -> [HeaderTail] {
-        var tails: [HeaderTail] = []
+        origin: Span<UInt8>,
+        sender: Span<UInt8>?
+    ) -> HeaderTails {
+        var tails = HeaderTails()
         var index = start > 0 ? start - 1 : start
-        while let candidate = line.first(" from ", from: index) {
+        while tails.count < 16, let candidate = line.first(" from ", from: index) {
             index = candidate + 1
             let originStart = candidate + 6
             let originEnd = originStart + origin.count
             guard originEnd < line.count,
                 line.equals(originStart..<originEnd, origin, 0..<origin.count),
-                line.has("; from=<", at: originEnd)
+                line.has("; from=<", at: originEnd),
+                let tail = headerTail(
+                    line,
+                    textEnd: max(candidate, start),
+                    from: originEnd + 8
+                )
             else { continue }
-            if let tail = headerTail(line, textEnd: max(candidate, start), from: originEnd + 8) {
-                tails.append(tail)
-                if tails.count == 16 { break }
-            }
+            if tails.count == 0 { tails.first = tail }
+            tails.count += 1
+            guard let sender, line.equals(tail.sender, sender, 0..<sender.count) else { continue }
+            if tails.countOfSender == 0 { tails.firstOfSender = tail }
+            tails.countOfSender += 1
         }
         return tails
     }
@@ -184,7 +200,8 @@ enum PostfixGrammar {
         if line.has(" proto=", at: index) {
             index += 7
             let protocolStart = index
-            while index < line.count, line[index] != UInt8(ascii: " "), line[index] != UInt8(ascii: ":")
+            while index < line.count, line[index] != UInt8(ascii: " "),
+                line[index] != UInt8(ascii: ":")
             { index += 1 }
             guard index > protocolStart else { return nil }
         }

@@ -15,6 +15,18 @@ public struct MailAddress: Sendable, Equatable {
             start += 1
             end -= 1
         }
+        // From the end: an `@` with no quote behind it is the one, whatever stands before it.
+        var tail = end
+        while tail > start, address[tail - 1] != UInt8(ascii: "\""),
+            address[tail - 1] != UInt8(ascii: "\\")
+        {
+            tail -= 1
+            guard address[tail] == UInt8(ascii: "@") else { continue }
+            if tail > start, address[tail - 1] == UInt8(ascii: "\\") { break }
+            local = start..<tail
+            domain = tail + 1..<end
+            return
+        }
         var lastAt: Int?
         var lastUnquotedAt: Int?
         var isQuoted = false

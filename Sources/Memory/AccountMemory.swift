@@ -157,7 +157,8 @@ public struct AccountMemory: Sendable {
         if accounts[index].firstDay == 0 || today < accounts[index].firstDay {
             accounts[index].firstDay = today
         }
-        let isEvicting = accounts[index].wroteTo.update(domain, limit: limits.domainsPerAccountMax) {
+        let isEvicting = accounts[index].wroteTo.update(domain, limit: limits.domainsPerAccountMax)
+        {
             if isReceipt {
                 $0.note |= Pair.receiptFlag
             } else {
@@ -176,7 +177,8 @@ public struct AccountMemory: Sendable {
         let index = Int(account.rawValue)
         let today = UInt16(clamping: day)
         if let pair = accounts[index].heardFrom.pair(domain), pair.lastDay >= today { return }
-        let isEvicting = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax) {
+        let isEvicting = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax)
+        {
             $0.lastDay = today
             $0.note = min($0.note + 1, 255)
         }

@@ -40,7 +40,9 @@ public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
         let alert = bundle[.alert].flatMap({ try? JSONObjectReader.read($0) }),
         let rule = bundle[.rule]
     else {
-        result.findings.append("settings.json, state.json, alert.json or rule.yml is not of its form")
+        result.findings.append(
+            "settings.json, state.json, alert.json or rule.yml is not of its form"
+        )
         return result
     }
     let reading = RuleReading([RuleFile(name: "rule.yml", bytes: rule)])

@@ -205,6 +205,7 @@ public struct Daemon: ~Copyable {
         } catch {
             throw .bell(error)
         }
+        try abandonRowsOfRemovedSinks()
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
         var isStopping = false
@@ -259,6 +260,26 @@ public struct Daemon: ~Copyable {
             )
         } catch {
             throw .dispatcher(error)
+        }
+    }
+
+    /// Alerts that wait for a sink which the settings do not name any more would wait for ever.
+    private func abandonRowsOfRemovedSinks() throws(DaemonError) {
+        let names = configuration.sinks.map(\.name)
+        do {
+            while true {
+                var changes = Changes()
+                let count = try DispatchMarks.abandonOthers(
+                    than: names,
+                    in: store,
+                    limit: 1_000,
+                    to: &changes
+                )
+                guard count > 0 else { return }
+                try store.commit(changes, durable: false)
+            }
+        } catch {
+            throw .state(error)
         }
     }
 

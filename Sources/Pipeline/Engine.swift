@@ -42,7 +42,9 @@ public struct Engine: ~Copyable, Sendable {
     public internal(set) var keeper = LineKeeper()
     public private(set) var counters = EngineCounters()
     /// Whether ``EngineOutput/finished(_:record:)`` is to be called.
-    public var showsEvents = false
+    public var showsEvents = false {
+        didSet { reader.wantsPayload = showsEvents || detector.usesPayload }
+    }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
     /// Lines outside are passed over (`--since`, `--until`).
@@ -110,8 +112,10 @@ public struct Engine: ~Copyable, Sendable {
         self.files = files
         self.stated = stated
         self.zone = zone
+        let usesPayload = detector.usesPayload
         self.detector = detector
         reader = HeaderReader(receipts: receipts, accountDomain: settings.accountDomain)
+        reader.wantsPayload = usesPayload
         resolver = TimeResolver(zone: zone, firstYear: settings.firstYear)
         scanner = PostfixScanner(seed: seed)
         assembler = Assembler(limits: settings.assembly, tracksChanges: tracksChanges)
@@ -410,8 +414,10 @@ public struct Engine: ~Copyable, Sendable {
     private func contents(of transition: Transition) -> BundleContents {
         var alert = transition.alert
         let serials = transition.serials
-        if keeper.isIncomplete(serials) { alert.degraded.append("lines-left-out") }
-        let lines = keeper.lines(of: serials).map { line in
+        if keeper.isIncomplete(serials) { alert.degraded.append("lines-forgotten") }
+        let kept = keeper.lines(of: serials)
+        if kept.count > settings.evidenceLinesMax { alert.degraded.append("lines-left-out") }
+        let lines = kept.prefix(settings.evidenceLinesMax).map { line in
             EvidenceLine(
                 sequence: line.sequence,
                 source: "log",

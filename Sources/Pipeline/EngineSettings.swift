@@ -17,6 +17,8 @@ public struct EngineSettings: Sendable {
     public var assembly = AssemblyLimits()
     public var memory = MemoryLimits()
     public var detection = DetectionLimits()
+    /// Lines of one bundle; the first stay, the alert says what was left out.
+    public var evidenceLinesMax = 10_000
     public var rules: RuleSet
 
     public init(timeZone: TimeZoneSetting, rules: RuleSet) {

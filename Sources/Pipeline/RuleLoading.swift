@@ -94,7 +94,9 @@ public func shippedRulesFolder() -> FilePath? {
         candidates.append(folder.appending("rules"))
     }
     for (index, candidate) in candidates.enumerated() {
-        guard let status = try? calls.status(of: candidate), status.kind == .folder else { continue }
+        guard let status = try? calls.status(of: candidate), status.kind == .folder else {
+            continue
+        }
         if index == 0 { return candidate }
         let manifest = candidate.removingLastComponent().appending("Package.swift")
         if (try? calls.status(of: manifest)) != nil { return candidate }

@@ -40,7 +40,9 @@ public struct JSONObjectWriter: Sendable {
     public mutating func member(_ name: String, tenths value: Int?) {
         guard let value else { return }
         key(name)
-        bytes.append(contentsOf: "\(value < 0 ? "-" : "")\(abs(value) / 10).\(abs(value) % 10)".utf8)
+        bytes.append(
+            contentsOf: "\(value < 0 ? "-" : "")\(abs(value) / 10).\(abs(value) % 10)".utf8
+        )
     }
 
     public mutating func member(_ name: String, _ values: [String]) {
@@ -94,7 +96,9 @@ public struct JSONObjectWriter: Sendable {
                         bytes.append(contentsOf: hex.utf8)
                     }
                 } else {
-                    bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+                    bytes.append(
+                        contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
+                    )
                 }
             }
         }

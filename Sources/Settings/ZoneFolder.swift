@@ -8,7 +8,7 @@ struct ZoneFolder {
     /// (RFC 8536 §3.1). Names that could leave the folder are none.
     func has(_ name: String) -> Bool {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard name.utf8.count <= 255, !parts.isEmpty else { return false }
+        guard name.utf8.count <= 255, parts.allSatisfy(Self.isPart) else { return false }
         let file = unsafe open(path + "/" + name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard file >= 0 else { return false }
         defer { _ = close(file) }

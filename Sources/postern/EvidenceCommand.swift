@@ -33,7 +33,9 @@ struct EvidenceCommand: ParsableCommand {
 
         func run() throws {
             let path = FilePath(folder)
-            guard isFolder(path) else { throw Failure(.noInput, "\(shown(folder)): no such folder") }
+            guard isFolder(path) else {
+                throw Failure(.noInput, "\(shown(folder)): no such folder")
+            }
             let bundles: [StoredBundle]
             do {
                 bundles = try BundleStore(folder: path).list()

@@ -30,7 +30,10 @@ struct InputOptions: ParsableArguments {
     @Option(name: .long, help: "What the log is: postfix. (It is found out without this.)")
     var dialect: String?
 
-    @Option(name: .long, help: "Leave out what lies before this time: 2026-03-01 or 2026-03-01T10:00:00Z.")
+    @Option(
+        name: .long,
+        help: "Leave out what lies before this time: 2026-03-01 or 2026-03-01T10:00:00Z."
+    )
     var since: String?
 
     @Option(name: .long, help: "Leave out what lies at or after this time.")
@@ -45,7 +48,9 @@ struct InputOptions: ParsableArguments {
         }
         for (name, value) in [("--since", since), ("--until", until)] {
             if let value, moment(value) == nil {
-                throw ValidationError("\(name) takes a time such as 2026-03-01 or 2026-03-01T10:00:00Z")
+                throw ValidationError(
+                    "\(name) takes a time such as 2026-03-01 or 2026-03-01T10:00:00Z"
+                )
             }
         }
     }
@@ -206,6 +211,7 @@ extension EngineSettings {
         memory.daysMax = settings.memory.domainDays
         memory.domainsPerAccountMax = settings.limits.domainsPerAccount
         memory.heardPerAccountMax = settings.limits.heardPerAccount
+        evidenceLinesMax = settings.evidence.linesMax
         detection.latenessMicroseconds = settings.latenessSeconds * 1_000_000
     }
 }

@@ -170,7 +170,8 @@ extension DaemonMessage {
         case .source(let note): warn("source: \(note.words)")
         case .sourceFailed(let error): warn("source: " + shown("\(error.cause)"))
         case .sink(let event): warn("sink: \(event.words)")
-        case .sealFailed(let error): warn("evidence: the alert goes out without its bundle: \(error)")
+        case .sealFailed(let error):
+            warn("evidence: the alert goes out without its bundle: \(error)")
         case .commitFailed(let error): warn(shown("state: \(error)"))
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
         case .stopped(let lines): warn("stopped after \(lines) lines")
@@ -205,7 +206,8 @@ extension SourceNote {
             "\(shown(path.string)): reading goes on at byte \(offset)"
         case .readAgain(let path):
             "\(shown(path.string)): it is not the file that was read before; read from its beginning"
-        case .rotated(let path): "\(shown(path.string)): rotated; the old file is read to its end first"
+        case .rotated(let path):
+            "\(shown(path.string)): rotated; the old file is read to its end first"
         case .disappeared(let path): "\(shown(path.string)): it is not there; waiting for it"
         case .truncated(let path, let truncation):
             "\(shown(path.string)): truncated after byte \(truncation.offset); read from its beginning"

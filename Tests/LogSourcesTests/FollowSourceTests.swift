@@ -159,7 +159,7 @@ struct WrittenLog: ~Copyable {
 @Suite struct FollowSourceTests {
     /// Random histories of a log against what its writer knows: every line comes once, in order,
     /// and after a restart from any committed cursor it goes on with the next one.
-    @Test(arguments: 401...1100 as ClosedRange<UInt64>)
+    @Test(arguments: 1...25 as ClosedRange<UInt64>)
     func everyLineComesOnceAndInOrder(seed: UInt64) throws {
         // Streams of neighbouring seeds overlap.
         var random = SeededGenerator(seed: seed &* 1_000_003)

@@ -141,7 +141,7 @@ func makePipe(_ path: FilePath) throws {
         #expect(endOfDay(inName: FilePath("/var/log").appending(name)) == seconds)
     }
 
-    @Test(arguments: [1990, 1999, 2000, 2023, 2024, 2096, 2099])
+    @Test(arguments: [1990, 2000, 2024, 2099])
     func everyDayOfAYearIsOneDayAfterTheOneBefore(year: Int) {
         func name(_ year: Int, _ month: Int, _ day: Int) -> FilePath {
             FilePath("x-\(year)\(month < 10 ? "0" : "")\(month)\(day < 10 ? "0" : "")\(day)")
@@ -152,7 +152,7 @@ func makePipe(_ path: FilePath) throws {
                 if let end = endOfDay(inName: name(year, month, day)) { ends.append(end) }
             }
         }
-        let isLeapYear = [2000, 2024, 2096].contains(year)
+        let isLeapYear = [2000, 2024].contains(year)
         #expect(ends.count == (isLeapYear ? 366 : 365))
         #expect(zip(ends, ends.dropFirst()).allSatisfy { $1 - $0 == 86_400 })
         let starts = [1990: 631_152_000, 2000: 946_684_800, 2024: 1_704_067_200] as [Int: Int64]

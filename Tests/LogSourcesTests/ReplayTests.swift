@@ -8,10 +8,10 @@ import Testing
 @Suite struct ReplayTests {
     // MARK: What comes out does not depend on how it is read
 
-    @Test(arguments: [1, 2, 3, 7, 64, 4_095, 65_535, 65_536, 65_537, 262_144, 1 << 22])
+    @Test(arguments: [1, 3, 64, 4_095, 65_536, 65_537, 1 << 22])
     func linesDoNotDependOnTheReadSize(readBytes: Int) throws {
         let folder = try ScratchFolder()
-        let count = readBytes < 64 ? 30 : 90
+        let count = 30
         for endsWithNewline in [true, false] {
             let text = hostileText(
                 seed: UInt64(count),
@@ -128,7 +128,7 @@ import Testing
 
     // MARK: Compressed files
 
-    @Test(arguments: 1...12)
+    @Test(arguments: 1...8)
     func membersAndFramesMayBeAnyNumber(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed &* 1_000_003)
         let folder = try ScratchFolder()
@@ -136,7 +136,7 @@ import Testing
         var members: [UInt8] = []
         var frames: [UInt8] = seed % 2 == 0 ? skippableFrame([]) : []
         for index in 0..<Int.random(in: 1...9, using: &random) {
-            let size = [0, 1, 40, 3_000, 20_000].randomElement(using: &random) ?? 0
+            let size = [0, 1, 40, 500, 6_000].randomElement(using: &random) ?? 0
             let part = (0..<size).map { _ in
                 Bool.random(using: &random) ? UInt8.random(in: 97...122, using: &random) : 101
             }
@@ -148,7 +148,7 @@ import Testing
         }
         if seed % 3 == 0 { members += [0, 0, 0, 0] }
         let expected = expectedLines(text).lines
-        for readBytes in [1, 11, 4_096, 1 << 20] {
+        for readBytes in [1, 11, 4_096] {
             for (name, bytes) in [("a.gz", members), ("a.zst", frames)] {
                 let path = try folder.file(name, bytes)
                 let given = try replay([path], readBytes: readBytes)
@@ -160,9 +160,9 @@ import Testing
 
     @Test func aFileCutAtAnyByteGivesTheLinesBeforeTheCutAndAProblem() throws {
         let folder = try ScratchFolder()
-        let text = (0..<30).flatMap { Array("line \($0) of a log with \($0 * $0)\n".utf8) }
+        let text = (0..<16).flatMap { Array("line \($0) of a log with \($0 * $0)\n".utf8) }
         let whole = expectedLines(text).lines
-        let parts = Array(text.prefix(300)), rest = Array(text.dropFirst(300))
+        let parts = Array(text.prefix(150)), rest = Array(text.dropFirst(150))
         let gzipped = gzip(parts, name: "x") + gzip(rest)
         let zstandard = zstd(parts) + skippableFrame([1, 2, 3]) + zstd(rest)
         // A cut just between two members cannot be told from an end.

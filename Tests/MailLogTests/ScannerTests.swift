@@ -40,7 +40,10 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
             "h[192.0.2.1], sasl_method=PLAIN, sasl_username=x, orig_client=g[192.0.2.2] z",
             "x, orig_client=g[192.0.2.2] z"
         ),
-        ("h[192.0.2.1], sasl_method=PLAIN, sasl_username=quo\"te<x>@shop.example", "quo\"te<x>@shop.example"),
+        (
+            "h[192.0.2.1], sasl_method=PLAIN, sasl_username=quo\"te<x>@shop.example",
+            "quo\"te<x>@shop.example"
+        ),
     ]) func theLoginEndsWhereTheOptionalFieldsBegin(_ rest: String, _ login: String) {
         #expect(client(rest).login == login)
     }
@@ -49,7 +52,8 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
         #expect(client("h[192.0.2.1]").host == "h[192.0.2.1]")
         #expect(client("h[192.0.2.1]").login == nil)
         #expect(
-            client("localhost[127.0.0.1], orig_queue_id=4XyZabcdzN9QK, orig_client=g[192.0.2.2]").outer
+            client("localhost[127.0.0.1], orig_queue_id=4XyZabcdzN9QK, orig_client=g[192.0.2.2]")
+                .outer
                 == "4XyZabcdzN9QK"
         )
     }
@@ -63,9 +67,14 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
     }
 
     @Test func whatIsNoClientIsCountedAsBroken() {
-        #expect(facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZabcdzN9QK: client=h 192.0.2.1").1.brokenClient == 1)
         #expect(
-            facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZabcdzN9QK: client=h[192.0.2.1], sasl_username=").1
+            facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZabcdzN9QK: client=h 192.0.2.1").1
+                .brokenClient == 1
+        )
+        #expect(
+            facts(
+                "Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZabcdzN9QK: client=h[192.0.2.1], sasl_username="
+            ).1
                 .brokenClient == 1
         )
     }
@@ -79,7 +88,8 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
         ("expired", .expired), ("deliverable", .other),
     ]) func theStatusIsRead(_ word: String, _ status: LineFact.Status) {
         let line =
-            head + "to=<a@b.test>, orig_to=<c@d.test>, relay=mx.b.test[203.0.113.1]:25, conn_use=2, "
+            head
+            + "to=<a@b.test>, orig_to=<c@d.test>, relay=mx.b.test[203.0.113.1]:25, conn_use=2, "
             + "delay=0.1, delays=0/0/0.05/0.05, dsn=2.0.0, status=\(word) (250 ok)"
         let (found, _) = facts(line)
         #expect(found.count == 1)
@@ -98,7 +108,10 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
             + "delays=0/0/0/1, dsn=4.4.1, status=deferred (status=sent (250 ok))"
         let (found, _) = facts(quoted)
         #expect(found.first?.status == .deferred)
-        #expect(found.first.flatMap { text($0.a, of: quoted) } == "\"a, relay=none, status=bounced (x\"@b.test")
+        #expect(
+            found.first.flatMap { text($0.a, of: quoted) }
+                == "\"a, relay=none, status=bounced (x\"@b.test"
+        )
     }
 
     @Test func brokenGrammarIsCountedAndGivesNoFact() {
@@ -111,11 +124,15 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
 @Suite struct HeaderGrammarTests {
     @Test func aQueueIDIsNoWord() {
         for word in ["warning", "statistics", "NOQUEUE", "fatal", "table"] {
-            let (found, _) = facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: \(word): client=h[192.0.2.1]")
+            let (found, _) = facts(
+                "Mar  1 10:00:00 mx1 postfix/smtpd[1]: \(word): client=h[192.0.2.1]"
+            )
             #expect(found.allSatisfy { $0.kind == .time }, "\(word)")
         }
         for id in ["ABCDEF0123", "4jY8GR4XpWz2NRZh", "0A1B2"] {
-            let (found, _) = facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: \(id): client=h[192.0.2.1]")
+            let (found, _) = facts(
+                "Mar  1 10:00:00 mx1 postfix/smtpd[1]: \(id): client=h[192.0.2.1]"
+            )
             #expect(found.first?.kind == .client, "\(id)")
         }
     }
@@ -131,11 +148,15 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
     }
 
     @Test(arguments: [
-        "", " ", "x", "Mar  1 10:00:00", "Mar  1 10:00:00 mx1", "Mar 32 10:00:00 mx1 postfix/smtpd[1]: x",
-        "Foo  1 10:00:00 mx1 postfix/smtpd[1]: x: y", "2026-13-01T10:00:00Z mx1 postfix/smtpd[1]: x: y",
-        "2026-02-29T10:00:00Z mx1 postfix/smtpd[1]: x: y", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        "", " ", "x", "Mar  1 10:00:00", "Mar  1 10:00:00 mx1",
+        "Mar 32 10:00:00 mx1 postfix/smtpd[1]: x",
+        "Foo  1 10:00:00 mx1 postfix/smtpd[1]: x: y",
+        "2026-13-01T10:00:00Z mx1 postfix/smtpd[1]: x: y",
+        "2026-02-29T10:00:00Z mx1 postfix/smtpd[1]: x: y",
+        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         "Mar  1 10:00:0", "Mar  1 25:00:00 mx1 postfix/smtpd[1]: ABCDEF0123: client=h[192.0.2.1]",
-        "2026-03-01T10:00:00", "2026-03-01T10:00:00.", "2026-03-01T10:00:00+", "2026-03-01T10:00:00+01:0",
+        "2026-03-01T10:00:00", "2026-03-01T10:00:00.", "2026-03-01T10:00:00+",
+        "2026-03-01T10:00:00+01:0",
     ]) func whatHasNoHeaderIsCounted(_ line: String) {
         let (found, counters) = facts(line)
         #expect(found.isEmpty)

@@ -36,14 +36,23 @@ private func moments(
         (1_772_359_200 as Int64, 3, 1, 36_000, 1_772_359_200 as Int64),
         (1_767_225_600, 12, 28, 0, 1_766_880_000),
         (1_767_225_600, 1, 1, 43_200, 1_767_268_800),
-    ]) func theFilesTimeGivesTheYear(_ hint: Int64, _ month: Int, _ day: Int, _ second: Int, _ expected: Int64) {
+    ]) func theFilesTimeGivesTheYear(
+        _ hint: Int64,
+        _ month: Int,
+        _ day: Int,
+        _ second: Int,
+        _ expected: Int64
+    ) {
         #expect(moments([(month, day, second)], year: nil, hint: .modified(hint)) == [expected])
     }
 
     @Test func anHourThatComesTwiceIsReadTwice() {
         // 25 October 2026: 02:30 comes at 00:30 UTC and at 01:30 UTC.
         let found = moments(
-            [(10, 25, 9_000), (10, 25, 10_799), (10, 25, 7_200), (10, 25, 9_000), (10, 25, 10_800)],
+            [
+                (10, 25, 9_000), (10, 25, 10_799), (10, 25, 7_200), (10, 25, 9_000),
+                (10, 25, 10_800),
+            ],
             zone: berlin,
             year: 2026
         )
@@ -58,7 +67,9 @@ private func moments(
 
     /// Stored and restored at any point, it goes on as if nothing had been.
     @Test func aRestoreChangesNothing() throws {
-        let stamps = (0..<400).map { day in Stamp(month: day / 31 % 12 + 1, day: day % 28 + 1, secondOfDay: day) }
+        let stamps = (0..<400).map { day in
+            Stamp(month: day / 31 % 12 + 1, day: day % 28 + 1, secondOfDay: day)
+        }
         var whole = TimeResolver(zone: berlin, firstYear: 2025)
         whole.beginFile(.none)
         var cut = whole

@@ -43,7 +43,8 @@ private struct Model {
     }
 
     func isUnseen(_ account: String, _ domain: String, _ day: Int) -> Bool {
-        guard let known = wrote[account]?.first(where: { $0.domain == domain }), known.day > 0 else {
+        guard let known = wrote[account]?.first(where: { $0.domain == domain }), known.day > 0
+        else {
             return true
         }
         return day - known.day > daysMax

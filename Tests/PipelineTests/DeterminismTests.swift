@@ -46,7 +46,9 @@ import Testing
         let whole = try record([corpus("postfix-short-ids.log").path])
         let parts = try record(paths)
         func withoutRecord(_ events: [String]) -> [Substring] {
-            events.map { $0.prefix(upTo: $0.range(of: "\"postern.record\"")?.lowerBound ?? $0.endIndex) }
+            events.map {
+                $0.prefix(upTo: $0.range(of: "\"postern.record\"")?.lowerBound ?? $0.endIndex)
+            }
         }
         #expect(withoutRecord(parts.events) == withoutRecord(whole.events))
         #expect(parts.alerts == whole.alerts)
@@ -57,7 +59,8 @@ import Testing
     func mutatedLogsNeverMoveAnAccount(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let scratch = try Scratch()
-        let name = ["postfix.log", "postfix-short-ids.log", "postfix-content-filter.log"]
+        let name =
+            ["postfix.log", "postfix-short-ids.log", "postfix-content-filter.log"]
             .randomElement(using: &random) ?? "postfix.log"
         let text = try Data(contentsOf: corpus(name))
         var lines = text.split(separator: 0x0a).map { Array($0) }
@@ -66,7 +69,10 @@ import Testing
         func note(_ line: [UInt8]) {
             let text = String(decoding: line, as: UTF8.self)
             guard let client = text.range(of: ": client="),
-                let login = text.range(of: "sasl_username=", range: client.upperBound..<text.endIndex)
+                let login = text.range(
+                    of: "sasl_username=",
+                    range: client.upperBound..<text.endIndex
+                )
             else { return }
             let id = text[..<client.lowerBound].split(separator: " ").last.map(String.init) ?? ""
             let rest = text[login.upperBound...]

@@ -56,7 +56,8 @@ import Testing
 
     @Test func wrongUsageIs64() throws {
         for arguments in [
-            ["replay"], ["replay", "--year", "12", "x"], ["replay", "--nonsense", "x"], ["nonsense"],
+            ["replay"], ["replay", "--year", "12", "x"], ["replay", "--nonsense", "x"],
+            ["nonsense"],
             ["replay", "--since", "yesterday", "x"], ["replay", "--dialect", "sendmail", "x"],
             ["replay", "--timezone", "Nowhere/City", "/dev/null"],
         ] {
@@ -66,7 +67,10 @@ import Testing
 
     @Test func badRulesAre78WithTheirPlace() throws {
         let scratch = try Scratch()
-        let rule = try scratch.write("rules/bad.yml", "title: x\ndetection:\n    sel:\n        a|nonsense: 1\n    condition: sel\n")
+        let rule = try scratch.write(
+            "rules/bad.yml",
+            "title: x\ndetection:\n    sel:\n        a|nonsense: 1\n    condition: sel\n"
+        )
         let log = try scratch.write("mail.log", line)
         let result = try replay("--rules", scratch.path("rules"), log)
         #expect(result.status == 78)
@@ -112,7 +116,10 @@ import Testing
     /// Invalid UTF-8, NUL bytes, lines of 10 MB and a log that begins in the middle of messages.
     @Test func hostileBytesAreReadPast() throws {
         let scratch = try Scratch()
-        var data = Data("2026-03-01T10:00:00+00:00 mx1 postfix/smtp[1]: 4XyZabcdzN9QK: to=<a@b.test>, relay=x, delay=1, dsn=2.0.0, status=sent (ok)\n".utf8)
+        var data = Data(
+            "2026-03-01T10:00:00+00:00 mx1 postfix/smtp[1]: 4XyZabcdzN9QK: to=<a@b.test>, relay=x, delay=1, dsn=2.0.0, status=sent (ok)\n"
+                .utf8
+        )
         data.append(Data(repeating: 0xff, count: 300))
         data.append(0x0a)
         data.append(Data(count: 3))
@@ -137,18 +144,28 @@ import Testing
             let id = "4XyZabcdzN9Q\(index)"
             let head = "2026-03-01T10:00:0\(index)+00:00 mx1 postfix/"
             let user = "ev\u{1b}[31mil\u{202e}@hosted.example"
-            text += head + "smtpd[1]: \(id): client=h[192.0.2.1], sasl_method=PLAIN, sasl_username=\(user)\n"
-            text += head + "cleanup[1]: \(id): info: header Subject: Not read: x\u{1b}]0;y\u{7} from h[192.0.2.1]; "
+            text +=
+                head
+                + "smtpd[1]: \(id): client=h[192.0.2.1], sasl_method=PLAIN, sasl_username=\(user)\n"
+            text +=
+                head
+                + "cleanup[1]: \(id): info: header Subject: Not read: x\u{1b}]0;y\u{7} from h[192.0.2.1]; "
                 + "from=<a@hosted.example> to=<b@d\(index).test> proto=ESMTP helo=<h>\n"
-            text += head + "qmgr[1]: \(id): from=<a@hosted.example>, size=1, nrcpt=1 (queue active)\n"
+            text +=
+                head + "qmgr[1]: \(id): from=<a@hosted.example>, size=1, nrcpt=1 (queue active)\n"
         }
         let log = try scratch.write("mail.log", text)
-        for arguments in [["replay", log], ["events", log], ["replay", "--json", log], ["events", "--json", log]] {
+        for arguments in [
+            ["replay", log], ["events", log], ["replay", "--json", log], ["events", "--json", log],
+        ] {
             let result = try Program().run(arguments)
             #expect(result.status == 0)
             #expect(result.output.contains("hosted.example"))
             for scalar in result.output.unicodeScalars {
-                #expect(scalar == "\n" || scalar.value >= 0x20 && scalar.value != 0x7f && scalar != "\u{202e}")
+                #expect(
+                    scalar == "\n"
+                        || scalar.value >= 0x20 && scalar.value != 0x7f && scalar != "\u{202e}"
+                )
             }
         }
     }

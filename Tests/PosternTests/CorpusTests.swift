@@ -15,7 +15,10 @@ private struct Truth: Decodable {
     var time: String
 
     static func read(_ name: String) throws -> [Truth] {
-        let text = String(decoding: try Data(contentsOf: corpus(name + ".truth.jsonl")), as: UTF8.self)
+        let text = String(
+            decoding: try Data(contentsOf: corpus(name + ".truth.jsonl")),
+            as: UTF8.self
+        )
         return try text.split(separator: "\n").map {
             try JSONDecoder().decode(Truth.self, from: Data($0.utf8))
         }
@@ -81,7 +84,9 @@ private struct Truth: Decodable {
         for truth in try Truth.read(name) {
             if truth.receipt == "not-read" {
                 possible[truth.account, default: []].insert(truth.domain)
-                if truth.scenario == "victim", !(written[truth.account]?.contains(truth.domain) ?? false) {
+                if truth.scenario == "victim",
+                    !(written[truth.account]?.contains(truth.domain) ?? false)
+                {
                     victims[truth.account, default: []].insert(truth.domain)
                 }
             } else if truth.receipt == nil {

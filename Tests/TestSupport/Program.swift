@@ -56,15 +56,21 @@ public struct Program: Sendable {
         return Result(
             status: process.terminationReason == .exit
                 ? process.terminationStatus : -process.terminationStatus,
-            output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: outPath)), as: UTF8.self),
-            error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: errPath)), as: UTF8.self)
+            output: String(
+                decoding: try Data(contentsOf: URL(fileURLWithPath: outPath)),
+                as: UTF8.self
+            ),
+            error: String(
+                decoding: try Data(contentsOf: URL(fileURLWithPath: errPath)),
+                as: UTF8.self
+            )
         )
     }
 
     /// Starts the program and leaves it running; its output goes to the files.
     public func start(_ arguments: [String], output: String, error: String) throws -> Process {
         for file in [output, error] where !FileManager.default.fileExists(atPath: file) {
-            FileManager.default.createFile(atPath: file, contents: nil)
+            _ = FileManager.default.createFile(atPath: file, contents: nil)
         }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
