@@ -110,38 +110,26 @@ extension Assembler {
         writer.write(range.count)
     }
 
+    /// What an assembly was linked to, by serials: its slot and theirs are of another run.
+    private struct Links {
+        var slot: Int32
+        var outer: UInt64
+        /// For each recipient.
+        var inner: [UInt64]
+    }
+
     /// Takes stored pieces in, all of them; the assembler must be empty.
     public mutating func restore(_ pieces: [AssemblerPiece]) throws(BinaryReadError) {
         precondition(slots.isEmpty)
-        var slotOfSerial: [UInt64: Int32] = [:]
-        var links: [(slot: Int32, outer: UInt64, inner: [UInt64])] = []
+        var links: [Links] = []
         for piece in pieces {
             guard let body = piece.body else { continue }
-            var reader = BinaryReader(body)
-            guard try reader.read(UInt8.self) == 1 else {
-                throw BinaryReadError(offset: 0, expected: "an assembly of version 1")
-            }
             switch piece.kind {
-            case .clock:
-                nextSerial = try reader.read(UInt64.self)
-                for _ in 0..<(try reader.readCount(ofSize: 4)) {
-                    instancesWithQueue.insert(try reader.read(UInt32.self))
-                }
-            case .assembly:
-                let (assembly, outer, inner) = try Self.readAssembly(&reader)
-                let slot = Int32(slots.count)
-                slotOfSerial[assembly.serial] = slot
-                slots.append(assembly)
-                links.append((slot, outer, inner))
-            }
-            try reader.finish()
-        }
-        for (slot, outer, inner) in links {
-            slots[Int(slot)].outer = slotOfSerial[outer] ?? -1
-            for (index, serial) in inner.enumerated() {
-                slots[Int(slot)].recipients[index].inner = slotOfSerial[serial] ?? -1
+            case .clock: try restoreClock(body)
+            case .assembly: links.append(try restoreAssembly(body))
             }
         }
+        relink(links)
         let byIdleness = slots.indices.sorted {
             (slots[$0].idleMicroseconds, slots[$0].serial)
                 < (slots[$1].idleMicroseconds, slots[$1].serial)
@@ -149,14 +137,149 @@ extension Assembler {
         for index in byIdleness { resume(Int32(index)) }
     }
 
-    private static func readRange(
-        _ reader: inout BinaryReader,
-        within count: Int
-    ) throws(BinaryReadError) -> TextRange {
+    private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
+        var reader = BinaryReader(body)
+        try Self.readVersion(&reader)
+        nextSerial = try reader.read(UInt64.self)
+        let count = try reader.readCount(ofSize: 4)
+        for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
+        try reader.finish()
+    }
+
+    private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
+        var reader = BinaryReader(body)
+        try Self.readVersion(&reader)
+        let (assembly, outer, inner) = try Self.readAssembly(&reader)
+        try reader.finish()
+        slots.append(assembly)
+        return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
+    }
+
+    private mutating func relink(_ links: [Links]) {
+        var slotOfSerial: [UInt64: Int32] = [:]
+        for index in slots.indices { slotOfSerial[slots[index].serial] = Int32(index) }
+        for link in links {
+            let index = Int(link.slot)
+            slots[index].outer = slotOfSerial[link.outer] ?? -1
+            for (recipient, serial) in link.inner.enumerated() {
+                slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
+            }
+        }
+    }
+
+    private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        guard try reader.read(UInt8.self) == 1 else {
+            throw BinaryReadError(offset: 0, expected: "version 1")
+        }
+    }
+
+    private static func readAssembly(
+        _ reader: inout BinaryReader
+    ) throws(BinaryReadError) -> (Assembly, outer: UInt64, inner: [UInt64]) {
+        var assembly = Assembly()
+        guard let state = Assembly.State(rawValue: try reader.read(UInt8.self)),
+            state != .free, state != .closing
+        else { throw BinaryReadError(offset: 1, expected: "the state of an open assembly") }
+        assembly.state = state
+        try assembly.readHead(&reader)
+        try assembly.readLines(&reader)
+        let inner = try assembly.readRecipients(&reader)
+        try assembly.readTexts(&reader)
+        let outer = try reader.read(UInt64.self)
+        return (assembly, outer, inner)
+    }
+}
+
+extension Assembly {
+    fileprivate mutating func readHead(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        key = try reader.read(UInt64.self)
+        guard key != 0 else { throw BinaryReadError(offset: 2, expected: "a key") }
+        instance = try reader.read(UInt32.self)
+        serial = try reader.read(UInt64.self)
+        lastMicroseconds = try reader.read(Int64.self)
+        idleMicroseconds = try reader.read(Int64.self)
+        text = try reader.readBytes()
+    }
+
+    fileprivate mutating func readLines(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        let count = try reader.readCount(ofSize: 30)
+        for _ in 0..<count {
+            let record = try Self.readRecord(&reader)
+            let sequence = try reader.read(UInt64.self)
+            let place = try readRange(&reader)
+            let isShortened = try reader.readBool()
+            lines.append(
+                Line(record: record, sequence: sequence, place: place, isShortened: isShortened)
+            )
+        }
+        linesLeftOut = Int(try reader.read(UInt32.self))
+    }
+
+    /// - Returns: for each recipient, the serial of the message that a filter made of it; 0 if none.
+    fileprivate mutating func readRecipients(
+        _ reader: inout BinaryReader
+    ) throws(BinaryReadError) -> [UInt64] {
+        var inner: [UInt64] = []
+        let count = try reader.readCount(ofSize: 56)
+        for _ in 0..<count {
+            inner.append(try readRecipient(&reader))
+        }
+        return inner
+    }
+
+    private mutating func readRecipient(
+        _ reader: inout BinaryReader
+    ) throws(BinaryReadError) -> UInt64 {
+        let address = try readRange(&reader)
+        let target = try readRange(&reader)
+        let hash = try reader.read(UInt32.self)
+        guard let delivery = Delivery(rawValue: try reader.read(UInt8.self)) else {
+            throw BinaryReadError(offset: 0, expected: "a delivery")
+        }
+        let isSubmitted = try reader.readBool()
+        let isSettled = try reader.readBool()
+        let inner = try reader.read(UInt64.self)
+        let record = try Self.readRecord(&reader)
+        let microseconds = try reader.read(Int64.self)
+        var recipient = Recipient(
+            address: address,
+            target: target,
+            hash: hash,
+            record: record,
+            microseconds: microseconds
+        )
+        recipient.delivery = delivery
+        recipient.isSubmitted = isSubmitted
+        recipient.isSettled = isSettled
+        recipient.facts = try DerivedFacts(from: &reader)
+        recipients.append(recipient)
+        return inner
+    }
+
+    fileprivate mutating func readTexts(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        queueID = try readRange(&reader)
+        host = try readRange(&reader)
+        client = try readRange(&reader)
+        login = try readRange(&reader)
+        sender = try readRange(&reader)
+        messageID = try readRange(&reader)
+        subject = try readRange(&reader)
+        subjectRest = try readRange(&reader)
+        contentType = try readRange(&reader)
+        firstRecipient = try readRange(&reader)
+        isActive = try reader.readBool()
+        isHeld = try reader.readBool()
+        isAmbiguous = try reader.readBool()
+        isHeldAsProof = try reader.readBool()
+        isFromLoopback = try reader.readBool()
+    }
+
+    /// A range of ``text``, which must have been read before.
+    private func readRange(_ reader: inout BinaryReader) throws(BinaryReadError) -> TextRange {
         let start = try reader.read(UInt32.self)
         let length = try reader.read(UInt32.self)
         guard start != .max else { return .absent }
-        guard UInt64(start) + UInt64(length) <= UInt64(count) else {
+        guard UInt64(start) + UInt64(length) <= UInt64(text.count) else {
             throw BinaryReadError(offset: 0, expected: "a range within the assembly's text")
         }
         return TextRange(start: Int(start), count: Int(length))
@@ -168,81 +291,5 @@ extension Assembler {
         let source = SourceNumber(try reader.read(UInt16.self))
         let file = FileNumber(try reader.read(UInt32.self))
         return RecordID(source: source, file: file, offset: try reader.read(UInt64.self))
-    }
-
-    private static func readAssembly(
-        _ reader: inout BinaryReader
-    ) throws(BinaryReadError) -> (Assembly, outer: UInt64, inner: [UInt64]) {
-        var assembly = Assembly()
-        guard let state = Assembly.State(rawValue: try reader.read(UInt8.self)),
-            state != .free, state != .closing
-        else { throw BinaryReadError(offset: 1, expected: "the state of an open assembly") }
-        assembly.state = state
-        assembly.key = try reader.read(UInt64.self)
-        guard assembly.key != 0 else { throw BinaryReadError(offset: 2, expected: "a key") }
-        assembly.instance = try reader.read(UInt32.self)
-        assembly.serial = try reader.read(UInt64.self)
-        assembly.lastMicroseconds = try reader.read(Int64.self)
-        assembly.idleMicroseconds = try reader.read(Int64.self)
-        assembly.text = try reader.readBytes()
-        let count = assembly.text.count
-        for _ in 0..<(try reader.readCount(ofSize: 30)) {
-            let record = try readRecord(&reader)
-            let sequence = try reader.read(UInt64.self)
-            let place = try readRange(&reader, within: count)
-            let isShortened = try reader.readBool()
-            assembly.lines.append(
-                Assembly.Line(
-                    record: record,
-                    sequence: sequence,
-                    place: place,
-                    isShortened: isShortened
-                )
-            )
-        }
-        assembly.linesLeftOut = Int(try reader.read(UInt32.self))
-        var inner: [UInt64] = []
-        for _ in 0..<(try reader.readCount(ofSize: 56)) {
-            let address = try readRange(&reader, within: count)
-            let target = try readRange(&reader, within: count)
-            let hash = try reader.read(UInt32.self)
-            guard let delivery = Delivery(rawValue: try reader.read(UInt8.self)) else {
-                throw BinaryReadError(offset: 0, expected: "a delivery")
-            }
-            let isSubmitted = try reader.readBool()
-            let isSettled = try reader.readBool()
-            inner.append(try reader.read(UInt64.self))
-            let record = try readRecord(&reader)
-            let microseconds = try reader.read(Int64.self)
-            var recipient = Assembly.Recipient(
-                address: address,
-                target: target,
-                hash: hash,
-                record: record,
-                microseconds: microseconds
-            )
-            recipient.delivery = delivery
-            recipient.isSubmitted = isSubmitted
-            recipient.isSettled = isSettled
-            recipient.facts = try DerivedFacts(from: &reader)
-            assembly.recipients.append(recipient)
-        }
-        assembly.queueID = try readRange(&reader, within: count)
-        assembly.host = try readRange(&reader, within: count)
-        assembly.client = try readRange(&reader, within: count)
-        assembly.login = try readRange(&reader, within: count)
-        assembly.sender = try readRange(&reader, within: count)
-        assembly.messageID = try readRange(&reader, within: count)
-        assembly.subject = try readRange(&reader, within: count)
-        assembly.subjectRest = try readRange(&reader, within: count)
-        assembly.contentType = try readRange(&reader, within: count)
-        assembly.firstRecipient = try readRange(&reader, within: count)
-        assembly.isActive = try reader.readBool()
-        assembly.isHeld = try reader.readBool()
-        assembly.isAmbiguous = try reader.readBool()
-        assembly.isHeldAsProof = try reader.readBool()
-        assembly.isFromLoopback = try reader.readBool()
-        let outer = try reader.read(UInt64.self)
-        return (assembly, outer, inner)
     }
 }
