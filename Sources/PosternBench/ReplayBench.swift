@@ -91,7 +91,7 @@ struct ReplayBench: ParsableCommand {
         }
         // The strings live until posix_spawn(3) has returned.
         let words = unsafe command.map { unsafe strdup($0) }
-        defer { for unsafeword in unsafe words { unsafe free(word) } }
+        defer { unsafe words.forEach { unsafe free($0) } }
         var process: pid_t = 0
         let start = now()
         let result = unsafe posix_spawn(&process, command[0], &actions, nil, words + [nil], environ)
