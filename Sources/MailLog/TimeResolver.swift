@@ -30,6 +30,8 @@ public struct TimeResolver: Sendable {
     private var last: Int64 = 0
     /// A new file began: its own hint decides about the year of its first stamp.
     private var startsFile = true
+    /// Within an hour that comes twice, and already in its second pass.
+    private var isSecondPass = false
 
     private var cachedDate = -1
     private var cachedHour = -1
@@ -147,22 +149,30 @@ public struct TimeResolver: Sendable {
 
     /// The moment of a local time, and whether that local time comes twice.
     ///
-    /// In the hour that a clock change repeats, the second pass has begun when the first would be a
-    /// step back of 55 minutes or more. A local time that a change leaves out counts with the offset
+    /// In the hour that a clock change repeats, the second pass begins when the first would be a step
+    /// back of 55 minutes or more, and lasts to the end of that hour. A local time that a change leaves out counts with the offset
     /// before the change.
-    private func moment(ofLocal local: Int64) -> (seconds: Int64, isRepeated: Bool) {
+    private mutating func moment(ofLocal local: Int64) -> (seconds: Int64, isRepeated: Bool) {
         let before = zone.secondsEast(local - 86_400)
         let after = zone.secondsEast(local + 86_400)
-        guard before != after else { return (local - before, false) }
+        guard before != after else {
+            isSecondPass = false
+            return (local - before, false)
+        }
         let first = local - before
         let second = local - after
         let isFirst = zone.secondsEast(first) == before
         let isSecond = zone.secondsEast(second) == after
         switch (isFirst, isSecond) {
         case (true, true):
-            return (last / 1_000_000 - first >= 3_300 ? second : first, true)
-        case (false, true): return (second, false)
-        case (true, false), (false, false): return (first, false)
+            if last / 1_000_000 - first >= 3_300 { isSecondPass = true }
+            return (isSecondPass ? second : first, true)
+        case (false, true):
+            isSecondPass = false
+            return (second, false)
+        case (true, false), (false, false):
+            isSecondPass = false
+            return (first, false)
         }
     }
 
@@ -173,6 +183,7 @@ public struct TimeResolver: Sendable {
         writer.write(UInt8(month))
         writer.write(last)
         writer.write(startsFile)
+        writer.write(isSecondPass)
     }
 
     public mutating func restore(from reader: inout BinaryReader) throws(BinaryReadError) {
@@ -181,6 +192,7 @@ public struct TimeResolver: Sendable {
         month = Int(try reader.read(UInt8.self))
         last = try reader.read(Int64.self)
         startsFile = try reader.readBool()
+        isSecondPass = try reader.readBool()
         isCacheValid = false
     }
 }

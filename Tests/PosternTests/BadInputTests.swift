@@ -117,7 +117,7 @@ import Testing
     @Test func hostileBytesAreReadPast() throws {
         let scratch = try Scratch()
         var data = Data(
-            "2026-03-01T10:00:00+00:00 mx1 postfix/smtp[1]: 4XyZabcdzN9QK: to=<a@b.test>, relay=x, delay=1, dsn=2.0.0, status=sent (ok)\n"
+            "2026-03-01T10:00:00+00:00 mx1 postfix/smtp[1]: 4XyZbbcdzN9QK: to=<a@b.test>, relay=x, delay=1, dsn=2.0.0, status=sent (ok)\n"
                 .utf8
         )
         data.append(Data(repeating: 0xff, count: 300))
@@ -141,7 +141,7 @@ import Testing
         let scratch = try Scratch()
         var text = ""
         for index in 0..<3 {
-            let id = "4XyZabcdzN9Q\(index)"
+            let id = "4XyZbbcdzN9Q\(index)"
             let head = "2026-03-01T10:00:0\(index)+00:00 mx1 postfix/"
             let user = "ev\u{1b}[31mil\u{202e}@hosted.example"
             text +=

@@ -5,7 +5,7 @@ import Testing
 /// Log lines of one account's receipts, each to a domain of its own.
 private func receipt(_ number: Int, second: Int, user: String = "alice@hosted.example") -> String {
     let id =
-        "4XyZabcdzN9Q" + ["B", "C", "D", "F", "G", "H", "J", "K", "L", "M"][number % 10]
+        "4XyZbbcdzN9Q" + ["B", "C", "D", "F", "G", "H", "J", "K", "L", "M"][number % 10]
         + ["1", "2", "3", "4", "5", "6", "7", "8", "9"][number / 10 % 9]
     let stamp = { (part: Int) in
         let whole = second + number
