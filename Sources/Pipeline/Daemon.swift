@@ -93,6 +93,10 @@ public struct Daemon: ~Copyable {
 
     private static let commitNanoseconds: UInt64 = 1_000_000_000
     private static let commitBytes = 64 << 20
+    /// With so much uncommitted, as on a full disk, nothing more is read: the log file waits.
+    private static let uncommittedBytesMax = 256 << 20
+
+    private var isFull: Bool { output.changes.byteCount > Self.uncommittedBytesMax }
 
     /// Opens the state and puts the engine where it was.
     ///
@@ -211,7 +215,7 @@ public struct Daemon: ~Copyable {
         var isStopping = false
         while !isStopping {
             var hadWork = false
-            while let scanned = feed.nextIfReady() {
+            while !isFull, let scanned = feed.nextIfReady() {
                 hadWork = true
                 try take(scanned, &feed, table)
                 try commitIfDue(dispatcher)
@@ -219,7 +223,7 @@ public struct Daemon: ~Copyable {
             if marksWaiting.take() { commitMarks(dispatcher) }
             if !hadWork { try commitIfDue(dispatcher) }
             isStopping = hasStopSignal(signals)
-            if !isStopping, !feed.isReady { park(feed, signals) }
+            if !isStopping, isFull || !feed.isReady { park(feed, signals) }
         }
         stop.ring()
         while var rest = feed.next() {
@@ -396,7 +400,7 @@ public struct Daemon: ~Copyable {
             timeout = Int(left / 1_000_000) + 1
         }
         bell.park(
-            unless: { feed.isReady || marksWaiting.isSet },
+            unless: { feed.isReady && !isFull || marksWaiting.isSet },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout
         )

@@ -310,7 +310,12 @@ public struct Engine: ~Copyable, Sendable {
             }
         }
         assembler.clearHappenings()
-        releaseLines()
+        // The bundle of a transition needs the lines of events that left with it.
+        if detector.transitions.isEmpty {
+            releaseLines()
+        } else {
+            handleTransitions(to: &output)
+        }
     }
 
     private mutating func submit(_ slot: Int32, _ recipient: Int) {
