@@ -113,3 +113,39 @@ import Testing
         }
     }
 }
+
+/// A jump forward of more than a day counts only when the next three records agree.
+@Suite struct ClockJumpTests {
+    private func receipt(_ number: Int, day: Int) -> String {
+        let id = "4XyZbbcdz" + ["B", "C", "D", "F", "G"][number] + "BN"
+        let head = "2026-03-0\(day)T10:00:0\(number)+00:00 mx1 postfix/"
+        return head + "smtpd[7]: \(id): client=pc[192.0.2.7], sasl_method=LOGIN, "
+            + "sasl_username=alice@hosted.example\n" + head
+            + "cleanup[8]: \(id): info: header Subject: Not read: x from pc[192.0.2.7]; from=<> "
+            + "to=<x@d\(number).test> proto=ESMTP helo=<pc>\n" + head
+            + "qmgr[9]: \(id): from=<>, size=7, nrcpt=1 (queue active)\n"
+    }
+
+    private let odd = "2037-01-01T00:00:00+00:00 mx1 postfix/smtpd[7]: connect from x[192.0.2.1]\n"
+
+    private func actions(_ text: String) throws -> [String] {
+        let scratch = try Scratch()
+        let found = try record([try scratch.write("mail.log", text)])
+        return try found.alerts.map { alert in
+            let object = try JSONSerialization.jsonObject(with: Data(alert.utf8))
+            return (object as? [String: Any])?["event.action"] as? String ?? ""
+        }
+    }
+
+    @Test func oneLineOfTheFutureExpiresNothing() throws {
+        let (a, b, c) = (receipt(0, day: 1), receipt(1, day: 1), receipt(2, day: 1))
+        #expect(try actions(a + b + odd + c) == ["opened"])
+        #expect(try actions(a + odd + odd + b + odd + c) == ["opened"])
+        #expect(try actions(a + b + c + odd) == ["opened"])
+    }
+
+    @Test func aQuietWeekIsBelievedOnceMoreLinesAgree() throws {
+        let text = receipt(0, day: 1) + receipt(1, day: 8) + receipt(2, day: 8) + receipt(3, day: 8)
+        #expect(try actions(text) == ["opened"])
+    }
+}
