@@ -23,12 +23,12 @@ public final class FileTable: Sendable {
     /// Where reading goes on when all lines before `offset` of a file are done with.
     ///
     /// - Returns: nil for a file that is unknown or has no identity, as standard input.
-    public func cursor(of number: FileNumber, offset: UInt64) -> Cursor? {
-        self[number]?.identity.map { Cursor(identity: $0, offset: offset) }
+    public func cursor(of number: FileNumber, offset: UInt64) -> FileCursor? {
+        self[number]?.identity.map { FileCursor(identity: $0, offset: offset) }
     }
 
     /// The cursor for what comes after `batch`.
-    public func cursor(after batch: borrowing Batch) -> Cursor? {
+    public func cursor(after batch: borrowing Batch) -> FileCursor? {
         cursor(of: batch.file, offset: batch.nextOffset)
     }
 

@@ -28,7 +28,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
     /// Files that were read to their end and left, newest last.
     private var left: [FileIdentity] = []
     /// Where to go on, until that was done.
-    private var cursor: Cursor?
+    private var cursor: FileCursor?
 
     private var watch: FileWatch?
     private var folderWatch: FileWatch.ID?
@@ -49,7 +49,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
     ///   - files: where the files are entered that are read.
     public init(
         path: FilePath,
-        cursor: Cursor? = nil,
+        cursor: FileCursor? = nil,
         source: SourceNumber = SourceNumber(0),
         limits: FollowLimits = FollowLimits(),
         files: FileTable = FileTable(),
@@ -231,7 +231,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
             lostBytes: Int(clamping: file.splitter.readOffset - offset)
         )
         do {
-            let cursor = Cursor(identity: file.identity, offset: offset)
+            let cursor = FileCursor(identity: file.identity, offset: offset)
             if let copy = try openSibling(fitting: cursor, ofSameInode: false) {
                 truncation.copy = copy.path
                 truncation.lostBytes = 0
@@ -339,7 +339,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
 
     /// Goes on where `cursor` says: in the file itself, or in what it became when it was rotated,
     /// followed by those that were rotated after it. A doubt means that nothing is skipped.
-    private mutating func resume(_ cursor: Cursor) throws(SystemCallError) {
+    private mutating func resume(_ cursor: FileCursor) throws(SystemCallError) {
         if let file = try openPath() {
             let status = try file.descriptor.status()
             if file.key == FileKey(cursor.identity), try file.descriptor.fits(cursor, status) {

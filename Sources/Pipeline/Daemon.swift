@@ -287,7 +287,7 @@ public struct Daemon: ~Copyable {
         }
     }
 
-    private func storedCursor() throws(DaemonError) -> Cursor? {
+    private func storedCursor() throws(DaemonError) -> FileCursor? {
         do {
             let rows = try store.cursors()
             guard let row = rows.first(where: { $0.source == configuration.sourceName }) else {
@@ -426,7 +426,7 @@ private final class MarkFlag: Sendable {
 
 /// The stored form of a cursor. Version 1.
 enum CursorForm {
-    static func write(_ cursor: Cursor, to writer: inout BinaryWriter) {
+    static func write(_ cursor: FileCursor, to writer: inout BinaryWriter) {
         writer.write(UInt8(1))
         writer.write(cursor.identity.device)
         writer.write(cursor.identity.inode)
@@ -435,7 +435,7 @@ enum CursorForm {
         writer.write(cursor.offset)
     }
 
-    static func read(_ reader: inout BinaryReader) throws(BinaryReadError) -> Cursor {
+    static func read(_ reader: inout BinaryReader) throws(BinaryReadError) -> FileCursor {
         guard try reader.read(UInt8.self) == 1 else {
             throw BinaryReadError(offset: 0, expected: "a cursor of version 1")
         }
@@ -451,7 +451,7 @@ enum CursorForm {
             headDigest: digest,
             headByteCount: count
         )
-        return Cursor(identity: identity, offset: offset)
+        return FileCursor(identity: identity, offset: offset)
     }
 }
 

@@ -62,7 +62,7 @@ public struct FileIdentity: Hashable, Sendable {
 }
 
 /// Where reading of one file can go on: its identity and the start of the first unread line.
-public struct Cursor: Hashable, Sendable {
+public struct FileCursor: Hashable, Sendable {
     public var identity: FileIdentity
     /// Offset of the first unread line in the (decompressed) file.
     public var offset: UInt64
@@ -71,6 +71,26 @@ public struct Cursor: Hashable, Sendable {
         self.identity = identity
         self.offset = offset
     }
+}
+
+/// Where reading of a journal can go on: behind this entry.
+public struct JournalCursor: Hashable, Sendable {
+    /// `__CURSOR` of the last entry that is done with (systemd.journal-fields(7)).
+    public var text: String
+    /// Its `__REALTIME_TIMESTAMP`, for when the entry is not there any more: microseconds since
+    /// 1970, UTC.
+    public var realtimeMicroseconds: Int64
+
+    public init(text: String, realtimeMicroseconds: Int64) {
+        self.text = text
+        self.realtimeMicroseconds = realtimeMicroseconds
+    }
+}
+
+/// Where reading of one source can go on.
+public enum Cursor: Hashable, Sendable {
+    case file(FileCursor)
+    case journal(JournalCursor)
 }
 
 /// Names one record within a run: source, file and offset of its first byte.

@@ -11,13 +11,13 @@ struct Follower: ~Copyable {
     var source: FollowSource
     var given = Given()
     /// The cursor after each line that was given.
-    var cursors: [Cursor?] = []
+    var cursors: [FileCursor?] = []
     let stop: EventCounter
     private var batch: Batch
 
     init(
         _ path: FilePath,
-        cursor: Cursor? = nil,
+        cursor: FileCursor? = nil,
         quietNanoseconds: UInt64 = 0,
         readBytes: Int = 50,
         lineCapacity: Int = 3,
@@ -391,7 +391,7 @@ struct WrittenLog: ~Copyable {
         try first.drain()
         let good = try #require(first.cursors[1])
         #expect(good.offset == 8)
-        func texts(_ change: (inout Cursor) -> Void) throws -> [String] {
+        func texts(_ change: (inout FileCursor) -> Void) throws -> [String] {
             var cursor = good
             change(&cursor)
             var follower = try Follower(path, cursor: cursor)
