@@ -50,6 +50,9 @@ struct Assembly: Sendable {
         var address: TextRange
         /// As the last delivery line has it, after aliases.
         var target: TextRange
+        /// Identity of the address' domain, see ``NameReader``; 0 for none, or until the event was
+        /// asked for.
+        var domainHash: UInt64 = 0
         /// Hash of ``address`` without regard to ASCII case, to find it among many.
         var hash: UInt32
         var delivery = Delivery.unknown
@@ -88,6 +91,23 @@ struct Assembly: Sendable {
     var contentType = TextRange.absent
     /// The first recipient, by a header line that can be read in one way only.
     var firstRecipient = TextRange.absent
+
+    /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
+    var senderDomain: UInt64 = 0
+
+    /// Whether what follows was made of the header lines and the `client=` line.
+    var isRead = false
+    /// Identity of the account.
+    var accountHash: UInt64 = 0
+    var account = TextRange.absent
+    var clientIP = TextRange.absent
+    var clientName = TextRange.absent
+    var decodedSubject = TextRange.absent
+    var payload = TextRange.absent
+    var receipt = Receipt.none
+    var receiptEvidence = ReceiptEvidence.none
+    /// How much of ``text`` there was when an event borrowed it.
+    var lentTextCount = 0
 
     var isActive = false
     var isHeld = false
@@ -160,6 +180,7 @@ struct Assembly: Sendable {
     mutating func settleSubject() -> Bool {
         let rest = subjectRest
         guard rest.isPresent else { return false }
+        isRead = false
         subjectRest = .absent
         let tails = headerTails(text.span.extracting(rest.indices), from: 0)
         let chosen = tails.firstOfSender ?? tails.first

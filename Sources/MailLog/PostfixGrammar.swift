@@ -9,6 +9,24 @@ enum PostfixGrammar {
     /// `info_log_address_format = external`): blanks, `<` and `>` stand only within a quoted local
     /// part, where `"` and `\` have a backslash before them (RFC 5321, 4.1.2).
     static func endOfAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
+        // Mostly there is no quote, blank or `<` before the first `>`.
+        guard let close = line.first(UInt8(ascii: ">"), from: start, to: line.count) else {
+            return nil
+        }
+        var index = start
+        while index < close {
+            // `close` is within the span.
+            switch unsafe line[unchecked: index] {
+            case UInt8(ascii: " "), UInt8(ascii: "<"): return nil
+            case UInt8(ascii: "\""): return endOfQuotedAddress(line, from: index)
+            default: index &+= 1
+            }
+        }
+        return close
+    }
+
+    /// The same from the first quote on.
+    private static func endOfQuotedAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         var isQuoted = false
         while index < line.count {

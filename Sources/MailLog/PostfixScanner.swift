@@ -38,6 +38,7 @@ public struct ScanCounters: Sendable, Equatable {
 /// again is not read again; it never changes what a line means.
 public struct PostfixScanner: Sendable {
     private let seed: HashSeed
+    private var names: NameReader
     public private(set) var counters = ScanCounters()
 
     /// The last stamp's bytes (15 of RFC 3164, or 19 of RFC 3339) as two overlapping words.
@@ -69,7 +70,11 @@ public struct PostfixScanner: Sendable {
         }
     }
 
-    public init(seed: HashSeed) { self.seed = seed }
+    /// - Parameter accountDomain: `account_domain:`, which completes bare logins; empty for none.
+    public init(seed: HashSeed, accountDomain: [UInt8] = []) {
+        self.seed = seed
+        names = NameReader(seed: seed, accountDomain: accountDomain)
+    }
 
     /// The counters since the last call.
     public mutating func takeCounters() -> ScanCounters {
@@ -141,17 +146,7 @@ public struct PostfixScanner: Sendable {
 
         // Tag.
         let tagStart = index
-        while index < end {
-            // `index` is below `end`, the span's count.
-            let byte = unsafe text[unchecked: index]
-            // The three bytes that can end a tag; nearly all others are letters.
-            if byte <= UInt8(ascii: "["),
-                byte == UInt8(ascii: "[") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: " ")
-            {
-                break
-            }
-            index &+= 1
-        }
+        index = Self.endOfTag(text, from: index)
         let tagEnd = index
         guard tagEnd > tagStart, index < end else {
             counters.noHeader &+= 1
@@ -201,39 +196,11 @@ public struct PostfixScanner: Sendable {
 
         guard var fact = readBody(text, from: index, line: line) else { return }
         lookAtHost(text, hostStart..<hostEnd)
-        fact.key = Self.queueKey(text.extracting(queueStart..<queueEnd), hostHash: hostHash)
+        fact.key = queueKey(text.extracting(queueStart..<queueEnd), hostHash: hostHash)
         fact.instance = tagInstance
         fact.queueID = LineFact.Piece(queueStart, queueEnd)
         fact.host = LineFact.Piece(hostStart, hostEnd)
         facts.append(fact)
-    }
-
-    /// The key of a queue ID that a line only mentions: an inner one that a filter's reply names, or
-    /// the outer one of `orig_queue_id=`.
-    ///
-    /// - Parameter hostBytes: the host name of the line.
-    public func queueKey(_ queueID: Span<UInt8>, hostBytes: Span<UInt8>) -> UInt64 {
-        Self.queueKey(queueID, hostHash: keyedHash(hostBytes, seed: seed))
-    }
-
-    /// A multiplication folded in two, after wyhash (Wang Yi): six times cheaper than SipHash, and
-    /// enough here, since the server and no stranger chooses queue IDs, and since the ID itself is
-    /// compared where the key is found.
-    private static func queueKey(_ queueID: Span<UInt8>, hostHash: UInt64) -> UInt64 {
-        let count = queueID.count
-        var first: UInt64 = 0
-        var last: UInt64 = 0
-        if count >= 8 {
-            first = queueID.word(at: 0)
-            last = queueID.word(at: count &- 8)
-            if count > 16 { first ^= queueID.word(at: 8) &* 0x9e37_79b9_7f4a_7c15 }
-        } else {
-            for index in queueID.indices { first = first << 8 | UInt64(queueID[index]) }
-        }
-        let left = first ^ hostHash
-        let right = last ^ (hostHash &* 0xe703_7ed1_a0b4_28db) ^ UInt64(count)
-        let product = left.multipliedFullWidth(by: right | 1)
-        return (product.high ^ product.low) | 1
     }
 
     private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
@@ -246,6 +213,29 @@ public struct PostfixScanner: Sendable {
     }
 
     // MARK: Stamp, host, tag
+
+    /// The index of the byte that ends a tag: `[`, `:` or a blank.
+    @inline(__always)
+    private static func endOfTag(_ text: Span<UInt8>, from start: Int) -> Int {
+        let end = text.count
+        var index = start
+        while index &+ 8 <= end {
+            // The loop's condition keeps the word within the span.
+            let word = unsafe text.uncheckedWord(at: index)
+            let marks =
+                zeroBytes(word ^ 0x5b5b_5b5b_5b5b_5b5b) | zeroBytes(word ^ 0x3a3a_3a3a_3a3a_3a3a)
+                | zeroBytes(word ^ 0x2020_2020_2020_2020)
+            if marks != 0 { return index &+ marks.trailingZeroBitCount >> 3 }
+            index &+= 8
+        }
+        while index < end {
+            switch text[index] {
+            case UInt8(ascii: "["), UInt8(ascii: ":"), UInt8(ascii: " "): return index
+            default: index &+= 1
+            }
+        }
+        return end
+    }
 
     /// Reads the stamp and the blank after it. Gives the index of the host name, 0 if there is no
     /// stamp.
@@ -589,6 +579,7 @@ public struct PostfixScanner: Sendable {
         if text.has(">, size=", at: end) {
             var fact = fact(.active, line)
             fact.a = LineFact.Piece(start, end)
+            fact.domain = names.domain(ofAddress: text.extracting(start..<end))
             return fact
         }
         // qmgr_active.c: `status=expired`, 3.x also `status=force-expired`.
@@ -626,9 +617,8 @@ public struct PostfixScanner: Sendable {
             return nil
         }
         let relayStart = index + 8
-        index = relayStart
-        while index < text.count, text[index] != UInt8(ascii: ","), text[index] != UInt8(ascii: " ")
-        { index += 1 }
+        let comma = text.first(UInt8(ascii: ","), from: relayStart, to: text.count) ?? text.count
+        index = text.first(UInt8(ascii: " "), from: relayStart, to: comma) ?? comma
         fact.c = LineFact.Piece(relayStart, index)
         while !text.has(", status=", at: index) {
             guard
@@ -638,8 +628,7 @@ public struct PostfixScanner: Sendable {
                 counters.brokenDelivery &+= 1
                 return nil
             }
-            index += 2
-            while index < text.count, text[index] != UInt8(ascii: ",") { index += 1 }
+            index = text.first(UInt8(ascii: ","), from: index + 2, to: text.count) ?? text.count
         }
         index += 9
         let statusStart = index
@@ -653,6 +642,14 @@ public struct PostfixScanner: Sendable {
         }
         if text.has(" (", at: index) {
             fact.d = LineFact.Piece(index + 2, text.count)
+        }
+        if fact.status != .other {
+            let recipient = text.extracting(start..<end)
+            fact.domain = names.domain(ofAddress: recipient)
+            // Only a copy that came to a mailbox teaches whose it is.
+            if fact.status == .sent, fact.agent == .lmtp || fact.agent == .mailbox {
+                fact.account = names.mailbox(recipient)
+            }
         }
         return fact
     }
@@ -676,5 +673,12 @@ extension Span where Element == UInt8 {
     @inline(__always)
     func word(at index: Int) -> UInt64 {
         unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+    }
+
+    /// The same where the caller knows that `index + 8` is at most the span's count.
+    @unsafe
+    @inline(__always)
+    func uncheckedWord(at index: Int) -> UInt64 {
+        unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
     }
 }

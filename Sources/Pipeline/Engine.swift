@@ -56,11 +56,9 @@ public struct Engine: ~Copyable, Sendable {
     private let zone: ZoneRules
     private var reader: HeaderReader
     private var resolver: TimeResolver
-    private var scanner: PostfixScanner
+    private let scanner: PostfixScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
-    private var domainScratch: [UInt8] = []
-    private var senderScratch: [UInt8] = []
     private var lastFile: FileNumber?
     /// Lines that were read so far, over all batches.
     private(set) var lineCount: UInt64 = 0
@@ -114,11 +112,16 @@ public struct Engine: ~Copyable, Sendable {
         self.zone = zone
         let usesPayload = detector.usesPayload
         self.detector = detector
-        reader = HeaderReader(receipts: receipts, accountDomain: settings.accountDomain)
+        let accountDomain = Array((settings.accountDomain ?? "").utf8)
+        reader = HeaderReader(receipts: receipts, accountDomain: accountDomain, seed: seed)
         reader.wantsPayload = usesPayload
         resolver = TimeResolver(zone: zone, firstYear: settings.firstYear)
-        scanner = PostfixScanner(seed: seed)
-        assembler = Assembler(limits: settings.assembly, tracksChanges: tracksChanges)
+        scanner = PostfixScanner(seed: seed, accountDomain: accountDomain)
+        assembler = Assembler(
+            limits: settings.assembly,
+            seed: seed,
+            tracksChanges: tracksChanges
+        )
     }
 
     /// A scanner that goes with this engine: facts of any other are refused by their keys.
@@ -208,10 +211,15 @@ public struct Engine: ~Copyable, Sendable {
                     offset: batch.offset(ofLine: line)
                 ),
                 sequence: sequence,
-                microseconds: time,
-                scanner: scanner
+                microseconds: time
             )
-            if assembler.hasHappenings { handleHappenings(at: time, to: &output) }
+            if assembler.hasHappenings {
+                handleHappenings(
+                    of: bytes.extracting(start..<(start + Int(range.length))),
+                    at: time,
+                    to: &output
+                )
+            }
             if !detector.transitions.isEmpty { handleTransitions(to: &output) }
         }
         lineCount += UInt64(batch.lines.count)
@@ -226,7 +234,7 @@ public struct Engine: ~Copyable, Sendable {
             process(line, at: line.microseconds, movesTime: false, to: &output)
         }
         assembler.finish()
-        handleHappenings(at: detector.now, to: &output)
+        handleHappenings(of: Span(), at: detector.now, to: &output)
         handleTransitions(to: &output)
     }
 
@@ -284,16 +292,19 @@ public struct Engine: ~Copyable, Sendable {
             line.bytes.span,
             record: line.record,
             sequence: line.sequence,
-            microseconds: time,
-            scanner: scanner
+            microseconds: time
         )
-        if assembler.hasHappenings { handleHappenings(at: time, to: &output) }
+        if assembler.hasHappenings {
+            handleHappenings(of: line.bytes.span, at: time, to: &output)
+        }
         if !detector.transitions.isEmpty { handleTransitions(to: &output) }
     }
 
     // MARK: Happenings
 
+    /// - Parameter line: the line that brought them to light; empty at the end of the input.
     private mutating func handleHappenings(
+        of line: Span<UInt8>,
         at time: Int64,
         to output: inout some EngineOutput & ~Copyable
     ) {
@@ -307,8 +318,12 @@ public struct Engine: ~Copyable, Sendable {
                 settle(slot, recipient, at: time, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
                 settle(slot, recipient, at: time, isFinal: false, to: &output)
-            case .delivered(let slot, let recipient, let isLocal):
-                noteDelivered(slot, recipient, isLocal: isLocal, at: time)
+            case .delivered(let domain, let isLocal):
+                if stated == nil { detector.delivered(to: domain, isLocal: isLocal) }
+            case .heard(let mailbox, let name, let domain, let sender):
+                guard stated == nil else { continue }
+                let number = number(of: mailbox, named: line.extracting(name.indices))
+                detector.heard(from: sender, by: number, domain: domain, microseconds: time)
             case .closed(let slot):
                 if assembler.isProof(slot: slot) {
                     keeper.keep(assembler.serial(slot: slot), lines: assembler.lines(slot: slot))
@@ -324,21 +339,46 @@ public struct Engine: ~Copyable, Sendable {
         }
     }
 
+    private mutating func number(
+        of mailbox: UInt64,
+        named address: Span<UInt8>
+    ) -> AccountNumber {
+        if let known = detector.memory.number(mailbox) { return known }
+        Canonical.account(address, into: &nameScratch)
+        // A name of its own, so that nothing of the engine is read while the memory changes.
+        let name = nameScratch
+        return detector.memory.account(mailbox, name: name.span)
+    }
+
     private mutating func submit(_ slot: Int32, _ recipient: Int) {
-        assembler.fill(&event, slot: slot, recipient: recipient, reader: &reader)
+        let serial = assembler.serial(slot: slot)
+        assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
+        let earlier = assembler.earlierFacts(
+            slot: slot,
+            recipient: recipient,
+            domain: event.domainHash
+        )
         var statedFacts: DerivedFacts?
         if let stated {
-            guard let known = stated[event] else { return }
+            guard let known = stated[event] else {
+                assembler.takeBack(&event, slot: slot)
+                return
+            }
             statedFacts = known
         }
-        let serial = assembler.serial(slot: slot)
         let isHeld = detector.submitted(
             &event,
             key: (serial, UInt32(recipient)),
-            earlier: assembler.earlierFacts(slot: slot, recipient: recipient),
+            earlier: earlier,
             stated: statedFacts
         )
-        assembler.freeze(event.facts, slot: slot, recipient: recipient)
+        assembler.takeBack(&event, slot: slot)
+        assembler.freeze(
+            event.facts,
+            domain: event.domainHash,
+            slot: slot,
+            recipient: recipient
+        )
         if isHeld { keepLines(slot, serial) }
     }
 
@@ -351,21 +391,24 @@ public struct Engine: ~Copyable, Sendable {
     ) {
         let isProof = assembler.isProof(slot: slot)
         guard showsEvents || isProof || detector.hasSettledRules else { return }
-        assembler.fill(&event, slot: slot, recipient: recipient, reader: &reader)
-        if let stated {
-            guard stated[event] != nil else { return }
-        }
         let serial = assembler.serial(slot: slot)
+        assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
+        if let stated, stated[event] == nil {
+            assembler.takeBack(&event, slot: slot)
+            return
+        }
         event.settledMicroseconds = time
+        var isHeld = false
         if isFinal {
-            let isHeld = detector.settled(&event, key: (serial, UInt32(recipient)))
-            if isHeld { keepLines(slot, serial) }
+            isHeld = detector.settled(&event, key: (serial, UInt32(recipient)))
         } else {
             event.phase = .settled
             detector.noteOutcome(event, (serial, UInt32(recipient)))
         }
-        if isProof { keeper.keep(serial, lines: assembler.lines(slot: slot)) }
         if showsEvents { output.finished(event, record: place(of: event.record)) }
+        assembler.takeBack(&event, slot: slot)
+        if isHeld { keepLines(slot, serial) }
+        if isProof { keeper.keep(serial, lines: assembler.lines(slot: slot)) }
     }
 
     private mutating func keepLines(_ slot: Int32, _ serial: UInt64) {
@@ -376,36 +419,6 @@ public struct Engine: ~Copyable, Sendable {
 
     private mutating func releaseLines() {
         for serial in detector.takeReleased() { keeper.release(serial) }
-    }
-
-    private mutating func noteDelivered(
-        _ slot: Int32,
-        _ recipient: TextRange,
-        isLocal: Bool,
-        at time: Int64
-    ) {
-        guard stated == nil,
-            assembler.canonical(
-                slot: slot,
-                address: recipient,
-                account: &nameScratch,
-                domain: &domainScratch
-            )
-        else { return }
-        // Names of their own, so that nothing of the engine is read while the detector changes.
-        let domain = domainScratch
-        guard isLocal, assembler.appendSenderDomain(slot: slot, to: &senderScratch) else {
-            detector.delivered(to: domain.span, isLocal: isLocal)
-            return
-        }
-        let sender = senderScratch
-        let mailbox = nameScratch
-        detector.heard(
-            from: sender.span,
-            by: mailbox.span,
-            domain: domain.span,
-            microseconds: time
-        )
     }
 
     // MARK: Findings

@@ -73,7 +73,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             let account = "a\(Int.random(in: 0..<3, using: &random))"
             let domain = "d\(Int.random(in: 0..<9, using: &random)).example"
             memory.sawDay(day)
-            var number = memory.account(bytes(account).span)
+            var number = memory.account(memory.hash(bytes(account).span), name: bytes(account).span)
             let hash = memory.hash(bytes(domain).span)
             let facts = memory.facts(number, domain: hash, day: day)
             #expect(facts.isDomainUnseen == model.isUnseen(account, domain, day))
@@ -95,13 +95,13 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             var restored = AccountMemory(seed: .constant, limits: limits)
             for piece in stored.values { try restored.restore(piece) }
             memory = restored
-            number = memory.account(bytes(account).span)
+            number = memory.account(memory.hash(bytes(account).span), name: bytes(account).span)
         }
     }
 
     @Test func receiptsDoNotTeach() {
         var memory = AccountMemory(seed: .constant)
-        let account = memory.account(bytes("a").span)
+        let account = memory.account(memory.hash(bytes("a").span), name: bytes("a").span)
         let domain = memory.hash(bytes("d.example").span)
         memory.wrote(account, to: domain, day: 20_000, isReceipt: true)
         #expect(memory.facts(account, domain: domain, day: 20_000).isDomainUnseen)
@@ -128,8 +128,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         var limits = MemoryLimits()
         limits.domainsPerAccountMax = 100
         var memory = AccountMemory(seed: .constant, limits: limits)
-        let quiet = memory.account(bytes("quiet").span)
-        let loud = memory.account(bytes("loud").span)
+        let quiet = memory.account(memory.hash(bytes("quiet").span), name: bytes("quiet").span)
+        let loud = memory.account(memory.hash(bytes("loud").span), name: bytes("loud").span)
         let home = memory.hash(bytes("home.example").span)
         memory.wrote(quiet, to: home, day: 20_000, isReceipt: false)
         for index in 0..<1_000 {
