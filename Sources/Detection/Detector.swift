@@ -37,6 +37,10 @@ public struct Detector: ~Copyable, Sendable {
     private var submittedRules: RuleMatcher
     private var settledRules: RuleMatcher
     public let hasSettledRules: Bool
+    /// The fields that bring the rules of submitted events into question, and the others that they
+    /// test.
+    private let guardFields: [EventField]
+    private let furtherFields: [EventField]
     /// The fields that rules test, and the others.
     private let testedFields: [EventField]
     private let otherFields: [EventField]
@@ -100,6 +104,9 @@ public struct Detector: ~Copyable, Sendable {
         let usesEveryField = rules.detections.indices.contains { probe.searchesEveryField($0) }
         testedFields = EventField.allCases.filter { usesEveryField || used[$0.rawValue] }
         otherFields = EventField.allCases.filter { !usesEveryField && !used[$0.rawValue] }
+        let guards = submittedPlan.guardFields.map(Set.init)
+        guardFields = testedFields.filter { guards?.contains($0.index) ?? true }
+        furtherFields = testedFields.filter { !(guards?.contains($0.index) ?? true) }
         let payload = EventField.payload.index
         usesPayload =
             usesEveryField || used[payload.position]
@@ -227,8 +234,11 @@ public struct Detector: ~Copyable, Sendable {
         counters.submitted += 1
         event.phase = .submitted
         enrich(&event, earlier: earlier, stated: stated)
-        fill(event)
-        submittedRules.evaluate(fields, into: &matches)
+        fields.reset()
+        for field in guardFields { set(field, of: event) }
+        guard submittedRules.findCandidates(fields) else { return false }
+        for field in furtherFields { set(field, of: event) }
+        submittedRules.evaluateCandidates(fields, into: &matches)
         guard !matches.isEmpty else { return false }
         return correlate(event, key)
     }

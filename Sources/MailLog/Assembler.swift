@@ -102,16 +102,13 @@ public struct Assembler: ~Copyable, Sendable {
     /// How many assemblies are open or wait.
     public var openCount: Int { table.count }
 
-    /// Whether the last fact brought something to light.
-    @inline(__always)
-    public var hasHappenings: Bool { !happenings.isEmpty }
-
     /// What the last fact brought to light, in order. Their slots stay valid until the next fact.
     public var pending: [Happening] { happenings }
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
         happenings.removeAll(keepingCapacity: true)
+        guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
         closing.removeAll(keepingCapacity: true)
     }
@@ -126,16 +123,27 @@ public struct Assembler: ~Copyable, Sendable {
     ///   - record: where the line was read.
     ///   - sequence: the number of the line in the run.
     ///   - microseconds: its event time.
+    /// - Returns: whether it brought something to light: ``pending``.
     public mutating func take(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         record: RecordID,
         sequence: UInt64,
         microseconds: Int64
-    ) {
+    ) -> Bool {
         precondition(happenings.isEmpty)
         self.sequence = sequence
         expire(now: microseconds)
+        join(fact, line, record, microseconds)
+        return !happenings.isEmpty
+    }
+
+    private mutating func join(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
         switch fact.kind {
         case .time:
             return

@@ -141,8 +141,10 @@ struct Assembly: Sendable {
         self.lines = []
         self.recipients = []
         text.removeAll(keepingCapacity: text.capacity <= 16_384)
-        lines.removeAll(keepingCapacity: true)
-        recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
+        if !lines.isEmpty { lines.removeAll(keepingCapacity: true) }
+        if !recipients.isEmpty {
+            recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
+        }
         self = Assembly()
         self.text = text
         self.lines = lines

@@ -373,14 +373,24 @@ public struct PostfixScanner: Sendable {
 
     /// Finds out whether Postfix wrote the line, which program and which instance of it.
     private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) {
-        let count = range.count
-        let last = text[range.upperBound &- 1]
-        let middle = text[range.lowerBound &+ count / 2]
-        let slot = (count &* 7 &+ Int(last) &* 3 &+ Int(middle)) & 63
+        let slot = Self.tagSlot(text, range)
         if !tags[slot].isTag(text, range) { tags[slot] = readTag(text.extracting(range)) }
         isTagPostfix = tags[slot].isPostfix
         tagAgent = tags[slot].agent
         tagInstance = tags[slot].instance
+    }
+
+    /// One of 64 places, by a tag's ends and its length.
+    private static func tagSlot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+        let count = range.count
+        var mixed = UInt64(count)
+        if count >= 8 {
+            mixed ^= text.word(at: range.lowerBound) &* 0x9e37_79b9_7f4a_7c15
+            mixed ^= text.word(at: range.upperBound &- 8) &* 0xe703_7ed1_a0b4_28db
+        } else {
+            for index in range { mixed = mixed << 8 ^ UInt64(text[index]) }
+        }
+        return Int(truncatingIfNeeded: (mixed &* 0xd6e8_feb8_6659_fd93) >> 58)
     }
 
     private func readTag(_ tag: Span<UInt8>) -> KnownTag {

@@ -51,6 +51,7 @@ public struct Engine: ~Copyable, Sendable {
     public var window = TimeWindow()
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
+    private let isVerifying: Bool
 
     var files: FileList
     private let zone: ZoneRules
@@ -60,6 +61,9 @@ public struct Engine: ~Copyable, Sendable {
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
     private var lastFile: FileNumber?
+    /// The last stamp of the file and its time: lines of one second follow each other.
+    private var lastStamp: Stamp?
+    private var lastTime: Int64 = 0
     /// Lines that were read so far, over all batches.
     private(set) var lineCount: UInt64 = 0
     private var doubtful: [DoubtfulLine] = []
@@ -109,6 +113,7 @@ public struct Engine: ~Copyable, Sendable {
         self.settings = settings
         self.files = files
         self.stated = stated
+        isVerifying = stated != nil
         self.zone = zone
         let usesPayload = detector.usesPayload
         self.detector = detector
@@ -161,14 +166,17 @@ public struct Engine: ~Copyable, Sendable {
         let file = files.number(batch.file)
         if lastFile != file {
             lastFile = file
+            lastStamp = nil
             resolver.beginFile(files[file]?.timeHint ?? .none)
         }
         let bytes = batch.bytes.span
         for index in facts.indices {
             let fact = facts[index]
             let line = Int(fact.line)
-            guard let time = resolver.resolve(fact.stamp, observed: batch.observedMicroseconds)
-            else {
+            let resolved =
+                fact.stamp == lastStamp
+                ? lastTime : resolver.resolve(fact.stamp, observed: batch.observedMicroseconds)
+            guard let time = resolved else {
                 throw UnknownYear(
                     record: RecordID(
                         source: batch.source,
@@ -177,6 +185,8 @@ public struct Engine: ~Copyable, Sendable {
                     )
                 )
             }
+            lastStamp = fact.stamp
+            lastTime = time
             guard time >= window.start, time < window.end else { continue }
             let sequence = lineCount + UInt64(line) + 1
             let isAhead = detector.now > 0 && time > detector.now + Self.jumpMicroseconds
@@ -202,7 +212,7 @@ public struct Engine: ~Copyable, Sendable {
             detector.moveTime(to: time)
             let range = batch.lines[line]
             let start = Int(range.start)
-            assembler.take(
+            let isNews = assembler.take(
                 fact,
                 bytes.extracting(start..<(start + Int(range.length))),
                 record: RecordID(
@@ -213,7 +223,7 @@ public struct Engine: ~Copyable, Sendable {
                 sequence: sequence,
                 microseconds: time
             )
-            if assembler.hasHappenings {
+            if isNews {
                 handleHappenings(
                     of: bytes.extracting(start..<(start + Int(range.length))),
                     at: time,
@@ -287,14 +297,14 @@ public struct Engine: ~Copyable, Sendable {
         to output: inout some EngineOutput & ~Copyable
     ) {
         if movesTime { detector.moveTime(to: time) }
-        assembler.take(
+        let isNews = assembler.take(
             line.fact,
             line.bytes.span,
             record: line.record,
             sequence: line.sequence,
             microseconds: time
         )
-        if assembler.hasHappenings {
+        if isNews {
             handleHappenings(of: line.bytes.span, at: time, to: &output)
         }
         if !detector.transitions.isEmpty { handleTransitions(to: &output) }
@@ -319,9 +329,9 @@ public struct Engine: ~Copyable, Sendable {
             case .unsettled(let slot, let recipient):
                 settle(slot, recipient, at: time, isFinal: false, to: &output)
             case .delivered(let domain, let isLocal):
-                if stated == nil { detector.delivered(to: domain, isLocal: isLocal) }
+                if !isVerifying { detector.delivered(to: domain, isLocal: isLocal) }
             case .heard(let mailbox, let name, let domain, let sender):
-                guard stated == nil else { continue }
+                guard !isVerifying else { continue }
                 let number = number(of: mailbox, named: line.extracting(name.indices))
                 detector.heard(from: sender, by: number, domain: domain, microseconds: time)
             case .closed(let slot):
@@ -359,8 +369,8 @@ public struct Engine: ~Copyable, Sendable {
             domain: event.domainHash
         )
         var statedFacts: DerivedFacts?
-        if let stated {
-            guard let known = stated[event] else {
+        if isVerifying {
+            guard let known = stated?[event] else {
                 assembler.takeBack(&event, slot: slot)
                 return
             }
@@ -393,7 +403,7 @@ public struct Engine: ~Copyable, Sendable {
         guard showsEvents || isProof || detector.hasSettledRules else { return }
         let serial = assembler.serial(slot: slot)
         assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
-        if let stated, stated[event] == nil {
+        if isVerifying, stated?[event] == nil {
             assembler.takeBack(&event, slot: slot)
             return
         }
