@@ -128,7 +128,7 @@ extension Assembly {
         event.accountHash = accountHash
         lentTextCount = text.count
         swap(&event.text, &text)
-        addDomain(of: recipient.address, to: &event, &reader)
+        addDomain(of: recipient, to: &event, &reader)
     }
 
     fileprivate mutating func takeBack(_ event: inout SendEvent) {
@@ -139,26 +139,34 @@ extension Assembly {
 
     /// The recipient's domain in canonical form: mostly a part of the address as it stands.
     private func addDomain(
-        of address: TextRange,
+        of recipient: Recipient,
         to event: inout SendEvent,
         _ reader: inout HeaderReader
     ) {
-        let (place, hash) = Self.canonicalDomain(event.text.span, address.indices, &reader)
+        let (place, hash) = Self.canonicalDomain(
+            event.text.span,
+            recipient.address.indices,
+            hash: recipient.domainHash,
+            &reader
+        )
         event.domainHash = hash
         event.domain = place ?? (hash == 0 ? .absent : event.append(reader.scratch.span))
     }
 
     /// The identity of an address' domain, 0 if it has none, and where its canonical form stands:
     /// in the text, or (nil) in the reader's scratch.
+    ///
+    /// - Parameter known: the identity, if it is known already; otherwise 0.
     private static func canonicalDomain(
         _ text: Span<UInt8>,
         _ address: Range<Int>,
+        hash known: UInt64,
         _ reader: inout HeaderReader
     ) -> (place: TextRange?, hash: UInt64) {
         guard let domain = MailAddress(text.extracting(address)).domain else { return (.absent, 0) }
         let start = address.lowerBound + domain.lowerBound
         let name = text.extracting(start..<(start + domain.count))
-        let hash = reader.names.domain(name)
+        let hash = known != 0 ? known : reader.names.domain(name)
         if name.isCanonicalASCII, name.count <= Canonical.domainBytesMax {
             return (TextRange(start: start, count: domain.count), hash)
         }

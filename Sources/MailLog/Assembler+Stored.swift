@@ -242,7 +242,7 @@ extension Assembly {
     ) throws(BinaryReadError) -> UInt64 {
         let address = try readRange(&reader)
         let target = try readRange(&reader)
-        let hash = try reader.read(UInt32.self)
+        _ = try reader.read(UInt32.self)
         guard let delivery = Delivery(rawValue: try reader.read(UInt8.self)) else {
             throw BinaryReadError(offset: 0, expected: "a delivery")
         }
@@ -254,7 +254,8 @@ extension Assembly {
         var recipient = Recipient(
             address: address,
             target: target,
-            hash: hash,
+            // Made anew: how it is computed belongs to the program, not to the stored form.
+            hash: hash(ofAddress: address),
             record: record,
             microseconds: microseconds
         )

@@ -74,6 +74,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// Instances that wrote lines of qmgr or cleanup: a `client=` line under another tag may belong
     /// to them (`-o syslog_name=submission`).
     var instancesWithQueue: Set<UInt32> = []
+    /// The one that was entered last, which is mostly the only one.
+    private var lastInstanceWithQueue: UInt32?
     private var happenings: [Happening] = []
     private var closing: [Int32] = []
     /// Number of the line that is being read, counted over all sources.
@@ -154,7 +156,10 @@ public struct Assembler: ~Copyable, Sendable {
             .discarded:
             break
         }
-        if fact.agent == .cleanup || fact.agent == .queueManager {
+        if fact.agent == .cleanup || fact.agent == .queueManager,
+            fact.instance != lastInstanceWithQueue
+        {
+            lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
         guard let slot = openSlot(of: fact, line) else {
@@ -442,9 +447,11 @@ public struct Assembler: ~Copyable, Sendable {
         addRecipient(address, hash, record, microseconds, in: index)
     }
 
+    /// - Parameter domain: identity of the address' domain; 0 if it is not known yet.
     private mutating func addRecipient(
         _ address: TextRange,
         _ hash: UInt32,
+        domain: UInt64 = 0,
         _ record: RecordID,
         _ microseconds: Int64,
         in index: Int
@@ -456,6 +463,7 @@ public struct Assembler: ~Copyable, Sendable {
             record: record,
             microseconds: microseconds
         )
+        recipient.domainHash = domain
         recipient.isSubmitted = slots[index].isSubmission
         if slots[index].isHeld { recipient.delivery = .held }
         slots[index].recipients.append(recipient)
@@ -531,7 +539,14 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if found == nil {
             let address = place(of: given, line, base, in: index)
-            addRecipient(address, hash, record, microseconds, in: index)
+            addRecipient(
+                address,
+                hash,
+                domain: fact.b.isPresent ? 0 : fact.domain,
+                record,
+                microseconds,
+                in: index
+            )
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         if fact.b.isPresent {
