@@ -22,9 +22,9 @@ public struct FeedTuning: Sendable {
     /// Batches between source and engine; a power of two.
     public var ringBatches = 8
     /// Bytes of one batch: at least ``LineSplitter/batchBytesMin``.
-    public var batchBytes = 1 << 20
+    public var batchBytes = 1 << 18
     /// Lines of one batch.
-    public var batchLines = 16_384
+    public var batchLines = 4_096
 
     public init() {}
 }
