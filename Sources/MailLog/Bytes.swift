@@ -65,6 +65,15 @@ extension Span where Element == UInt8 {
     var isCanonicalASCII: Bool {
         guard count > 0, self[count &- 1] != UInt8(ascii: ".") else { return false }
         var index = 0
+        while index &+ 8 <= count {
+            // The loop's condition keeps the word within the span.
+            let word = unsafe uncheckedWord(at: index)
+            // Of a byte below 0x80, adding 0x3f sets the top bit from `A` on, 0x25 beyond `Z`.
+            let upper =
+                (word &+ 0x3f3f_3f3f_3f3f_3f3f) & ~(word &+ 0x2525_2525_2525_2525)
+            if (word | upper) & 0x8080_8080_8080_8080 != 0 { return false }
+            index &+= 8
+        }
         while index < count {
             // `index` is below the span's count.
             let byte = unsafe self[unchecked: index]

@@ -10,19 +10,29 @@ enum PostfixGrammar {
     /// part, where `"` and `\` have a backslash before them (RFC 5321, 4.1.2).
     static func endOfAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
         // Mostly there is no quote, blank or `<` before the first `>`.
-        guard let close = line.first(UInt8(ascii: ">"), from: start, to: line.count) else {
-            return nil
-        }
+        let end = line.count
         var index = start
-        while index < close {
-            // `close` is within the span.
-            switch unsafe line[unchecked: index] {
-            case UInt8(ascii: " "), UInt8(ascii: "<"): return nil
+        while index &+ 8 <= end {
+            // The loop's condition keeps the word within the span.
+            let word = unsafe line.uncheckedWord(at: index)
+            let marks =
+                zeroBytes(word ^ 0x3e3e_3e3e_3e3e_3e3e) | zeroBytes(word ^ 0x2222_2222_2222_2222)
+                | zeroBytes(word ^ 0x2020_2020_2020_2020) | zeroBytes(word ^ 0x3c3c_3c3c_3c3c_3c3c)
+            if marks != 0 {
+                index &+= marks.trailingZeroBitCount >> 3
+                break
+            }
+            index &+= 8
+        }
+        while index < end {
+            switch line[index] {
+            case UInt8(ascii: ">"): return index
             case UInt8(ascii: "\""): return endOfQuotedAddress(line, from: index)
+            case UInt8(ascii: " "), UInt8(ascii: "<"): return nil
             default: index &+= 1
             }
         }
-        return close
+        return nil
     }
 
     /// The same from the first quote on.

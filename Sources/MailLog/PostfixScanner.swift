@@ -129,11 +129,13 @@ public struct PostfixScanner: Sendable {
 
         // Host name.
         let hostStart = index
+        var isHostKnown = false
         let known = index &+ hostBytes.count
         if known < end, text[known] == UInt8(ascii: " "), !hostBytes.isEmpty,
             text.equals(index..<known, hostBytes.span, 0..<hostBytes.count)
         {
             index = known
+            isHostKnown = true
         } else {
             while index < end, text[index] != UInt8(ascii: " ") { index &+= 1 }
         }
@@ -194,8 +196,10 @@ public struct PostfixScanner: Sendable {
         let queueEnd = index
         index &+= 2
 
-        guard var fact = readBody(text, from: index, line: line) else { return }
-        lookAtHost(text, hostStart..<hostEnd)
+        var fact = LineFact(kind: .time, stamp: stamp, line: line)
+        fact.agent = tagAgent
+        guard readBody(text, from: index, into: &fact) else { return }
+        if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
         fact.key = queueKey(text.extracting(queueStart..<queueEnd), hostHash: hostHash)
         fact.instance = tagInstance
         fact.queueID = LineFact.Piece(queueStart, queueEnd)
@@ -432,52 +436,52 @@ public struct PostfixScanner: Sendable {
     private mutating func readBody(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         switch tagAgent {
         case .smtpd:
             if text.has("client=", at: start) {
-                return readClient(text, from: start + 7, line: line)
+                return readClient(text, from: start + 7, into: &fact)
             }
         case .cleanup:
-            return readCleanup(text, from: start, line: line)
+            return readCleanup(text, from: start, into: &fact)
         case .queueManager:
             if text.has("from=<", at: start) {
-                return readActive(text, from: start + 6, line: line)
+                return readActive(text, from: start + 6, into: &fact)
             }
             if text.has("removed", at: start), start + 7 == text.count {
-                return fact(.removed, line)
+                fact.kind = .removed
+                return true
             }
         case .smtp, .lmtp, .mailbox, .error, .discard, .other:
             if text.has("to=<", at: start) {
-                return readDelivery(text, from: start + 4, line: line)
+                return readDelivery(text, from: start + 4, into: &fact)
             }
         case .operator:
-            return readOperator(text, from: start, line: line)
+            return readOperator(text, from: start, into: &fact)
         case .pickup:
             break
         }
         counters.ignored &+= 1
-        return nil
+        return false
     }
 
-    private func fact(_ kind: LineFact.Kind, _ line: Int) -> LineFact {
-        var fact = LineFact(kind: kind, stamp: stamp, line: line)
-        fact.agent = tagAgent
-        return fact
+    private func give(_ fact: inout LineFact, _ kind: LineFact.Kind) -> Bool {
+        fact.kind = kind
+        return true
     }
 
     /// `client=HOST[IP]`, then optional fields in the order in which smtpd.c writes them.
     private mutating func readClient(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         guard let clientEnd = PostfixGrammar.endOfClient(text, from: start) else {
             counters.brokenClient &+= 1
-            return nil
+            return false
         }
-        var fact = fact(.client, line)
+        fact.kind = .client
         fact.a = LineFact.Piece(start, clientEnd)
         var index = clientEnd
         if text.has(", sasl_method=", at: index) {
@@ -492,10 +496,10 @@ public struct PostfixScanner: Sendable {
             // An empty login is no login.
             guard loginEnd > index else {
                 counters.brokenClient &+= 1
-                return nil
+                return false
             }
             fact.b = LineFact.Piece(index, loginEnd)
-            return fact
+            return true
         }
         if let end = PostfixGrammar.endOfQueueField(text, from: index) {
             fact.c = LineFact.Piece(index + 16, end)
@@ -504,26 +508,26 @@ public struct PostfixScanner: Sendable {
         if text.has(", orig_client=", at: index) {
             guard let end = PostfixGrammar.endOfClient(text, from: index + 14) else {
                 counters.brokenClient &+= 1
-                return nil
+                return false
             }
             index = end
         }
         guard index == text.count || text.has(", sasl_", at: index) else {
             counters.brokenClient &+= 1
-            return nil
+            return false
         }
-        return fact
+        return true
     }
 
     private mutating func readCleanup(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         if text.has("message-id=", at: start) {
-            var fact = fact(.messageID, line)
+            fact.kind = .messageID
             fact.a = LineFact.Piece(start + 11, text.count)
-            return fact
+            return true
         }
         // `ACTION: header NAME: TEXT from …` (cleanup_message.c).
         var index = start
@@ -532,10 +536,10 @@ public struct PostfixScanner: Sendable {
         let actionEnd = index
         guard index > start, text.has(": ", at: index) else {
             // milter-hold:, milter-discard: (cleanup_milter.c).
-            if text.has("milter-hold: ", at: start) { return fact(.held, line) }
-            if text.has("milter-discard: ", at: start) { return fact(.discarded, line) }
+            if text.has("milter-hold: ", at: start) { return give(&fact, .held) }
+            if text.has("milter-discard: ", at: start) { return give(&fact, .discarded) }
             counters.ignored &+= 1
-            return nil
+            return false
         }
         let kind: LineFact.Kind
         switch actionEnd - start {
@@ -544,25 +548,25 @@ public struct PostfixScanner: Sendable {
         case 7 where text.has("discard", at: start): kind = .discarded
         case 6 where text.has("reject", at: start):
             counters.ignored &+= 1
-            return nil
+            return false
         default: kind = .headerLine
         }
         index = actionEnd + 2
-        var fact = fact(kind, line)
+        fact.kind = kind
         guard text.has("header ", at: index) else {
             // Body checks and content: no header, but a hold or a discard all the same.
-            if kind != .headerLine { return fact }
+            if kind != .headerLine { return true }
             counters.ignored &+= 1
-            return nil
+            return false
         }
         index += 7
         let nameStart = index
         while index < text.count, text[index] != UInt8(ascii: ":"), text[index] != UInt8(ascii: " ")
         { index += 1 }
         guard index < text.count, text[index] == UInt8(ascii: ":"), index > nameStart else {
-            if kind != .headerLine { return fact }
+            if kind != .headerLine { return true }
             counters.ignored &+= 1
-            return nil
+            return false
         }
         switch index - nameStart {
         case 7 where text.hasIgnoringCase("subject", at: nameStart): fact.header = .subject
@@ -573,31 +577,32 @@ public struct PostfixScanner: Sendable {
         default: fact.header = .other
         }
         fact.a = LineFact.Piece(index + 1, text.count)
-        return fact
+        return true
     }
 
     /// `from=<S>, size=N, nrcpt=N (queue active)` or `from=<S>, status=expired, …`.
     private mutating func readActive(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         guard let end = PostfixGrammar.endOfAddress(text, from: start) else {
             counters.brokenActive &+= 1
-            return nil
+            return false
         }
         if text.has(">, size=", at: end) {
-            var fact = fact(.active, line)
+            fact.kind = .active
             fact.a = LineFact.Piece(start, end)
             fact.domain = names.domain(ofAddress: text.extracting(start..<end))
-            return fact
+            return true
         }
         // qmgr_active.c: `status=expired`, 3.x also `status=force-expired`.
         if text.has(">, status=expired", at: end) || text.has(">, status=force-expired", at: end) {
-            return fact(.expired, line)
+            fact.kind = .expired
+            return true
         }
         counters.brokenActive &+= 1
-        return nil
+        return false
     }
 
     /// log_adhoc.c: `to=<R>[, orig_to=<O>], relay=…[, conn_use=N], delay=…, delays=…, dsn=…,
@@ -605,26 +610,26 @@ public struct PostfixScanner: Sendable {
     private mutating func readDelivery(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         guard let end = PostfixGrammar.endOfAddress(text, from: start) else {
             counters.brokenDelivery &+= 1
-            return nil
+            return false
         }
-        var fact = fact(.delivery, line)
+        fact.kind = .delivery
         fact.a = LineFact.Piece(start, end)
         var index = end + 1
         if text.has(", orig_to=<", at: index) {
             guard let origEnd = PostfixGrammar.endOfAddress(text, from: index + 11) else {
                 counters.brokenDelivery &+= 1
-                return nil
+                return false
             }
             fact.b = LineFact.Piece(index + 11, origEnd)
             index = origEnd + 1
         }
         guard text.has(", relay=", at: index) else {
             counters.brokenDelivery &+= 1
-            return nil
+            return false
         }
         let relayStart = index + 8
         let comma = text.first(UInt8(ascii: ","), from: relayStart, to: text.count) ?? text.count
@@ -636,7 +641,7 @@ public struct PostfixScanner: Sendable {
                     || text.has(", conn_use=", at: index)
             else {
                 counters.brokenDelivery &+= 1
-                return nil
+                return false
             }
             index = text.first(UInt8(ascii: ","), from: index + 2, to: text.count) ?? text.count
         }
@@ -661,20 +666,20 @@ public struct PostfixScanner: Sendable {
                 fact.account = names.mailbox(recipient)
             }
         }
-        return fact
+        return true
     }
 
     /// postsuper.c: `QID: removed`, `placed on hold`, `released from hold`, `requeued`.
     private mutating func readOperator(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
-        if text.has("removed", at: start) { return fact(.removed, line) }
-        if text.has("placed on hold", at: start) { return fact(.held, line) }
-        if text.has("released from hold", at: start) { return fact(.released, line) }
+        into fact: inout LineFact
+    ) -> Bool {
+        if text.has("removed", at: start) { return give(&fact, .removed) }
+        if text.has("placed on hold", at: start) { return give(&fact, .held) }
+        if text.has("released from hold", at: start) { return give(&fact, .released) }
         counters.ignored &+= 1
-        return nil
+        return false
     }
 }
 
