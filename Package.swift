@@ -118,7 +118,7 @@ let package = Package(
         tests(of: "LinuxIO", [system]),
         tests(of: "LogSources", ["CISAL", "CZstd", "LinuxIO", "Records", system]),
         tests(of: "MailText"),
-        tests(of: "MailLog", ["MailEvents", "Records"]),
+        tests(of: "MailLog", ["MailEvents", "MailText", "Records"]),
         tests(of: "Sigma"),
         tests(of: "Memory", ["MailEvents"]),
         tests(of: "Detection", ["Findings", "MailEvents", "Memory", "Records", "Sigma"]),

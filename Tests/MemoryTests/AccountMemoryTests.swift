@@ -57,6 +57,12 @@ private struct Model {
 
 private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+extension AccountMemory {
+    fileprivate mutating func account(_ name: [UInt8]) -> AccountNumber {
+        account(hash(name.span), name: name.span)
+    }
+}
+
 @Suite struct AccountMemoryTests {
     /// forall histories: what it says equals the model, also when it was stored and restored on the
     /// way, in pieces of any order.
@@ -73,7 +79,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             let account = "a\(Int.random(in: 0..<3, using: &random))"
             let domain = "d\(Int.random(in: 0..<9, using: &random)).example"
             memory.sawDay(day)
-            var number = memory.account(memory.hash(bytes(account).span), name: bytes(account).span)
+            var number = memory.account(bytes(account))
             let hash = memory.hash(bytes(domain).span)
             let facts = memory.facts(number, domain: hash, day: day)
             #expect(facts.isDomainUnseen == model.isUnseen(account, domain, day))
@@ -95,13 +101,13 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             var restored = AccountMemory(seed: .constant, limits: limits)
             for piece in stored.values { try restored.restore(piece) }
             memory = restored
-            number = memory.account(memory.hash(bytes(account).span), name: bytes(account).span)
+            number = memory.account(bytes(account))
         }
     }
 
     @Test func receiptsDoNotTeach() {
         var memory = AccountMemory(seed: .constant)
-        let account = memory.account(memory.hash(bytes("a").span), name: bytes("a").span)
+        let account = memory.account(bytes("a"))
         let domain = memory.hash(bytes("d.example").span)
         memory.wrote(account, to: domain, day: 20_000, isReceipt: true)
         #expect(memory.facts(account, domain: domain, day: 20_000).isDomainUnseen)
@@ -128,8 +134,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         var limits = MemoryLimits()
         limits.domainsPerAccountMax = 100
         var memory = AccountMemory(seed: .constant, limits: limits)
-        let quiet = memory.account(memory.hash(bytes("quiet").span), name: bytes("quiet").span)
-        let loud = memory.account(memory.hash(bytes("loud").span), name: bytes("loud").span)
+        let quiet = memory.account(bytes("quiet"))
+        let loud = memory.account(bytes("loud"))
         let home = memory.hash(bytes("home.example").span)
         memory.wrote(quiet, to: home, day: 20_000, isReceipt: false)
         for index in 0..<1_000 {
@@ -146,7 +152,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     /// forall changed bytes of a stored piece: an error or a piece, never a trap.
     @Test func damagedPiecesDoNotTrap() throws {
         var memory = AccountMemory(seed: .constant)
-        let account = memory.account(bytes("a@hosted.example").span)
+        let account = memory.account(bytes("a@hosted.example"))
         for index in 0..<5 {
             let domain = memory.hash(bytes("d\(index)").span)
             memory.wrote(account, to: domain, day: 20_000, isReceipt: false)
