@@ -53,40 +53,29 @@ public struct Engine: ~Copyable, Sendable {
     let stated: StatedFacts?
     private let isVerifying: Bool
 
-    var files: FileList
+    /// The sources in the order of their names.
+    var lanes: [Lane]
+    /// Sources of earlier runs that are not read any more.
+    var retired: [Lane] = []
+    /// Numbers of sources whose names the state does not have yet.
+    var unstoredSources: Set<UInt16>
     private let zone: ZoneRules
     private var reader: HeaderReader
-    private var resolver: TimeResolver
     private let scanner: PostfixScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
-    private var lastFile: FileNumber?
-    /// The last stamp of the file and its time: lines of one second follow each other.
-    private var lastStamp: Stamp?
-    private var lastTime: Int64 = 0
-    /// Lines that were read so far, over all batches.
+    /// Lines that were read so far, of all sources.
     private(set) var lineCount: UInt64 = 0
-    private var doubtful: [DoubtfulLine] = []
-    private var firstDoubtfulLine: UInt64 = 0
-
-    /// A line whose stamp lies more than a day ahead, until the next three agree with it.
-    private struct DoubtfulLine: Sendable {
-        var fact: LineFact
-        var bytes: [UInt8]
-        var record: RecordID
-        var sequence: UInt64
-        var microseconds: Int64
-    }
 
     private static let jumpMicroseconds: Int64 = 86_400_000_000
 
     /// - Parameters:
-    ///   - files: where the source enters the files that it reads.
+    ///   - sources: in the order of their names, each name once.
     ///   - seed: the secret of the hash tables; the constant one for runs without a state.
     ///   - tracksChanges: whether ``takeChanges(into:)`` will be called.
     public init(
         _ settings: EngineSettings,
-        files: FileList,
+        sources: [LaneSource],
         seed: HashSeed = .constant,
         tracksChanges: Bool = false,
         stated: StatedFacts? = nil
@@ -111,7 +100,11 @@ public struct Engine: ~Copyable, Sendable {
         )
         guard mistakes.isEmpty else { throw .rules(mistakes) }
         self.settings = settings
-        self.files = files
+        let resolver = TimeResolver(zone: zone, firstYear: settings.firstYear)
+        lanes = sources.enumerated().map { index, source in
+            Lane(source, number: SourceNumber(UInt16(index)), resolver: resolver)
+        }
+        unstoredSources = Set(lanes.map(\.number.rawValue))
         self.stated = stated
         isVerifying = stated != nil
         self.zone = zone
@@ -120,7 +113,6 @@ public struct Engine: ~Copyable, Sendable {
         let accountDomain = Array((settings.accountDomain ?? "").utf8)
         reader = HeaderReader(receipts: receipts, accountDomain: accountDomain, seed: seed)
         reader.wantsPayload = usesPayload
-        resolver = TimeResolver(zone: zone, firstYear: settings.firstYear)
         scanner = PostfixScanner(seed: seed, accountDomain: accountDomain)
         assembler = Assembler(
             limits: settings.assembly,
@@ -137,111 +129,132 @@ public struct Engine: ~Copyable, Sendable {
         detector.restore(prior: prior, ruleID: ruleID, group: group)
     }
 
-    func writeResolver(to writer: inout BinaryWriter) { resolver.write(to: &writer) }
-
-    mutating func restoreClock(
-        lineCount: UInt64,
-        from reader: inout BinaryReader
-    ) throws(BinaryReadError) {
-        self.lineCount = lineCount
-        try resolver.restore(from: &reader)
+    func retiredLane(_ name: String, _ number: SourceNumber) -> Lane {
+        Lane(
+            LaneSource(name: name, table: FileTable()),
+            number: number,
+            resolver: TimeResolver(zone: zone, firstYear: nil)
+        )
     }
 
+    /// For the clock of the stored state.
+    mutating func restore(lineCount: UInt64) { self.lineCount = lineCount }
+
     /// Whether a line waits for others to confirm its stamp: no cursor may pass it.
-    public var hasDoubtfulLines: Bool { !doubtful.isEmpty }
+    public var hasDoubtfulLines: Bool { lanes.contains { !$0.doubtful.isEmpty } }
 
     // MARK: Input
 
-    /// Takes a batch and its facts in.
-    ///
-    /// - Parameters:
-    ///   - batch: the lines.
-    ///   - facts: what the engine's scanner found in them, all of it.
+    /// Takes a whole batch of the first source and its facts in: what is read with one source.
     public mutating func take(
         _ batch: borrowing Batch,
         facts: [LineFact],
         to output: inout some EngineOutput & ~Copyable
     ) throws(UnknownYear) {
+        begin(batch, lane: 0)
+        _ = try take(batch, facts: facts, lane: 0, from: 0, before: .max, to: &output)
+    }
+
+    /// A new batch of a source is to be taken.
+    mutating func begin(_ batch: borrowing Batch, lane index: Int) {
         counters.linesCut += batch.linesCut
-        let file = files.number(batch.file)
-        if lastFile != file {
-            lastFile = file
-            lastStamp = nil
-            resolver.beginFile(files[file]?.timeHint ?? .none)
+        lanes[index].begin(batch)
+    }
+
+    /// The event time of a fact of the batch that a source began: microseconds. Facts are asked for
+    /// in their order.
+    mutating func time(
+        of fact: LineFact,
+        _ batch: borrowing Batch,
+        lane index: Int
+    ) throws(UnknownYear) -> Int64 {
+        let time = lanes[index].time(of: fact.stamp, observed: batch.observedMicroseconds)
+        guard let time else {
+            throw UnknownYear(record: lanes[index].record(batch, line: Int(fact.line)))
         }
+        return time
+    }
+
+    /// Takes facts of a batch in, up to the first whose time is not before `bound`.
+    ///
+    /// - Parameters:
+    ///   - batch: the lines; ``begin(_:lane:)`` was called with it.
+    ///   - facts: what the engine's scanner found in them, all of it.
+    ///   - start: index of the first fact that was not taken yet.
+    /// - Returns: index of the first fact that is not taken now; the lines before it are done with.
+    mutating func take(
+        _ batch: borrowing Batch,
+        facts: [LineFact],
+        lane index: Int,
+        from start: Int,
+        before bound: Int64,
+        to output: inout some EngineOutput & ~Copyable
+    ) throws(UnknownYear) -> Int {
         let bytes = batch.bytes.span
-        for index in facts.indices {
-            let fact = facts[index]
-            let line = Int(fact.line)
-            let resolved =
-                fact.stamp == lastStamp
-                ? lastTime : resolver.resolve(fact.stamp, observed: batch.observedMicroseconds)
-            guard let time = resolved else {
-                throw UnknownYear(
-                    record: RecordID(
-                        source: batch.source,
-                        file: file,
-                        offset: batch.offset(ofLine: line)
-                    )
-                )
-            }
-            lastStamp = fact.stamp
-            lastTime = time
+        let firstLine = lanes[index].linesTaken
+        let firstSequence = lineCount
+        var next = start
+        while next < facts.count {
+            let fact = facts[next]
+            let time = try time(of: fact, batch, lane: index)
+            guard time < bound else { break }
+            next += 1
             guard time >= window.start, time < window.end else { continue }
-            let sequence = lineCount + UInt64(line) + 1
-            let isAhead = detector.now > 0 && time > detector.now + Self.jumpMicroseconds
-            if isAhead || !doubtful.isEmpty {
-                let range = batch.lines[line]
-                let start = Int(range.start)
-                doubt(
-                    DoubtfulLine(
-                        fact: fact,
-                        bytes: Array(batch.bytes[start..<(start + Int(range.length))]),
-                        record: RecordID(
-                            source: batch.source,
-                            file: file,
-                            offset: batch.offset(ofLine: line)
-                        ),
-                        sequence: sequence,
-                        microseconds: time
-                    ),
-                    to: &output
+            let line = Int(fact.line)
+            let range = batch.lines[line].indices
+            let sequence = firstSequence + UInt64(line - firstLine) + 1
+            let record = lanes[index].record(batch, line: line)
+            if isInDoubt(time, lane: index) {
+                let doubtful = DoubtfulLine(
+                    fact: fact,
+                    bytes: Array(batch.bytes[range]),
+                    record: record,
+                    sequence: sequence,
+                    microseconds: time
                 )
+                let count = lanes[index].lineCount + UInt64(line - firstLine) + 1
+                doubt(doubtful, number: count, lane: index, to: &output)
                 continue
             }
+            lanes[index].believed = max(lanes[index].believed, time)
             detector.moveTime(to: time)
-            let range = batch.lines[line]
-            let start = Int(range.start)
             let isNews = assembler.take(
                 fact,
-                bytes.extracting(start..<(start + Int(range.length))),
-                record: RecordID(
-                    source: batch.source,
-                    file: file,
-                    offset: batch.offset(ofLine: line)
-                ),
+                bytes.extracting(range),
+                record: record,
                 sequence: sequence,
                 microseconds: time
             )
-            if isNews {
-                handleHappenings(
-                    of: bytes.extracting(start..<(start + Int(range.length))),
-                    at: time,
-                    to: &output
-                )
-            }
+            if isNews { handleHappenings(of: bytes.extracting(range), at: time, to: &output) }
             if !detector.transitions.isEmpty { handleTransitions(to: &output) }
         }
-        lineCount += UInt64(batch.lines.count)
+        let lines = next == facts.count ? batch.lines.count : Int(facts[next].line)
+        lanes[index].linesTaken = lines
+        lanes[index].lineCount += UInt64(lines - firstLine)
+        lineCount += UInt64(lines - firstLine)
+        return next
+    }
+
+    /// The last time that a source showed, believed or not.
+    func latestTime(lane index: Int) -> Int64 { lanes[index].lastTime }
+
+    /// Lines of a source's present batch that were taken.
+    func linesTaken(lane index: Int) -> Int { lanes[index].linesTaken }
+
+    @inline(__always)
+    private func isInDoubt(_ time: Int64, lane index: Int) -> Bool {
+        let believed = lanes[index].believed
+        return believed > 0 && time > believed + Self.jumpMicroseconds
+            || !lanes[index].doubtful.isEmpty
     }
 
     /// The input has ended: what is open is given as it stands. Nothing resolves because of it.
     public mutating func finish(to output: inout some EngineOutput & ~Copyable) {
         // Nobody confirmed these: they count at their own time, which moves nothing else.
-        let lines = doubtful
-        doubtful.removeAll()
-        for line in lines {
-            process(line, at: line.microseconds, movesTime: false, to: &output)
+        for index in lanes.indices {
+            for line in takeDoubtful(index) {
+                process(line, at: line.microseconds, movesTime: false, to: &output)
+            }
         }
         assembler.finish()
         handleHappenings(of: Span(), at: detector.now, to: &output)
@@ -252,42 +265,61 @@ public struct Engine: ~Copyable, Sendable {
 
     /// A jump forward of more than a day counts only when the next three records agree
     /// (architecture §6): until then its lines wait.
+    ///
+    /// - Parameter number: counts the lines of the source.
     private mutating func doubt(
         _ line: DoubtfulLine,
+        number: UInt64,
+        lane index: Int,
         to output: inout some EngineOutput & ~Copyable
     ) {
-        guard let first = doubtful.first else {
-            firstDoubtfulLine = line.sequence
-            doubtful.append(line)
+        guard let first = lanes[index].doubtful.first else {
+            lanes[index].firstDoubtfulLine = number
+            lanes[index].doubtful.append(line)
             return
         }
         let agrees = abs(line.microseconds - first.microseconds) <= Self.jumpMicroseconds
         if !agrees {
-            refute(to: &output)
-            if line.microseconds > detector.now + Self.jumpMicroseconds {
-                firstDoubtfulLine = line.sequence
-                doubtful.append(line)
+            refute(index, to: &output)
+            if isInDoubt(line.microseconds, lane: index) {
+                lanes[index].firstDoubtfulLine = number
+                lanes[index].doubtful.append(line)
                 return
             }
-            process(line, at: line.microseconds, to: &output)
+            believe([line], lane: index, to: &output)
             return
         }
-        doubtful.append(line)
-        if line.sequence >= firstDoubtfulLine + 3 { believe(to: &output) }
+        lanes[index].doubtful.append(line)
+        if number >= lanes[index].firstDoubtfulLine + 3 {
+            believe(takeDoubtful(index), lane: index, to: &output)
+        }
     }
 
-    private mutating func believe(to output: inout some EngineOutput & ~Copyable) {
-        let lines = doubtful
-        doubtful.removeAll()
-        for line in lines { process(line, at: line.microseconds, to: &output) }
+    private mutating func takeDoubtful(_ index: Int) -> [DoubtfulLine] {
+        defer { lanes[index].doubtful.removeAll() }
+        return lanes[index].doubtful
     }
 
-    /// The lines count, at the time that the log had before them.
-    private mutating func refute(to output: inout some EngineOutput & ~Copyable) {
-        let lines = doubtful
-        doubtful.removeAll()
+    private mutating func believe(
+        _ lines: [DoubtfulLine],
+        lane index: Int,
+        to output: inout some EngineOutput & ~Copyable
+    ) {
+        for line in lines {
+            lanes[index].believed = max(lanes[index].believed, line.microseconds)
+            process(line, at: line.microseconds, to: &output)
+        }
+    }
+
+    /// The lines count, at the time that the source had before them.
+    private mutating func refute(
+        _ index: Int,
+        to output: inout some EngineOutput & ~Copyable
+    ) {
         counters.jumpsRefuted += 1
-        for line in lines { process(line, at: detector.now, to: &output) }
+        for line in takeDoubtful(index) {
+            process(line, at: lanes[index].believed, to: &output)
+        }
     }
 
     private mutating func process(
@@ -454,9 +486,9 @@ public struct Engine: ~Copyable, Sendable {
         let lines = kept.prefix(settings.evidenceLinesMax).map { line in
             EvidenceLine(
                 sequence: line.sequence,
-                source: "log",
-                path: files[line.record.file]?.path ?? "",
-                identity: files[line.record.file]?.identity,
+                source: lane(of: line.record)?.name ?? "",
+                path: lane(of: line.record)?.files[line.record.file]?.path ?? "",
+                identity: lane(of: line.record)?.files[line.record.file]?.identity,
                 offset: line.record.offset,
                 bytes: line.bytes,
                 isShortened: line.isShortened
@@ -489,6 +521,11 @@ public struct Engine: ~Copyable, Sendable {
 
     /// The readable form of a record's place: `PATH:OFFSET`.
     func place(of record: RecordID) -> String {
-        "\(files[record.file]?.path ?? "?"):\(record.offset)"
+        "\(lane(of: record)?.files[record.file]?.path ?? "?"):\(record.offset)"
+    }
+
+    /// The source of a record; nil for one that the settings do not name any more.
+    private func lane(of record: RecordID) -> Lane? {
+        lanes.first { $0.number == record.source } ?? retired.first { $0.number == record.source }
     }
 }
