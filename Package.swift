@@ -56,6 +56,7 @@ let package = Package(
         systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLinux", pkgConfig: nil, apt: "libc6-dev"),
         systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
+        systemLibrary("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
         // Ground: text that is safe to print, system calls, the ring.
@@ -69,7 +70,10 @@ let package = Package(
         room("Findings", ["MailEvents", "Records", "SafeText", crypto]),
 
         // Verbs, in the order of a log line's way.
-        room("LogSources", ["Records", "LinuxIO", "CISAL", "CZstd", system]),
+        room(
+            "LogSources",
+            ["Records", "LinuxIO", "SafeText", "CISAL", "CSystemd", "CZstd", system]
+        ),
         room("MailText", ["CIdn"]),
         room("MailLog", ["Records", "MailEvents", "MailText", "SafeText"]),
         room("Sigma", [yams]),

@@ -2,6 +2,8 @@
 enum Content: Hashable, Sendable {
     case empty
     case text(Encoding)
+    /// A journal file.
+    case journal
     /// No log; in words for the operator.
     case other(String)
 
@@ -16,6 +18,11 @@ enum Content: Hashable, Sendable {
             self = .text(.gzip)
         } else if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) || Self.isSkippableFrame(head) {
             self = .text(.zstd)
+        } else if head.starts(with: JournalFileHead.signature) {
+            self = .journal
+        } else if ExportParser.isExport(head) {
+            // With binary fields, it may have any bytes.
+            self = .text(.plain)
         } else if let known = Self.magics.first(where: { head.starts(with: $0.0) }) {
             self = .other(known.1)
         } else if Self.isBinary(head[...]) {
@@ -32,7 +39,6 @@ enum Content: Hashable, Sendable {
 
     private static let magics: [([UInt8], String)] = [
         (Array("\u{7f}ELF".utf8), "an ELF program"),
-        (Array("LPKSHHRH".utf8), "a journal"),
         ([0xfd] + Array("7zXZ".utf8) + [0], "xz"),
         (Array("BZh".utf8), "bzip2"),
         ([0x04, 0x22, 0x4d, 0x18], "lz4"),

@@ -9,17 +9,20 @@ public import SystemPackage
 /// they are still the same. What can be read only once stays open in here, together with the bytes
 /// that were already read from it.
 public struct Input: Sendable {
-    /// As it was named, or as it was found below a folder; `-` for standard input.
-    public let path: FilePath
+    /// As it was named, or as it was found below a folder; `-` for standard input; of several journal
+    /// files, their folder.
+    public private(set) var path: FilePath
     public let encoding: Encoding
-    /// Absent for what is no regular file. Of a compressed file, the digest is that of the
+    /// Absent for journals and for what is no regular file. Of a compressed file, the digest is that of the
     /// compressed bytes.
     public let identity: FileIdentity?
-    /// Bytes on the disk; absent for what is no regular file.
+    /// Bytes on the disk; absent for journals and for what is no regular file.
     public let size: UInt64?
     /// `st_mtime`: microseconds since 1970, UTC; absent for what is no regular file.
-    public let modifiedMicroseconds: Int64?
+    public private(set) var modifiedMicroseconds: Int64?
     public let timeHint: TimeHint
+    /// The files of a journal, which are opened by libsystemd; empty for all other inputs.
+    private(set) var journalFiles: [FilePath] = []
     /// What can be read only once, and was begun.
     private let stream: HeldStream?
     private let calls: SystemCalls
@@ -49,6 +52,43 @@ public struct Input: Sendable {
             ?? .modified(status.modifiedMicroseconds.dividedDown(by: 1_000_000))
         stream = nil
         self.calls = calls
+    }
+
+    /// A journal file, and those of its folder that are added.
+    init(journalFile path: FilePath, _ status: FileStatus, calls: SystemCalls) {
+        self.path = path
+        encoding = .plain
+        identity = nil
+        size = nil
+        modifiedMicroseconds = status.modifiedMicroseconds
+        // Its stamps have a year.
+        timeHint = .none
+        journalFiles = [path]
+        stream = nil
+        self.calls = calls
+    }
+
+    mutating func addJournalFile(_ path: FilePath, _ status: FileStatus) {
+        let folder = path.removingLastComponent()
+        self.path = folder.isEmpty ? "." : folder
+        modifiedMicroseconds = max(modifiedMicroseconds ?? .min, status.modifiedMicroseconds)
+        journalFiles.append(path)
+    }
+
+    /// Opens a journal for its one reading.
+    ///
+    /// - Returns: nil when nothing of it can be read; `notes` say why.
+    func openJournal(
+        _ selection: JournalSelection,
+        notes: inout [SourceNote]
+    ) -> JournalReplay? {
+        JournalReplay(journalFiles, selection, calls: calls, notes: &notes)
+    }
+
+    private func journalLine(isLast: Bool) -> [UInt8]? {
+        var notes: [SourceNote] = []
+        guard var journal = openJournal(JournalSelection(), notes: &notes) else { return nil }
+        return journal.line(isLast: isLast)
     }
 
     /// A stream of which `head` was read.
@@ -123,12 +163,14 @@ public struct Input: Sendable {
     }
 
     /// The first whole lines, without newlines, as far as they fit into `maxBytes` of text; for
-    /// ordering inputs by their first stamp. Of a compressed file only the head is decompressed.
+    /// ordering inputs by their first stamp. Of a compressed file only the head is decompressed. Of a
+    /// journal, the line of its first entry.
     ///
     /// What cannot be read ends the list; it is told of when the input is read.
     ///
     /// - Parameter maxBytes: of text; at most 16 MiB are looked at.
     public func peekFirstLines(maxBytes: Int) -> [[UInt8]] {
+        if !journalFiles.isEmpty { return journalLine(isLast: false).map { [$0] } ?? [] }
         let limit = min(max(maxBytes, 1), 1 << 24)
         if let stream {
             stream.readAhead(limit)
@@ -159,6 +201,7 @@ public struct Input: Sendable {
             isWhole = got == 0
         }
         text.removeLast(text.count - min(count, limit))
+        if ExportParser.isExport(text) { return ExportReplay.firstLine(of: text).map { [$0] } ?? [] }
         let newline = UInt8(ascii: "\n")
         // Only the end of the input makes a line of what has no newline.
         if !isWhole { text.removeLast(text.count - 1 - (text.lastIndex(of: newline) ?? -1)) }
@@ -175,8 +218,10 @@ public struct Input: Sendable {
     }
 
     /// The last line of a plain file, with or without its newline, if it is not longer than
-    /// ``SourceLimits/lineBytesMax``; nil for everything that would have to be read through.
+    /// ``SourceLimits/lineBytesMax``, or that of a journal's last entry; nil for everything that would
+    /// have to be read through.
     public func peekLastLine() -> [UInt8]? {
+        if !journalFiles.isEmpty { return journalLine(isLast: true) }
         guard stream == nil, encoding == .plain, let size else { return nil }
         let count = min(Int(clamping: size), SourceLimits.lineBytesMax + 2)
         guard let descriptor = try? calls.open(path, [.read, .nonBlocking]),

@@ -58,6 +58,8 @@ private struct InputWalk {
     var opened = OpenedInputs()
     /// Device and inode of each regular file so far.
     private var seen: [FileKey: FilePath] = [:]
+    /// Which input holds the journal files of a folder.
+    private var journals: [FilePath: Int] = [:]
 
     init(calls: SystemCalls) { self.calls = calls }
 
@@ -113,6 +115,7 @@ private struct InputWalk {
             } else {
                 opened.inputs.append(input)
             }
+        case .journal: addJournal(path, status)
         case .other(let words):
             let count = min(Int(clamping: status.size), Content.headBytes)
             let tail = try file.readFully(count: count, at: status.size - UInt64(count))
@@ -124,11 +127,24 @@ private struct InputWalk {
         }
     }
 
+    /// Journal files of one folder are one journal: they are read together, in the order of their
+    /// entries, since the archived ones and those of users interleave.
+    private mutating func addJournal(_ path: FilePath, _ status: FileStatus) {
+        let folder = path.removingLastComponent()
+        if let index = journals[folder] {
+            opened.inputs[index].addJournalFile(path, status)
+        } else {
+            journals[folder] = opened.inputs.count
+            opened.inputs.append(Input(journalFile: path, status, calls: calls))
+        }
+    }
+
     /// What a compressed input holds, if its text is none.
     private static func binaryInside(_ input: Input) -> String? {
         guard input.encoding != .plain else { return nil }
         switch Content(head: input.peekHead()) {
         case .other(let words): return "compressed: " + words
+        case .journal: return "compressed: a journal, which can only be read unpacked"
         case .text(.gzip), .text(.zstd): return "compressed twice"
         case .empty, .text(.plain): return nil
         }
@@ -163,6 +179,7 @@ private struct InputWalk {
         case .empty: skip(path, .empty, true)
         case .text(let encoding):
             opened.inputs.append(Input(path, encoding, stream: stream, head: head, calls: calls))
+        case .journal: skip(path, .notALog("a journal, which can only be read as a file"), true)
         case .other(let words): skip(path, .notALog(words), true)
         }
     }

@@ -30,7 +30,8 @@ public protocol RecordSource: ~Copyable {
 
 /// What ``RecordSource/fill(_:)`` did.
 public enum Fill: Hashable, Sendable {
-    /// The batch holds at least one line, or says that a file or the source has ended.
+    /// The batch holds at least one line, or says that a file or the source has ended, or, of a
+    /// journal, that entries were passed over: its cursor tells how far.
     case lines
     /// Nothing is new; the batch is empty. Call `wait`.
     case idle
@@ -55,9 +56,12 @@ public struct SourceError: Error, Hashable, Sendable {
     public let code: Code
     /// Which call failed on which path, and why.
     public let cause: SystemCallError
+    /// What to do about it, in a sentence for the operator, where that is known.
+    public let advice: String?
 
-    public init(_ cause: SystemCallError) {
+    public init(_ cause: SystemCallError, advice: String? = nil) {
         self.cause = cause
+        self.advice = advice
         code =
             switch cause.cause {
             case .noSuchFileOrDirectory, .notDirectory: .notFound
@@ -92,6 +96,45 @@ public enum SourceNote: Hashable, Sendable {
     case cannotOpen(SystemCallError)
     /// No events come, as when the user's inotify watches are used up: the file is looked at often.
     case notWatched(SystemCallError)
+    /// Journal entries were passed over that claim to be the mail server's and are not.
+    case forged(ForgedEntries)
+    /// journald left out messages of a unit because it wrote too many (`RateLimitBurst=` in
+    /// journald.conf(5)).
+    case suppressed(SuppressedMessages)
+    /// Journal entries were removed before they were read.
+    case vacuumed(VacuumedEntries)
+}
+
+/// Journal entries that claimed to be the mail server's. What stands in them, strangers chose.
+public struct ForgedEntries: Hashable, Sendable {
+    /// How many since this was last told of.
+    public var count: Int
+    /// The first one: what it calls itself, and what its trusted fields say of its writer.
+    public var identifier: String
+    public var unit: String?
+    public var userID: UInt32?
+    public var command: String?
+    /// Microseconds since 1970, UTC.
+    public var microseconds: Int64
+}
+
+/// Messages that journald did not store.
+public struct SuppressedMessages: Hashable, Sendable {
+    /// The unit that wrote them; empty when journald does not say.
+    public var unit: String
+    /// How many; at least one.
+    public var count: UInt64
+    /// When journald said so, at the end of the interval in which they were left out:
+    /// microseconds since 1970, UTC.
+    public var microseconds: Int64
+}
+
+/// The part of a journal that is gone: what was read and what is there do not meet.
+public struct VacuumedEntries: Hashable, Sendable {
+    /// The time of the last entry that was read: microseconds since 1970, UTC.
+    public var fromMicroseconds: Int64
+    /// The time of the first entry that is there: microseconds since 1970, UTC.
+    public var toMicroseconds: Int64
 }
 
 /// How a followed file became shorter.
@@ -119,6 +162,12 @@ public struct SourceProblem: Hashable, Sendable {
         case unreadable(SystemCallError)
         /// Another file has its name now, and it was not found beside it.
         case replaced
+        /// A journal file is shorter than its header says; what is there was read.
+        case journalTruncated
+        /// So many entries of a journal could not be read.
+        case entriesUnreadable(UInt64)
+        /// A journal export breaks off within an entry, or is none from here on.
+        case exportBroken
     }
 
     public var path: FilePath

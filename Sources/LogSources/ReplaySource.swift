@@ -17,28 +17,40 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
     /// Index of the first input that was not begun.
     private var nextInput = 0
     private var reading: Reading?
+    /// Or the journal, or the export of one.
+    private var journal: JournalReplay?
+    private var export: ExportReplay?
+    private let selection: JournalSelection
+    private var sequences = JournalSequences()
     private var hasEnded = false
     private var notes: [SourceNote] = []
 
     /// The input that is being read.
-    private struct Reading: ~Copyable {
+    fileprivate struct Reading: ~Copyable {
         var reader: InputReader
         var splitter = LineSplitter(offset: 0)
         let file: FileNumber
         let input: Input
+        /// The first bytes of the text, read to know what it is, and damage behind them.
+        var ahead: [UInt8]
+        var aheadDamage: SourceProblem.Damage?
     }
 
     /// - Parameters:
     ///   - inputs: from ``openInputs(_:calls:)``, in the order in which they are to be read.
     ///   - source: stands in each batch.
     ///   - readBytes: bytes of one read, at least 1.
+    ///   - journals: which entries of journals and exports become lines; its place means nothing
+    ///     here.
     public init(
         inputs: [Input],
         source: SourceNumber = SourceNumber(0),
         readBytes: Int = ReplayLimits.readBytes,
-        files: FileTable = FileTable()
+        files: FileTable = FileTable(),
+        journals: JournalSelection = JournalSelection()
     ) {
         precondition(readBytes > 0)
+        selection = journals
         self.inputs = inputs
         self.source = source
         self.readBytes = readBytes
@@ -65,7 +77,16 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
         batch.source = source
         batch.observedMicroseconds = Clocks.realtimeMicroseconds()
         while true {
-            guard var current = reading.take() ?? nextReading() else {
+            if journal == nil, export == nil, reading == nil { openNext() }
+            if let isDone = fillFromEntries(&batch) {
+                if isDone {
+                    hasEnded = nextInput == inputs.count
+                    batch.end = hasEnded ? .endOfInput : .endOfFile
+                }
+                if isDone || !batch.lines.isEmpty { return .lines }
+                continue
+            }
+            guard var current = reading.take() else {
                 // All that were left could not be opened, or there was none.
                 batch.removeAll()
                 hasEnded = true
@@ -95,8 +116,13 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
         let roomMin = current.reader.roomMin
         // What can be read only once may let us wait: lines that are here go on first.
         let isStream = current.input.identity == nil
+        current.giveAhead(&batch)
         while current.splitter.wantsMore(batch, room: roomMin) {
             if isStream, !batch.lines.isEmpty { return false }
+            if let damage = current.aheadDamage {
+                note(damage, &current, &batch)
+                return true
+            }
             let start = batch.byteCount
             let end = min(batch.bytes.count, start + max(readBytes, roomMin))
             do {
@@ -137,20 +163,37 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
         notes.append(.damaged(problem))
     }
 
-    private mutating func nextReading() -> Reading? {
-        while nextInput < inputs.count {
+    /// Fills `batch` from a journal or an export, if one is being read.
+    ///
+    /// - Returns: whether it is done with.
+    private mutating func fillFromEntries(_ batch: inout Batch) -> Bool? {
+        if var current = journal.take() {
+            let isDone = current.fill(&batch, &sequences, files, notes: &notes)
+            if !isDone { journal = consume current }
+            return isDone
+        }
+        if var current = export.take() {
+            let usedBefore = current.reader.fileOffset
+            let isDone = current.fill(&batch, notes: &notes)
+            usedBytes += current.reader.fileOffset - usedBefore
+            if !isDone { export = consume current }
+            return isDone
+        }
+        return nil
+    }
+
+    /// Opens the next input that can be opened.
+    private mutating func openNext() {
+        while nextInput < inputs.count, reading == nil, journal == nil, export == nil {
             let input = inputs[nextInput]
             nextInput += 1
+            if !input.journalFiles.isEmpty {
+                journal = input.openJournal(selection, notes: &notes)
+                continue
+            }
             do {
                 let reader = try input.open(readBytes: readBytes)
-                let file = files.append(
-                    FileDescription(
-                        path: input.path.string,
-                        identity: input.identity,
-                        timeHint: input.timeHint
-                    )
-                )
-                return Reading(reader: reader, file: file, input: input)
+                begin(input, reader)
             } catch {
                 let problem = SourceProblem(
                     path: input.path,
@@ -162,6 +205,60 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
                 notes.append(.damaged(problem))
             }
         }
-        return nil
+    }
+
+    /// Begins a text: its first bytes tell whether it is an export.
+    private mutating func begin(_ input: Input, _ reader: consuming InputReader) {
+        let file = files.append(
+            FileDescription(
+                path: input.path.string,
+                identity: input.identity,
+                timeHint: input.timeHint
+            )
+        )
+        var ahead: [UInt8] = []
+        var damage: SourceProblem.Damage?
+        var buffer = [UInt8](repeating: 0, count: max(reader.roomMin, 4_096))
+        do {
+            while ExportParser.mayBecomeExport(ahead) {
+                let count = try reader.read(into: &buffer, 0..<buffer.count)
+                if count == 0 { break }
+                ahead.append(contentsOf: buffer[..<count])
+            }
+        } catch {
+            damage = error
+        }
+        usedBytes += reader.fileOffset
+        if ExportParser.isExport(ahead) {
+            export = ExportReplay(
+                reader,
+                input,
+                file: file,
+                ahead: ahead,
+                damage: damage,
+                selection: selection
+            )
+        } else {
+            reading = Reading(
+                reader: reader,
+                file: file,
+                input: input,
+                ahead: ahead,
+                aheadDamage: damage
+            )
+        }
+    }
+}
+
+extension ReplaySource.Reading {
+    /// Puts what was read ahead into the batch, as far as it takes it.
+    fileprivate mutating func giveAhead(_ batch: inout Batch) {
+        while !ahead.isEmpty, splitter.wantsMore(batch, room: 1) {
+            let start = batch.byteCount
+            let count = min(ahead.count, batch.bytes.count - start)
+            batch.bytes.replaceSubrange(start..<(start + count), with: ahead[..<count])
+            ahead.removeFirst(count)
+            splitter.append(count, to: &batch)
+        }
     }
 }

@@ -147,8 +147,13 @@ extension [Input] {
 func tellNotes(_ notes: [SourceNote]) -> Bool {
     var isDamaged = false
     for note in notes {
-        if case .damaged(let problem) = note {
-            isDamaged = true
+        if let words = note.journalWords { warn(words) }
+        guard case .damaged(let problem) = note else { continue }
+        isDamaged = true
+        switch problem.damage {
+        case .journalTruncated, .entriesUnreadable:
+            warn("\(shown(problem.path.string)): \(problem.damage.words); all others were read")
+        default:
             warn(
                 "\(shown(problem.path.string)): at byte \(problem.fileOffset): "
                     + "\(problem.damage.words); everything before it was read"
@@ -168,6 +173,9 @@ extension SourceProblem.Damage {
         case .windowTooLarge: "it needs more than 128 MiB to be decompressed"
         case .unreadable(let error): "\(error.cause)"
         case .replaced: "the file was replaced while it waited to be read"
+        case .journalTruncated: "the journal file is shorter than its header says"
+        case .entriesUnreadable(let count): "\(count) journal entries are damaged"
+        case .exportBroken: "the journal export breaks off within an entry"
         }
     }
 }

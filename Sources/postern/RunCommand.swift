@@ -221,6 +221,7 @@ extension SourceNote {
             "\(shown(path.string)): too many rotated files wait; this one is not held open"
         case .cannotOpen(let error): shown("\(error)")
         case .notWatched(let error): "no inotify, the file is looked at often: " + shown("\(error)")
+        case .forged, .suppressed, .vacuumed: journalWords ?? ""
         }
     }
 }
