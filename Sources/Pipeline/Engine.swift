@@ -1,6 +1,7 @@
 public import Detection
 public import Evidence
 public import Findings
+import LogSources
 public import MailEvents
 public import MailLog
 import MailText
@@ -139,6 +140,11 @@ public struct Engine: ~Copyable, Sendable {
 
     /// For the clock of the stored state.
     mutating func restore(lineCount: UInt64) { self.lineCount = lineCount }
+
+    /// The year of the first record of a source, for stamps without one.
+    mutating func setFirstYear(_ year: Int, lane index: Int) {
+        lanes[index].resolver = TimeResolver(zone: zone, firstYear: year)
+    }
 
     /// Whether a line waits for others to confirm its stamp: no cursor may pass it.
     public var hasDoubtfulLines: Bool { lanes.contains { !$0.doubtful.isEmpty } }
@@ -523,6 +529,9 @@ public struct Engine: ~Copyable, Sendable {
     func place(of record: RecordID) -> String {
         "\(lane(of: record)?.files[record.file]?.path ?? "?"):\(record.offset)"
     }
+
+    /// The path of the file that a record is of.
+    func path(of record: RecordID) -> String? { lane(of: record)?.files[record.file]?.path }
 
     /// The source of a record; nil for one that the settings do not name any more.
     private func lane(of record: RecordID) -> Lane? {

@@ -1,6 +1,6 @@
 public import LogSources
 import MailLog
-public import Records
+import Records
 
 /// A source as the engine is told of it.
 public struct LaneSource: Sendable {

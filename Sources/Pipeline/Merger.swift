@@ -68,16 +68,16 @@ struct Merger: ~Copyable {
 
     /// - Parameters:
     ///   - count: of the engine's lanes.
-    ///   - feed: makes the feed of each lane, with the table of its files.
-    init(
-        count: Int,
+    ///   - tables: the files of each of the engine's lanes.
+    ///   - feed: makes the feed of a lane.
+    init<Failure: Error>(
+        _ tables: [FileTable],
         holdNanoseconds: UInt64?,
-        feed: (Int) throws -> (BatchFeed, FileTable)
-    ) rethrows {
+        feed: (Int) throws(Failure) -> BatchFeed
+    ) throws(Failure) {
         var lanes: [MergeLane] = []
-        for index in 0..<count {
-            let (feed, table) = try feed(index)
-            lanes.append(MergeLane(feed, table))
+        for (index, table) in tables.enumerated() {
+            lanes.append(MergeLane(try feed(index), table))
         }
         self.lanes = lanes
         self.holdNanoseconds = holdNanoseconds
@@ -167,11 +167,19 @@ extension Merger {
         _ engine: inout Engine
     ) throws(UnknownYear) {
         let lane = lanes[index]
-        guard let scanned = lane.scanned.take() else { return }
-        defer { lane.scanned = consume scanned }
         lane.head = nil
-        guard lane.next < scanned.facts.count else { return }
-        lane.head = try engine.time(of: scanned.facts[lane.next], scanned.batch, lane: index)
+        guard let scanned = lane.scanned.take() else { return }
+        var failure: UnknownYear?
+        if lane.next < scanned.facts.count {
+            do throws(UnknownYear) {
+                let fact = scanned.facts[lane.next]
+                lane.head = try engine.time(of: fact, scanned.batch, lane: index)
+            } catch {
+                failure = error
+            }
+        }
+        lane.scanned = consume scanned
+        if let failure { throw failure }
     }
 
     private mutating func take(
@@ -236,8 +244,13 @@ extension Merger {
         let lane = lanes[index]
         let taken = engine.linesTaken(lane: index)
         guard taken > 0, let scanned = lane.scanned.take() else { return lane.cursor }
-        defer { lane.scanned = consume scanned }
-        return lane.table.cursor(within: scanned.batch, linesTaken: taken) ?? lane.cursor
+        let cursor = lane.table.cursor(
+            within: scanned.batch,
+            linesTaken: taken,
+            behind: lane.cursor
+        )
+        lane.scanned = consume scanned
+        return cursor ?? lane.cursor
     }
 
     /// Lets the sources' threads end, which were told to stop, and waits for it. What they had read
@@ -261,24 +274,34 @@ extension FileTable {
     }
 
     /// Where reading goes on behind some of a batch's lines.
-    fileprivate func cursor(within batch: borrowing Batch, linesTaken: Int) -> Cursor? {
+    fileprivate func cursor(
+        within batch: borrowing Batch,
+        linesTaken: Int,
+        behind earlier: Cursor?
+    ) -> Cursor? {
         guard linesTaken < batch.lines.count else { return cursorBehind(batch) }
         guard let last = batch.journalCursor else {
             let offset = batch.offset(ofLine: linesTaken)
             return cursor(of: batch.file, offset: offset).map { .file($0) }
         }
-        return .journal(last.ofEarlierEntry(batch.offset(ofLine: linesTaken - 1)))
+        var realtime: Int64 = 0
+        if case .journal(let cursor) = earlier { realtime = cursor.realtimeMicroseconds }
+        let number = batch.offset(ofLine: linesTaken - 1)
+        return .journal(last.ofEarlierEntry(number, notBefore: realtime))
     }
 }
 
 extension JournalCursor {
     /// The cursor of an earlier entry of the same journal: its sequence number ID and number are
-    /// enough for sd_journal_seek_cursor(3).
-    fileprivate func ofEarlierEntry(_ number: UInt64) -> JournalCursor {
+    /// enough for sd_journal_seek_cursor(3). Should the entry be gone, reading goes on at `realtime`.
+    fileprivate func ofEarlierEntry(
+        _ number: UInt64,
+        notBefore realtime: Int64
+    ) -> JournalCursor {
         let sequence = text.split(separator: ";").first { $0.hasPrefix("s=") } ?? ""
         return JournalCursor(
             text: "\(sequence);i=" + String(number, radix: 16),
-            realtimeMicroseconds: realtimeMicroseconds
+            realtimeMicroseconds: realtime
         )
     }
 }

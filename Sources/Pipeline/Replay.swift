@@ -53,55 +53,62 @@ public struct Replay: Sendable {
     /// Reads the inputs to their end.
     ///
     /// - Parameters:
-    ///   - inputs: in the order in which they are to be read, see ``ordered(_:timeZone:firstYear:)``.
-    ///   - progress: told after each batch how many bytes of text were read.
+    ///   - chains: each the inputs of one source, in the order in which they are to be read, see
+    ///     ``chains(of:timeZone:firstYear:)``.
+    ///   - progress: told now and then how many bytes of text were read.
     public func run(
-        _ inputs: [Input],
+        _ chains: [InputChain],
         settings: EngineSettings,
         output: inout some EngineOutput & ~Copyable,
         progress: (UInt64) -> Void = { _ in }
     ) throws(ReplayError) -> ReplaySummary {
-        let table = FileTable()
+        let tables = chains.map { _ in FileTable() }
         var engine: Engine
         do {
-            engine = try Engine(settings, files: FileList(table: table))
+            engine = try Engine(
+                settings,
+                sources: zip(chains, tables).map { LaneSource(name: $0.name, table: $1) }
+            )
         } catch {
             throw .engine(error)
         }
+        return try run(chains, tables, &engine, &output, progress)
+    }
+
+    /// The same with an engine that was prepared: its lanes are the chains, with these tables.
+    func run(
+        _ chains: [InputChain],
+        _ tables: [FileTable],
+        _ engine: inout Engine,
+        _ output: inout some EngineOutput & ~Copyable,
+        _ progress: (UInt64) -> Void
+    ) throws(ReplayError) -> ReplaySummary {
         engine.showsEvents = showsEvents
         engine.sealsEvidence = sealsEvidence
         engine.window = window
-        let source = ReplaySource(inputs: inputs, readBytes: readBytes, files: table)
-        var summary = ReplaySummary()
-        var unknownYear: UnknownYear?
+        for (index, chain) in chains.enumerated() {
+            if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
+        }
+        let stop: SourceStop
+        var merger: Merger
         do {
-            let stop = try SourceStop()
+            stop = try SourceStop()
             let bell = try Bell()
-            var feed = try BatchFeed(
-                source,
-                scanner: engine.makeScanner(),
-                tuning: tuning,
-                engineBell: bell,
-                stop: stop
-            )
-            var byteCount: UInt64 = 0
-            while var scanned = feed.next() {
-                if unknownYear == nil {
-                    do {
-                        try engine.take(scanned.batch, facts: scanned.facts, to: &output)
-                    } catch {
-                        unknownYear = error
-                        stop.ring()
-                    }
-                }
-                summary.notes += scanned.notes
-                summary.scan += scanned.counters
-                byteCount += UInt64(scanned.batch.byteCount)
-                scanned.notes = []
-                feed.giveBack(scanned)
-                progress(byteCount)
+            merger = try Merger(tables, holdNanoseconds: nil) { index in
+                let source = ReplaySource(
+                    inputs: chains[index].inputs,
+                    source: SourceNumber(UInt16(index)),
+                    readBytes: readBytes,
+                    files: tables[index]
+                )
+                return try BatchFeed(
+                    source,
+                    scanner: engine.makeScanner(),
+                    tuning: tuning,
+                    engineBell: bell,
+                    stop: stop
+                )
             }
-            feed.join()
         } catch let error as BellError {
             throw .bell(error)
         } catch let error as SystemCallError {
@@ -109,11 +116,21 @@ public struct Replay: Sendable {
         } catch {
             preconditionFailure("all errors of the feed are typed")
         }
-        if let unknownYear {
-            let path = engine.files[unknownYear.record.file]?.path ?? "-"
-            throw .unknownYear(path: path, offset: unknownYear.record.offset)
+        var summary = ReplaySummary()
+        do {
+            while case .took = try merger.turn(&engine, now: 0, to: &output) {
+                progress(merger.byteCount)
+            }
+        } catch {
+            stop.ring()
+            merger.join()
+            let path = engine.path(of: error.record) ?? "-"
+            throw .unknownYear(path: path, offset: error.record.offset)
         }
+        merger.join()
         engine.finish(to: &output)
+        for report in merger.takeReports() { summary.notes += report.notes }
+        summary.scan = merger.takeScanCounters()
         summary.lines = engine.lineCount
         summary.assembly = engine.assembler.counters
         summary.engine = engine.counters

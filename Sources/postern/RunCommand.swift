@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let settings = try readSettings()
-        let source = try source(settings)
+        let sources = try sources(settings)
         let shipped = try loadAllRules(
             shipped: true,
             folders: (settings.rules ?? [CheckedSettings.defaultRules]) + rules,
@@ -54,8 +54,7 @@ struct RunCommand: ParsableCommand {
         engine.apply(settings)
         var configuration = DaemonConfiguration(
             state: FilePath(settings.state),
-            sourcePath: FilePath(source.file),
-            sourceName: source.name,
+            sources: sources,
             engine: engine,
             sinks: settings.sinks.map { $0.sink(settings) },
             router: Router(
@@ -87,17 +86,16 @@ struct RunCommand: ParsableCommand {
         return CheckedSettings()
     }
 
-    /// The file that the settings name, else the first of the usual ones that is there.
-    private func source(_ settings: CheckedSettings) throws -> (file: String, name: String) {
-        if let sources = settings.sources, let first = sources.first {
-            guard sources.count == 1 else {
-                throw Failure(.settings, "sources: this version follows one file")
+    /// What the settings name, else the first of the usual logs that is there.
+    private func sources(_ settings: CheckedSettings) throws -> [FollowedSource] {
+        if let sources = settings.sources {
+            return sources.map {
+                FollowedSource(name: $0.name, kind: .file(FilePath($0.file)))
             }
-            return (first.file, first.name)
         }
         for path in CheckedSettings.defaultLogs
         where (try? SystemCalls().status(of: FilePath(path))) != nil {
-            return (path, path)
+            return [FollowedSource(name: path, kind: .file(FilePath(path)))]
         }
         throw Failure(
             .noInput,
@@ -167,8 +165,9 @@ extension DaemonMessage {
         switch self {
         case .ready(let lines, let open):
             warn("ready: \(lines) lines read before, \(open) messages open")
-        case .source(let note): warn("source: \(note.words)")
-        case .sourceFailed(let error): warn("source: " + shown("\(error.cause)"))
+        case .source(let name, let note): warn("\(shown(name)): \(note.words)")
+        case .sourceFailed(let name, let error):
+            warn("\(shown(name)): " + shown("\(error.cause)") + (error.advice.map { "; \($0)" } ?? ""))
         case .sink(let event): warn("sink: \(event.words)")
         case .sealFailed(let error):
             warn("evidence: the alert goes out without its bundle: \(error)")

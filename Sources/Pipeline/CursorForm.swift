@@ -1,0 +1,42 @@
+import Records
+
+/// The stored form of a cursor: version 1 of a file, 2 of a journal.
+enum CursorForm {
+    static func write(_ cursor: Cursor, to writer: inout BinaryWriter) {
+        switch cursor {
+        case .file(let cursor):
+            writer.write(UInt8(1))
+            writer.write(cursor.identity.device)
+            writer.write(cursor.identity.inode)
+            writer.write(cursor.identity.headDigest)
+            writer.write(cursor.identity.headByteCount)
+            writer.write(cursor.offset)
+        case .journal(let cursor):
+            writer.write(UInt8(2))
+            writer.write(cursor.text)
+            writer.write(cursor.realtimeMicroseconds)
+        }
+    }
+
+    static func read(_ reader: inout BinaryReader) throws(BinaryReadError) -> Cursor {
+        switch try reader.read(UInt8.self) {
+        case 1:
+            let identity = FileIdentity(
+                device: try reader.read(UInt64.self),
+                inode: try reader.read(UInt64.self),
+                headDigest: try reader.read(UInt64.self),
+                headByteCount: try reader.read(UInt32.self)
+            )
+            let offset = try reader.read(UInt64.self)
+            try reader.finish()
+            return .file(FileCursor(identity: identity, offset: offset))
+        case 2:
+            let text = try reader.readString()
+            let realtime = try reader.read(Int64.self)
+            try reader.finish()
+            return .journal(JournalCursor(text: text, realtimeMicroseconds: realtime))
+        default:
+            throw BinaryReadError(offset: 0, expected: "a cursor of version 1 or 2")
+        }
+    }
+}
