@@ -21,6 +21,8 @@ public enum DaemonError: Error, Sendable {
     case dispatcher(DispatcherError)
     /// A stamp without a year, and nothing that tells it.
     case unknownYear
+    /// Two sources carry the same log.
+    case duplicateSources(String, String)
 }
 
 /// What the daemon tells its operator.
@@ -323,6 +325,11 @@ public struct Daemon: ~Copyable {
             for report in merger.takeReports() { take(report) }
             switch turn {
             case .took:
+                if let (first, second) = engine.duplicateSources,
+                    !mayBeDuplicate(first), !mayBeDuplicate(second)
+                {
+                    throw .duplicateSources(first, second)
+                }
                 hasUncommitted = true
                 commitIfDue(merger, dispatcher)
             case .holding(let until): return until
@@ -330,6 +337,10 @@ public struct Daemon: ~Copyable {
             }
         }
         return nil
+    }
+
+    private func mayBeDuplicate(_ name: String) -> Bool {
+        configuration.sources.contains { $0.name == name && $0.allowsDuplicate }
     }
 
     private mutating func take(_ report: SourceReport) {

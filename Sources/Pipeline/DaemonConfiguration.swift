@@ -13,10 +13,13 @@ public struct FollowedSource: Sendable {
     /// Names it in records, cursors and messages.
     public var name: String
     public var kind: Kind
+    /// It may carry the same log as another source; every message then counts twice.
+    public var allowsDuplicate: Bool
 
-    public init(name: String, kind: Kind) {
+    public init(name: String, kind: Kind, allowsDuplicate: Bool = false) {
         self.name = name
         self.kind = kind
+        self.allowsDuplicate = allowsDuplicate
     }
 }
 

@@ -58,6 +58,7 @@ public struct Engine: ~Copyable, Sendable {
     var lanes: [Lane]
     /// Sources of earlier runs that are not read any more.
     var retired: [Lane] = []
+    private var duplicates: DuplicateWatch
     /// Numbers of sources whose names the state does not have yet.
     var unstoredSources: Set<UInt16>
     private let zone: ZoneRules
@@ -105,6 +106,7 @@ public struct Engine: ~Copyable, Sendable {
         lanes = sources.enumerated().map { index, source in
             Lane(source, number: SourceNumber(UInt16(index)), resolver: resolver)
         }
+        duplicates = DuplicateWatch(count: sources.count)
         unstoredSources = Set(lanes.map(\.number.rawValue))
         self.stated = stated
         isVerifying = stated != nil
@@ -223,6 +225,7 @@ public struct Engine: ~Copyable, Sendable {
                 continue
             }
             lanes[index].believed = max(lanes[index].believed, time)
+            if fact.kind == .client { duplicates.opened(fact.key, by: index) }
             detector.moveTime(to: time)
             let isNews = assembler.take(
                 fact,
@@ -239,6 +242,11 @@ public struct Engine: ~Copyable, Sendable {
         lanes[index].lineCount += UInt64(lines - firstLine)
         lineCount += UInt64(lines - firstLine)
         return next
+    }
+
+    /// The names of two sources that carry the same log, once it is noticed.
+    var duplicateSources: (String, String)? {
+        duplicates.found.map { (lanes[$0.0].name, lanes[$0.1].name) }
     }
 
     /// The last time that a source showed, believed or not.

@@ -153,6 +153,12 @@ extension Failure {
             self.init(.failed, shown("\(error)"))
         case .dispatcher(let error):
             self.init(.failed, shown("\(error)"))
+        case .duplicateSources(let first, let second):
+            self.init(
+                .settings,
+                "the sources \(shown(first)) and \(shown(second)) carry the same log, so that every "
+                    + "message would count twice; name one of them, or set allow_duplicate: true"
+            )
         case .unknownYear:
             self.init(.badData, "the log's stamps have no year, and nothing tells it")
         }
