@@ -159,7 +159,15 @@ public struct Daemon: ~Copyable {
     }
 
     /// Follows the sources until a signal comes: SIGTERM or SIGINT.
-    public consuming func run(signals: borrowing SignalQueue) throws(DaemonError) {
+    ///
+    /// - Parameter untilCaughtUp: end as well once all that is there was read; the sinks get nothing
+    ///   then, and what is to go to them waits for the next run.
+    /// - Returns: how many lines were read in all runs on this state.
+    @discardableResult
+    public consuming func run(
+        signals: borrowing SignalQueue,
+        untilCaughtUp: Bool = false
+    ) throws(DaemonError) -> UInt64 {
         let stored = try storedCursors()
         let stop: SourceStop
         do {
@@ -167,10 +175,10 @@ public struct Daemon: ~Copyable {
         } catch {
             throw .system(error)
         }
-        let dispatcher = try startDispatcher()
+        let dispatcher = try startDispatcher(sinks: untilCaughtUp ? [] : configuration.sinks)
         defer { dispatcher.stop() }
         var merger = try startFeeds(stored, stop)
-        try abandonRowsOfRemovedSinks()
+        if !untilCaughtUp { try abandonRowsOfRemovedSinks() }
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
         var isStopping = false
@@ -178,8 +186,8 @@ public struct Daemon: ~Copyable {
             let wait = try work(&merger, dispatcher)
             if marksWaiting.take() { commitMarks(&merger, dispatcher) }
             commitIfDue(merger, dispatcher)
-            isStopping = hasStopSignal(signals)
-            if !isStopping { park(merger, signals, until: wait) }
+            isStopping = hasStopSignal(signals) || untilCaughtUp && merger.isCaughtUp
+            if !isStopping { park(merger, signals, until: wait, looksOften: untilCaughtUp) }
         }
         stop.ring()
         commit(durable: true, merger, dispatcher)
@@ -187,6 +195,7 @@ public struct Daemon: ~Copyable {
         dispatcher.stop()
         commitMarks(&merger, dispatcher)
         tell(.stopped(lines: engine.lineCount))
+        return engine.lineCount
     }
 
     private func startFeeds(
@@ -243,14 +252,14 @@ public struct Daemon: ~Copyable {
         return tuning
     }
 
-    private func startDispatcher() throws(DaemonError) -> Dispatcher {
+    private func startDispatcher(sinks: [any Sink]) throws(DaemonError) -> Dispatcher {
         let folder = configuration.state
         let flag = marksWaiting
         let bell = bell
         let tell = tell
         do {
             return try Dispatcher(
-                sinks: configuration.sinks,
+                sinks: sinks,
                 seed: Clocks.monotonicNanoseconds(),
                 openOutbox: { () throws(StateError) in try StateReader(folder: folder) },
                 marksReady: {
@@ -311,14 +320,11 @@ public struct Daemon: ~Copyable {
         _ dispatcher: Dispatcher
     ) throws(DaemonError) -> UInt64? {
         while !isFull {
-            output.now = Clocks.realtimeMicroseconds()
+            let now = Moment.now
+            output.now = now.realtimeMicroseconds
             let turn: Merger.Turn
             do {
-                turn = try merger.turn(
-                    &engine,
-                    now: Clocks.monotonicNanoseconds(),
-                    to: &output
-                )
+                turn = try merger.turn(&engine, now: now, to: &output)
             } catch {
                 throw .unknownYear
             }
@@ -422,9 +428,11 @@ public struct Daemon: ~Copyable {
     private func park(
         _ merger: borrowing Merger,
         _ signals: borrowing SignalQueue,
-        until wait: UInt64?
+        until wait: UInt64?,
+        looksOften: Bool
     ) {
         var until = wait
+        if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
         if hasUncommitted || merger.byteCount > committedBytes {
             until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
         }

@@ -29,6 +29,23 @@ private final class MergeLane {
     }
 }
 
+/// Now, by both clocks.
+struct Moment: Sendable {
+    var monotonicNanoseconds: UInt64
+    /// Since 1970.
+    var realtimeMicroseconds: Int64
+
+    static var now: Moment {
+        Moment(
+            monotonicNanoseconds: Clocks.monotonicNanoseconds(),
+            realtimeMicroseconds: Clocks.realtimeMicroseconds()
+        )
+    }
+
+    /// For inputs that end: nothing depends on the clock.
+    static let never = Moment(monotonicNanoseconds: 0, realtimeMicroseconds: 0)
+}
+
 /// What a source told besides its lines.
 struct SourceReport: Sendable {
     var lane: Int
@@ -40,8 +57,9 @@ struct SourceReport: Sendable {
 /// as they stand in the source (architecture §2).
 ///
 /// A line waits until every other source has shown a later time, or has nothing more to show: it
-/// ended, or gave nothing for ``holdNanoseconds`` after the line came. What comes later is taken when
-/// it comes. With one source nothing waits.
+/// ended, or it is read to its end and the line is older than ``holdNanoseconds``, or it gave nothing
+/// for so long after the line came. What comes later is taken when it comes. With one source nothing
+/// waits.
 struct Merger: ~Copyable {
     /// What a turn did.
     enum Turn {
@@ -90,7 +108,7 @@ extension Merger {
     /// Takes what may be taken now: a run of lines of one source.
     mutating func turn(
         _ engine: inout Engine,
-        now: UInt64,
+        now: Moment,
         to output: inout some EngineOutput & ~Copyable
     ) throws(UnknownYear) -> Turn {
         for index in lanes.indices { try fetch(index, &engine, now, to: &output) }
@@ -101,7 +119,7 @@ extension Merger {
         guard let head = lane.head else { return .idle }
         let bound = bound(of: first, now)
         guard head < bound else {
-            return .holding(until: lane.arrived &+ (holdNanoseconds ?? 0))
+            return .holding(until: endOfHold(of: lane, now))
         }
         try take(first, before: bound, &engine, to: &output)
         return .took
@@ -118,23 +136,40 @@ extension Merger {
     }
 
     /// The time before which lines of the source may be taken.
-    private func bound(of index: Int, _ now: UInt64) -> Int64 {
+    private func bound(of index: Int, _ now: Moment) -> Int64 {
         var bound = Int64.max
         for other in lanes.indices where other != index && !lanes[other].isOver {
             if let head = lanes[other].head {
                 bound = min(bound, index < other ? head + 1 : head)
-            } else if let holdNanoseconds, now &- lanes[index].arrived < holdNanoseconds {
-                bound = min(bound, lanes[other].shown)
+            } else if let holdNanoseconds,
+                now.monotonicNanoseconds &- lanes[index].arrived < holdNanoseconds
+            {
+                // A source that is read to its end has no line that was written before the hold.
+                let settled =
+                    lanes[other].feed?.isCaughtUp ?? true
+                    ? now.realtimeMicroseconds - Int64(holdNanoseconds / 1_000) : .min
+                bound = min(bound, max(lanes[other].shown, settled))
             }
         }
         return bound
+    }
+
+    /// When the first line of the lane need not wait any more: monotonic nanoseconds.
+    private func endOfHold(of lane: MergeLane, _ now: Moment) -> UInt64 {
+        let hold = holdNanoseconds ?? 0
+        let byArrival = lane.arrived &+ hold
+        let age = max(0, now.realtimeMicroseconds - (lane.head ?? 0)).multipliedReportingOverflow(
+            by: 1_000
+        )
+        guard !age.overflow, UInt64(age.partialValue) < hold else { return byArrival }
+        return min(byArrival, now.monotonicNanoseconds &+ hold - UInt64(age.partialValue))
     }
 
     /// Gets the next batch of a source that has none, until it has a line that says something.
     private mutating func fetch(
         _ index: Int,
         _ engine: inout Engine,
-        _ now: UInt64,
+        _ now: Moment,
         to output: inout some EngineOutput & ~Copyable
     ) throws(UnknownYear) {
         let lane = lanes[index]
@@ -144,7 +179,7 @@ extension Merger {
                 lane.isOver = lane.feed?.isAtEnd ?? true
                 return
             }
-            lane.arrived = now
+            lane.arrived = now.monotonicNanoseconds
             if !scanned.notes.isEmpty || scanned.failure != nil {
                 reports.append(
                     SourceReport(lane: index, notes: scanned.notes, failure: scanned.failure)
@@ -224,6 +259,11 @@ extension Merger {
         lanes.contains { lane in
             !lane.isOver && lane.head == nil && lane.feed?.isReady ?? false
         }
+    }
+
+    /// Whether every source was read to its end, and all of it was taken.
+    var isCaughtUp: Bool {
+        lanes.allSatisfy { $0.head == nil && ($0.isOver || $0.feed?.isCaughtUp ?? true) }
     }
 
     mutating func takeReports() -> [SourceReport] {

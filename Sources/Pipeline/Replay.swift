@@ -118,7 +118,7 @@ public struct Replay: Sendable {
         }
         var summary = ReplaySummary()
         do {
-            while case .took = try merger.turn(&engine, now: 0, to: &output) {
+            while case .took = try merger.turn(&engine, now: .never, to: &output) {
                 progress(merger.byteCount)
             }
         } catch {
