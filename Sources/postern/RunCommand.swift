@@ -93,7 +93,10 @@ struct RunCommand: ParsableCommand {
             guard sources.count == 1 else {
                 throw Failure(.settings, "sources: this version follows one file")
             }
-            return (first.file, first.name)
+            guard case .file(let path, _) = first.kind else {
+                throw Failure(.settings, "sources: this version follows one file")
+            }
+            return (path, first.name)
         }
         for path in CheckedSettings.defaultLogs
         where (try? SystemCalls().status(of: FilePath(path))) != nil {
