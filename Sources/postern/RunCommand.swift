@@ -25,7 +25,7 @@ struct RunCommand: ParsableCommand {
             """
     )
 
-    private static let defaultConfig = "/etc/postern/postern.yml"
+    static let defaultConfig = "/etc/postern/postern.yml"
 
     @Option(name: .long, help: "Settings file. Default: \(defaultConfig), which may be missing.")
     var config: String?
