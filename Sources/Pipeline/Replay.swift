@@ -89,48 +89,13 @@ public struct Replay: Sendable {
         for (index, chain) in chains.enumerated() {
             if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
         }
-        let stop: SourceStop
-        var merger: Merger
-        do {
-            stop = try SourceStop()
-            let bell = try Bell()
-            merger = try Merger(tables, holdNanoseconds: nil) { index in
-                let source = ReplaySource(
-                    inputs: chains[index].inputs,
-                    source: SourceNumber(UInt16(index)),
-                    readBytes: readBytes,
-                    files: tables[index]
-                )
-                return try BatchFeed(
-                    source,
-                    scanner: engine.makeScanner(),
-                    tuning: tuning,
-                    engineBell: bell,
-                    stop: stop
-                )
-            }
-        } catch let error as BellError {
-            throw .bell(error)
-        } catch let error as SystemCallError {
-            throw .source(SourceError(error))
-        } catch {
-            preconditionFailure("all errors of the feed are typed")
-        }
+        var feeds = try ReplayFeeds(chains, tables, engine, tuning, readBytes: readBytes)
         var summary = ReplaySummary()
-        do {
-            while case .took = try merger.turn(&engine, now: .never, to: &output) {
-                progress(merger.byteCount)
-            }
-        } catch {
-            stop.ring()
-            merger.join()
-            let path = engine.path(of: error.record) ?? "-"
-            throw .unknownYear(path: path, offset: error.record.offset)
-        }
-        merger.join()
+        while try feeds.take(into: &engine, to: &output) { progress(feeds.byteCount) }
+        feeds.join()
         engine.finish(to: &output)
-        for report in merger.takeReports() { summary.notes += report.notes }
-        summary.scan = merger.takeScanCounters()
+        summary.notes = feeds.takeNotes()
+        summary.scan = feeds.takeScanCounters()
         summary.lines = engine.lineCount
         summary.assembly = engine.assembler.counters
         summary.engine = engine.counters
@@ -138,4 +103,78 @@ public struct Replay: Sendable {
         summary.submitted = engine.detector.counters.submitted
         return summary
     }
+}
+
+/// The threads that read the chains of a replay, and their merge.
+struct ReplayFeeds: ~Copyable {
+    private var merger: Merger
+    private let stop: SourceStop
+
+    /// - Parameters:
+    ///   - chains: the engine's lanes.
+    ///   - tables: their files.
+    init(
+        _ chains: [InputChain],
+        _ tables: [FileTable],
+        _ engine: borrowing Engine,
+        _ tuning: FeedTuning,
+        readBytes: Int
+    ) throws(ReplayError) {
+        let scanner = engine.makeScanner()
+        do {
+            let stop = try SourceStop()
+            let bell = try Bell()
+            merger = try Merger(tables, holdNanoseconds: nil) { index in
+                let source = ReplaySource(
+                    inputs: chains[index].inputs,
+                    readBytes: readBytes,
+                    files: tables[index]
+                )
+                return try BatchFeed(
+                    source,
+                    scanner: scanner,
+                    tuning: tuning,
+                    engineBell: bell,
+                    stop: stop
+                )
+            }
+            self.stop = stop
+        } catch let error as BellError {
+            throw .bell(error)
+        } catch let error as SystemCallError {
+            throw .source(SourceError(error))
+        } catch {
+            preconditionFailure("all errors of the feed are typed")
+        }
+    }
+
+    /// Bytes of text that were taken.
+    var byteCount: UInt64 { merger.byteCount }
+
+    /// Takes what comes next; false at the end of all inputs. After an error the threads have ended.
+    mutating func take(
+        into engine: inout Engine,
+        to output: inout some EngineOutput & ~Copyable
+    ) throws(ReplayError) -> Bool {
+        do {
+            if case .took = try merger.turn(&engine, now: .never, to: &output) { return true }
+            return false
+        } catch {
+            end()
+            let path = engine.path(of: error.record) ?? "-"
+            throw .unknownYear(path: path, offset: error.record.offset)
+        }
+    }
+
+    /// Ends the threads before the end of their inputs.
+    mutating func end() {
+        stop.ring()
+        merger.join()
+    }
+
+    mutating func join() { merger.join() }
+
+    mutating func takeNotes() -> [SourceNote] { merger.takeReports().flatMap(\.notes) }
+
+    mutating func takeScanCounters() -> ScanCounters { merger.takeScanCounters() }
 }
