@@ -1,5 +1,6 @@
 import Detection
-public import LogSources
+import LogSources
+import MailLog
 import Memory
 import Records
 import Sigma

@@ -1,5 +1,6 @@
 import ArgumentParser
 import LinuxIO
+import Pipeline
 import SafeText
 import State
 import SystemPackage
