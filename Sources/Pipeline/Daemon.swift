@@ -57,6 +57,8 @@ public struct Daemon: ~Copyable {
     private let tables: [FileTable]
     /// The cursors as they were committed last.
     private var cursors: [[UInt8]?]
+    /// When a source's failure was last told to the sinks: microseconds since 1970.
+    private var lostNotices: [Int: Int64] = [:]
     private var hasUncommitted = false
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
@@ -142,6 +144,7 @@ public struct Daemon: ~Copyable {
             throw .engine(error)
         }
         engine.sealsEvidence = true
+        engine.keepsContinuity = true
         do {
             try engine.restore(from: store, changes: &output.changes)
         } catch {
@@ -349,10 +352,30 @@ public struct Daemon: ~Copyable {
         configuration.sources.contains { $0.name == name && $0.allowsDuplicate }
     }
 
+    /// What a source told goes to the operator, into the ledger, and as a notice to the sinks.
     private mutating func take(_ report: SourceReport) {
         let name = configuration.sources[report.lane].name
-        for note in report.notes { tell(.source(name, note)) }
-        if let failure = report.failure { tell(.sourceFailed(name, failure)) }
+        let now = output.now
+        for note in report.notes {
+            tell(.source(name, note))
+            if let gap = note.gap(source: name) {
+                engine.add(gap, microseconds: now)
+                hasUncommitted = true
+            }
+            if note.isRotation {
+                engine.noteRotation(lane: report.lane, microseconds: now)
+                hasUncommitted = true
+            }
+            if let notice = note.notice(source: name, microseconds: now) { output.raised(notice) }
+        }
+        if let failure = report.failure {
+            tell(.sourceFailed(name, failure))
+            // It is tried again every second; the sinks hear of it once an hour.
+            if now - (lostNotices[report.lane] ?? 0) >= 3_600_000_000 {
+                lostNotices[report.lane] = now
+                output.raised(failure.notice(source: name, microseconds: now))
+            }
+        }
     }
 
     /// At once when an alert changed, else after a second or 64 MiB.

@@ -61,6 +61,7 @@ extension Engine {
             lanes[index].write(to: &clock)
             put(.laneClock, Self.key(of: number), clock.bytes)
         }
+        continuity.takeChanges(into: &changes)
         var clock = BinaryWriter()
         clock.write(UInt8(2))
         clock.write(lineCount)
@@ -124,6 +125,7 @@ extension Engine {
             throw .stored(StoredStateError(piece: "messages", cause: error))
         }
         try restoreSources(from: store)
+        try continuity.restore(from: store)
     }
 
     private mutating func restoreSources(

@@ -48,6 +48,10 @@ public struct Engine: ~Copyable, Sendable {
     }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
+    /// Whether what is read is entered in ``continuity``.
+    public var keepsContinuity = false
+    /// What was read of each source on each day, and what was not.
+    public internal(set) var continuity = Continuity()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
     /// The facts that a bundle states for its events; nil in every other run.
@@ -207,8 +211,9 @@ public struct Engine: ~Copyable, Sendable {
             let time = try time(of: fact, batch, lane: index)
             guard time < bound else { break }
             next += 1
-            guard time >= window.start, time < window.end else { continue }
             let line = Int(fact.line)
+            if keepsContinuity { tally(time, batch, line: line, lane: index) }
+            guard time >= window.start, time < window.end else { continue }
             let range = batch.lines[line].indices
             let sequence = firstSequence + UInt64(line - firstLine) + 1
             let record = lanes[index].record(batch, line: line)
@@ -238,10 +243,62 @@ public struct Engine: ~Copyable, Sendable {
             if !detector.transitions.isEmpty { handleTransitions(to: &output) }
         }
         let lines = next == facts.count ? batch.lines.count : Int(facts[next].line)
+        if keepsContinuity {
+            lanes[index].tally.count(batch, to: lines)
+            flushTally(lane: index)
+        }
         lanes[index].linesTaken = lines
         lanes[index].lineCount += UInt64(lines - firstLine)
         lineCount += UInt64(lines - firstLine)
         return next
+    }
+
+    // MARK: Continuity
+
+    /// Counts the lines before one whose time is known, on the day of those before it.
+    @inline(__always)
+    private mutating func tally(
+        _ time: Int64,
+        _ batch: borrowing Batch,
+        line: Int,
+        lane index: Int
+    ) {
+        if !lanes[index].tally.span.contains(time) {
+            if lanes[index].tally.day != nil { lanes[index].tally.count(batch, to: line) }
+            flushTally(lane: index)
+            beginDay(of: time, lane: index)
+        }
+        lanes[index].tally.saw(time)
+        if time < detector.now - settings.detection.latenessMicroseconds {
+            lanes[index].tally.counts.late += 1
+        }
+    }
+
+    private mutating func flushTally(lane index: Int) {
+        let counts = lanes[index].tally.counts
+        guard let day = lanes[index].tally.day, counts != ContinuityCounts() else { return }
+        continuity.note(source: lanes[index].name, day: day, counts)
+        lanes[index].tally.counts = ContinuityCounts()
+    }
+
+    /// A quarter of an hour is what days are made of in every zone.
+    private mutating func beginDay(of time: Int64, lane index: Int) {
+        let quarter: Int64 = 900_000_000
+        let start = floorDivide(time, by: quarter).quotient * quarter
+        lanes[index].tally.day = detector.day(time)
+        lanes[index].tally.span = start..<(start + quarter)
+    }
+
+    /// Enters lines that were not read, on the day of `microseconds`.
+    mutating func add(_ gap: Gap, microseconds: Int64) {
+        continuity.add(gap, day: detector.day(gap.endMicroseconds ?? microseconds))
+    }
+
+    /// Enters a rotation of a source.
+    mutating func noteRotation(lane index: Int, microseconds: Int64) {
+        var counts = ContinuityCounts()
+        counts.rotations = 1
+        continuity.note(source: lanes[index].name, day: detector.day(microseconds), counts)
     }
 
     /// The names of two sources that carry the same log, once it is noticed.
@@ -481,7 +538,12 @@ public struct Engine: ~Copyable, Sendable {
 
     private mutating func handleTransitions(to output: inout some EngineOutput & ~Copyable) {
         for transition in detector.transitions {
-            let isSealed = transition.alert.action != .updated
+            var transition = transition
+            let alert = transition.alert
+            if continuity.hasGap(from: alert.startMicroseconds, to: alert.microseconds) {
+                transition.alert.degraded.append("gap")
+            }
+            let isSealed = alert.action != .updated
             let bundle = sealsEvidence && isSealed ? contents(of: transition) : nil
             output.changed(transition.alert, bundle: bundle)
         }

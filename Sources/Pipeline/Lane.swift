@@ -35,6 +35,8 @@ struct Lane: Sendable {
     var lineCount: UInt64 = 0
     /// Lines of the present batch that were taken.
     var linesTaken = 0
+    /// What was read and is not in the ledger yet.
+    var tally = Tally()
     /// Lines whose stamps lie more than a day ahead, until three more lines agree with them.
     var doubtful: [DoubtfulLine] = []
     /// ``lineCount`` at the first of them.
@@ -50,6 +52,9 @@ struct Lane: Sendable {
     /// A new batch is to be taken.
     mutating func begin(_ batch: borrowing Batch) {
         linesTaken = 0
+        tally.nextLine = 0
+        tally.counts.cut += batch.linesCut
+        tally.counts.forged += batch.forgedCount
         let next = files.number(batch.file)
         guard next != file else { return }
         file = next
@@ -74,6 +79,34 @@ struct Lane: Sendable {
             file: file ?? FileNumber(0),
             offset: batch.offset(ofLine: index)
         )
+    }
+
+    /// Lines of one day that are to go into the ledger.
+    struct Tally: Sendable {
+        var counts = ContinuityCounts()
+        /// The day, in the log's zone, and where it lies: microseconds since 1970.
+        var day: Int?
+        var span: Range<Int64> = 0..<0
+        /// The first line of the present batch that was not counted.
+        var nextLine = 0
+
+        /// Counts the lines of the batch up to `end`.
+        mutating func count(_ batch: borrowing Batch, to end: Int) {
+            guard nextLine < end else { return }
+            let first = batch.lines[nextLine]
+            let last = batch.lines[end - 1]
+            counts.lines += end - nextLine
+            // With the newline of the last one.
+            counts.bytes += Int(last.start) + Int(last.length) + 1 - Int(first.start)
+            nextLine = end
+        }
+
+        /// A line's event time: microseconds.
+        @inline(__always)
+        mutating func saw(_ time: Int64) {
+            counts.firstMicroseconds = min(counts.firstMicroseconds ?? time, time)
+            counts.lastMicroseconds = max(counts.lastMicroseconds ?? time, time)
+        }
     }
 
     // MARK: Stored form
