@@ -56,7 +56,9 @@ extension Engine {
             if unstoredSources.remove(number.rawValue) != nil {
                 put(.source, Self.key(of: number), Array(lanes[index].name.utf8))
             }
-            for (key, body) in lanes[index].files.takeNewPieces(of: number) { put(.file, key, body) }
+            for (key, body) in lanes[index].files.takeNewPieces(of: number) {
+                put(.file, key, body)
+            }
             var clock = BinaryWriter()
             lanes[index].write(to: &clock)
             put(.laneClock, Self.key(of: number), clock.bytes)

@@ -66,7 +66,8 @@ extension SourceNote {
                 id: "postern_forged:\(source):\(entries.microseconds)",
                 microseconds: microseconds,
                 severity: .medium,
-                message: "\(entries.count) journal entr\(entries.count == 1 ? "y" : "ies") claimed to be "
+                message:
+                    "\(entries.count) journal entr\(entries.count == 1 ? "y" : "ies") claimed to be "
                     + "the mail server's and w\(entries.count == 1 ? "as" : "ere") not believed: "
                     + entries.words
             )

@@ -179,7 +179,10 @@ extension DaemonMessage {
             warn("ready: \(lines) lines read before, \(open) messages open")
         case .source(let name, let note): warn("\(shown(name)): \(note.words)")
         case .sourceFailed(let name, let error):
-            warn("\(shown(name)): " + shown("\(error.cause)") + (error.advice.map { "; \($0)" } ?? ""))
+            warn(
+                "\(shown(name)): " + shown("\(error.cause)")
+                    + (error.advice.map { "; \($0)" } ?? "")
+            )
         case .sink(let event): warn("sink: \(event.words)")
         case .sealFailed(let error):
             warn("evidence: the alert goes out without its bundle: \(error)")

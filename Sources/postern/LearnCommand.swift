@@ -72,7 +72,12 @@ struct LearnCommand: ParsableCommand {
         var bar = ProgressBar(total: opened.totalBytes)
         let summary: LearnSummary
         do {
-            summary = try learn.run([InputChain(inputs: opened)], settings: engine, store: store, output: &output) {
+            summary = try learn.run(
+                chains(of: opened, firstYear: engine.firstYear),
+                settings: engine,
+                store: store,
+                output: &output
+            ) {
                 bar.show($0)
             }
         } catch {

@@ -36,7 +36,7 @@ struct StateRebuild: ParsableCommand {
         do {
             try StateStore.setAside(folder, into: name)
             warn("the old state lies in \(shown(folder.appending(name).string))")
-        } catch where error.code == .missing {
+        } catch  where error.code == .missing {
             warn("there was no state in \(shown(folder.string))")
         } catch {
             throw Failure(.failed, shown("\(error)"))

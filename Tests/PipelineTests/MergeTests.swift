@@ -92,3 +92,32 @@ import Testing
         #expect(other.events == found.events)
     }
 }
+
+@Suite struct InputChainTests {
+    private func log(_ host: String, _ stamp: String = "Dec 31 10:00:00") -> String {
+        "\(stamp) \(host) postfix/smtpd[1]: 4XyZbbcdzN9QB1: client=pc[192.0.2.7]\n"
+    }
+
+    private func chainsOf(_ texts: [String], firstYear: Int? = nil) throws -> [InputChain] {
+        let scratch = try Scratch()
+        let paths = try texts.enumerated().map { FilePath(try scratch.write("log\($0)", $1)) }
+        return chains(of: try openInputs(paths).inputs, firstYear: firstYear)
+    }
+
+    @Test func eachHostIsASourceOfItsOwn() throws {
+        let found = try chainsOf([log("mx2"), log("mx1"), log("mx2", "Dec 31 11:00:00")])
+        #expect(found.map(\.name) == ["mx1", "mx2"])
+        #expect(found.map(\.inputs.count) == [1, 2])
+    }
+
+    @Test func whatOneHostWroteOrALogHostCollectedIsOneSource() throws {
+        #expect(try chainsOf([log("mx1"), log("mx1", "Dec 31 11:00:00")]).map(\.name) == ["log"])
+        #expect(try chainsOf([log("mx1"), log("mx2") + log("mx1")]).map(\.name) == ["log"])
+    }
+
+    /// `--year` is that of the first record of all.
+    @Test func aHostWhoseLogBeginsAfterNewYearHasTheNextYear() throws {
+        let found = try chainsOf([log("mx1"), log("mx2", "Jan  1 10:00:00")], firstYear: 2025)
+        #expect(found.map(\.firstYear) == [2025, 2026])
+    }
+}
