@@ -92,8 +92,8 @@ final class Daemon {
 
     /// Waits for it to end by itself.
     func exitStatus() -> Int32? {
-        guard eventually({ !(process?.isRunning ?? false) }) else { return nil }
-        return process?.terminationStatus
+        let hasEnded = eventually { !(process?.isRunning ?? false) }
+        return hasEnded ? process?.terminationStatus : nil
     }
 
     func append(_ text: String, to name: String = "mail.log") throws {
