@@ -25,7 +25,7 @@ struct RunCommand: ParsableCommand {
             """
     )
 
-    private static let defaultConfig = "/etc/postern/postern.yml"
+    static let defaultConfig = "/etc/postern/postern.yml"
 
     @Option(name: .long, help: "Settings file. Default: \(defaultConfig), which may be missing.")
     var config: String?
@@ -93,7 +93,10 @@ struct RunCommand: ParsableCommand {
             guard sources.count == 1 else {
                 throw Failure(.settings, "sources: this version follows one file")
             }
-            return (first.file, first.name)
+            guard case .file(let path, _) = first.kind else {
+                throw Failure(.settings, "sources: this version follows one file")
+            }
+            return (path, first.name)
         }
         for path in CheckedSettings.defaultLogs
         where (try? SystemCalls().status(of: FilePath(path))) != nil {
