@@ -15,4 +15,6 @@ extension PieceKind {
     static let keptLines = PieceKind(rawValue: 11)
     static let engineClock = PieceKind(rawValue: 12)
     static let latestBundle = PieceKind(rawValue: 13)
+    static let continuity = PieceKind(rawValue: 14)
+    static let gap = PieceKind(rawValue: 15)
 }
