@@ -15,6 +15,7 @@ struct PosternCommand: ParsableCommand {
               postern events --json /var/log/mail.log
               postern run --config /etc/postern/postern.yml
               postern evidence verify bundles/*.tar.zst
+              postern state continuity --since 2026-03-01
 
             EXIT STATUS
               0 done; 1 something failed at run time; 2 there were alerts (--fail-on-alert);
@@ -23,6 +24,7 @@ struct PosternCommand: ParsableCommand {
         version: Version.text,
         subcommands: [
             ReplayCommand.self, EventsCommand.self, RunCommand.self, EvidenceCommand.self,
+            StateCommand.self,
         ]
     )
 
