@@ -248,6 +248,31 @@ private func randomGap(
         }
     }
 
+    @Test func aGapOfManyDaysIsShownFromEachOfThemOn() {
+        var ledger = Continuity()
+        ledger.note(source: "a", day: 9, ContinuityCounts())
+        ledger.add(
+            Gap(
+                .vacuumed,
+                source: "a",
+                startMicroseconds: 10 * 24 * hour,
+                endMicroseconds: 15 * 24 * hour
+            ),
+            day: 10
+        )
+        ledger.note(source: "a", day: 15, ContinuityCounts())
+        ledger.note(source: "a", day: 18, ContinuityCounts())
+        for (since, days) in [
+            (9, [9, 10, 15, 18]), (10, [10, 15, 18]), (15, [10, 15, 18]), (16, [18]), (19, []),
+        ] {
+            #expect(
+                ledger.allDays(since: since).map(\.day) == days
+            )
+        }
+        #expect(ledger.allDays(since: .max).isEmpty)
+        #expect(ledger.allDays(since: .min).count == 4)
+    }
+
     @Test func extremeDaysAndTimesAreTaken() throws {
         var ledger = Continuity()
         for day in [Int.min, -1, 0, Int.max] {
