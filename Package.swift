@@ -132,12 +132,15 @@ let package = Package(
         tests(of: "Alerting", ["Findings", "LinuxIO", "SafeText", "State", system]),
         tests(
             of: "Pipeline",
-            ["Evidence", "Findings", "LogSources", "MailEvents", "Records", "Sigma", system]
+            [
+                "Evidence", "Findings", "LogSources", "MailEvents", "Memory", "Records", "Sigma",
+                "State", system,
+            ]
         ),
         tests(of: "SafeText"),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["TestSupport"],
+            dependencies: ["Pipeline", "State", "TestSupport", system],
             swiftSettings: settings
         ),
     ]

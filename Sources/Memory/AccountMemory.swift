@@ -85,6 +85,11 @@ public struct AccountMemory: Sendable {
         accounts.reduce(0) { $0 + $1.wroteTo.count + $1.heardFrom.count }
     }
 
+    /// Those of them that make a domain seen or heard: receipts alone make a pair that does neither.
+    public var knownPairCount: Int {
+        accounts.reduce(0) { $0 + $1.wroteTo.seenCount + $1.heardFrom.count }
+    }
+
     // MARK: Names
 
     /// The identity of a domain or account: its keyed hash.
@@ -289,7 +294,13 @@ public struct AccountMemory: Sendable {
     }
 
     /// Takes a stored piece in; pieces may come in any order.
-    public mutating func restore(_ piece: Piece) throws(BinaryReadError) {
+    ///
+    /// - Parameter countsAnew: local deliveries of domains are counted from nothing, for who joins
+    ///   the counts later with ``joined(domain:with:)``.
+    public mutating func restore(
+        _ piece: Piece,
+        countsAnew: Bool = false
+    ) throws(BinaryReadError) {
         var key = BinaryReader(piece.key)
         var body = BinaryReader(piece.body)
         switch piece.kind {
@@ -315,6 +326,7 @@ public struct AccountMemory: Sendable {
             var domain = Domain(nameHash: hash)
             domain.localDeliveries = try body.read(UInt8.self)
             domain.isRemote = try body.readBool()
+            if countsAnew { domain.localDeliveries = 0 }
             if let number = domainNumbers[hash] {
                 domains[Int(number)] = domain
             } else {
@@ -326,6 +338,29 @@ public struct AccountMemory: Sendable {
         }
         try key.finish()
         try body.finish()
+    }
+
+    /// Joins what two memories with the same seed know of one domain.
+    ///
+    /// The higher count of local deliveries stays, not the sum: both may have read the same lines.
+    ///
+    /// - Parameter other: the body of a piece of the kind `domain` with the same key.
+    /// - Precondition: `piece` is of that kind.
+    public static func joined(
+        domain piece: Piece,
+        with other: [UInt8]
+    ) throws(BinaryReadError) -> Piece {
+        precondition(piece.kind == .domain)
+        var memory = AccountMemory(seed: .constant)
+        var domains: [Domain] = []
+        for body in [piece.body, other] {
+            try memory.restore(Piece(kind: .domain, key: piece.key, body: body))
+            domains.append(memory.domains[0])
+        }
+        var both = domains[0]
+        both.localDeliveries = max(both.localDeliveries, domains[1].localDeliveries)
+        both.isRemote = both.isRemote || domains[1].isRemote
+        return Self.piece(of: both)
     }
 
     private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {

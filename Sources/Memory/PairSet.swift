@@ -32,6 +32,9 @@ struct PairSet: Sendable, Equatable {
 
     var count: Int { pairs.count }
 
+    /// Pairs that something else than a receipt made.
+    var seenCount: Int { pairs.count { $0.lastDay > 0 } }
+
     /// The index of the first pair whose hash is not below `hash`.
     ///
     /// Keyed hashes lie evenly, so the search begins where the hash would be then, and doubles its

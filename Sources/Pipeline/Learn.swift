@@ -19,7 +19,8 @@ public struct LearnSummary: Sendable {
     public var read = ReplaySummary()
     /// Recipients of receipts: they teach nothing.
     public var receipts = 0
-    /// Accounts, and pairs of an account and a domain, that the memory holds now and held before.
+    /// Accounts, and pairs of an account and a domain that it wrote to or heard from, that the
+    /// memory holds now and held before. Pairs of receipts alone are not among them.
     public var accounts = 0
     public var accountsBefore = 0
     public var pairs = 0
@@ -64,7 +65,7 @@ public struct Learn: Sendable {
         let clock = try storedClock(store)
         var summary = LearnSummary()
         summary.accountsBefore = engine.detector.memory.accountCount
-        summary.pairsBefore = engine.detector.memory.pairCount
+        summary.pairsBefore = engine.detector.memory.knownPairCount
         try read(chains, tables, into: &engine, store, clock, &summary, &output, progress)
         engine.finish(to: &output)
         try commit(&engine, store, clock)
@@ -74,7 +75,7 @@ public struct Learn: Sendable {
         summary.read.submitted = engine.detector.counters.submitted
         summary.receipts = engine.detector.counters.receipts
         summary.accounts = engine.detector.memory.accountCount
-        summary.pairs = engine.detector.memory.pairCount
+        summary.pairs = engine.detector.memory.knownPairCount
         return summary
     }
 
@@ -104,7 +105,9 @@ public struct Learn: Sendable {
         for (index, chain) in chains.enumerated() {
             if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
         }
-        try engine.detector.memory.restoreNames(from: store)
+        try engine.detector.memory.restore(.account, from: store)
+        // Lines that were read before, here or by the daemon, must not count twice.
+        try engine.detector.memory.restore(.domain, from: store, countsAnew: true)
         return engine
     }
 
@@ -163,7 +166,8 @@ public struct Learn: Sendable {
         var changes = Changes()
         let isEarlier = clock == 0 || engine.detector.memory.firstDay < clock
         for piece in engine.detector.memory.takeChanges() where piece.kind != .clock || isEarlier {
-            changes.setPiece(piece.kind.pieceKind, key: piece.key.span, body: piece.body.span)
+            let whole = piece.kind == .domain ? try joined(piece, store) : piece
+            changes.setPiece(piece.kind.pieceKind, key: whole.key.span, body: whole.body.span)
         }
         do {
             try store.commit(changes, durable: true)
@@ -173,23 +177,40 @@ public struct Learn: Sendable {
     }
 }
 
-extension AccountMemory {
-    /// Takes in what a state remembers of accounts and domains.
-    fileprivate mutating func restoreNames(from store: StateReader) throws(LearnError) {
-        try restore(.account, from: store)
-        try restore(.domain, from: store)
+/// What a state knew of a domain, and what was learnt.
+private func joined(
+    _ piece: AccountMemory.Piece,
+    _ store: StateStore
+) throws(LearnError) -> AccountMemory.Piece {
+    let known: [UInt8]?
+    do {
+        known = try store.piece(.memoryDomain, key: piece.key.span)
+    } catch {
+        throw .state(error)
     }
+    guard let known else { return piece }
+    do {
+        return try AccountMemory.joined(domain: piece, with: known)
+    } catch {
+        throw .stored(StoredStateError(piece: "memory", cause: error))
+    }
+}
 
+extension AccountMemory {
     /// Takes in the pieces of one kind.
     fileprivate mutating func restore(
         _ kind: Piece.Kind,
-        from store: StateReader
+        from store: StateReader,
+        countsAnew: Bool = false
     ) throws(LearnError) {
         var failure: BinaryReadError?
         do {
             try store.forEachPiece(kind.pieceKind) { key, body in
                 do throws(BinaryReadError) {
-                    try restore(Piece(kind: kind, key: key.copied, body: body.copied))
+                    try restore(
+                        Piece(kind: kind, key: key.copied, body: body.copied),
+                        countsAnew: countsAnew
+                    )
                     return true
                 } catch {
                     failure = error

@@ -61,8 +61,9 @@ extension CheckedSettings {
 
         public init() {}
 
-        /// The units of Debian's mail servers. Those of Postfix: `postfix@-.service` runs it up to
-        /// Debian 12, `postfix.service` since.
+        /// The units of mail servers. Postfix's main instance runs in `postfix@-.service` where
+        /// Debian's packages support several (README.Debian of Postfix 3.4), and else in
+        /// `postfix.service`.
         public static let defaultUnits = [
             "postfix@-.service", "postfix.service", "exim4.service",
         ]

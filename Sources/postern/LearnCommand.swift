@@ -77,9 +77,7 @@ struct LearnCommand: ParsableCommand {
                 settings: engine,
                 store: store,
                 output: &output
-            ) {
-                bar.show($0)
-            }
+            ) { bar.show($0) }
         } catch {
             bar.clear()
             throw Failure(error, folder)
@@ -110,7 +108,7 @@ struct LearnCommand: ParsableCommand {
                 + "recipients, \(summary.receipts) of them of receipts.\n"
                 + "\(summary.accounts - summary.accountsBefore) new accounts, "
                 + "\(summary.pairs - summary.pairsBefore) new pairs of an account and a domain; "
-                + "\(summary.accounts) accounts and \(summary.pairs) pairs are known now.\n"
+                + "\(summary.accounts) accounts and \(summary.pairs) pairs are remembered now.\n"
         )
         if read.scan.unparsed > 0 || read.engine.linesCut > 0 {
             StandardStream.error.write(

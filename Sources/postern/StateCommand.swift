@@ -24,9 +24,11 @@ struct StateCommand: ParsableCommand {
             abstract: "Shows what was read of each source on each day, and what was not.",
             discussion: """
                 One line for each day and source: lines and bytes read, the first and the last stamp, \
-                rotations, lines that were cut, came late or were forged; and below it each gap, with \
-                what is missing and why. A day without a gap was read whole. It works while the \
-                daemon runs.
+                rotations, lines that were cut, came late or were forged; and below it each gap that \
+                began there, with what is missing and why. What no gap touches was read whole. It \
+                works while the daemon runs.
+
+                With --since, an earlier day is shown too if a gap reaches from it past that day.
 
                 With --json, a gap is a line of its own, which has the member "gap".
 

@@ -149,6 +149,56 @@ extension AccountMemory {
         #expect(memory.pairCount == 101)
     }
 
+    /// Who reads the same lines twice and joins what came of it knows no more than after the first
+    /// time; a copy that went to another server is never forgotten.
+    @Test func joiningDomainsKeepsTheHigherCountAndAnyRemoteDelivery() throws {
+        func piece(local: Int, isRemote: Bool) -> AccountMemory.Piece {
+            var memory = AccountMemory(seed: .constant)
+            let domain = memory.hash(bytes("hosted.example").span)
+            for _ in 0..<local { memory.delivered(to: domain, isLocal: true) }
+            if isRemote { memory.delivered(to: domain, isLocal: false) }
+            return memory.takeChanges()[0]
+        }
+        for left in 1...3 {
+            for right in 1...3 {
+                for (isLeftRemote, isRightRemote) in [(false, false), (true, false), (false, true)]
+                {
+                    let one = piece(local: left, isRemote: isLeftRemote)
+                    let other = piece(local: right, isRemote: isRightRemote)
+                    let expected = piece(
+                        local: max(left, right),
+                        isRemote: isLeftRemote || isRightRemote
+                    )
+                    #expect(try AccountMemory.joined(domain: one, with: other.body) == expected)
+                }
+            }
+        }
+        #expect(throws: BinaryReadError.self) {
+            try AccountMemory.joined(domain: piece(local: 1, isRemote: false), with: [1, 2])
+        }
+    }
+
+    @Test func domainsCanBeRestoredWithTheirCountsToBeMadeAnew() throws {
+        var memory = AccountMemory(seed: .constant)
+        let domain = memory.hash(bytes("hosted.example").span)
+        for _ in 0..<3 { memory.delivered(to: domain, isLocal: true) }
+        var again = AccountMemory(seed: .constant)
+        for piece in memory.takeChanges() { try again.restore(piece, countsAnew: true) }
+        #expect(!again.isInternal(domain))
+        for _ in 0..<3 { again.delivered(to: domain, isLocal: true) }
+        #expect(again.isInternal(domain))
+    }
+
+    @Test func pairsOfReceiptsAloneAreNotKnown() {
+        var memory = AccountMemory(seed: .constant)
+        let account = memory.account(bytes("a"))
+        memory.wrote(account, to: 1, day: 20_000, isReceipt: true)
+        memory.wrote(account, to: 2, day: 20_000, isReceipt: false)
+        memory.heard(account, from: 3, day: 20_000)
+        #expect(memory.pairCount == 3)
+        #expect(memory.knownPairCount == 2)
+    }
+
     /// forall changed bytes of a stored piece: an error or a piece, never a trap.
     @Test func damagedPiecesDoNotTrap() throws {
         var memory = AccountMemory(seed: .constant)

@@ -257,20 +257,28 @@ public struct Continuity: Sendable {
 
     /// All days from one on, in the order of the days and, of one day, of the sources' names.
     ///
-    /// - Parameter first: days since 1970 in the log's zone; nil: from the first that is kept.
+    /// - Parameter first: days since 1970 in the log's zone; nil: from the first that is kept. An
+    ///   earlier day is given too if a gap is known to reach from it into this one or further: the
+    ///   days between have nothing to show.
     public func allDays(since first: Int? = nil) -> [ContinuityDay] {
-        days.keys.filter { $0.day >= first ?? .min }
-            .sorted { ($0.day, $0.source) < ($1.day, $1.source) }
-            .compactMap { key in
-                days[key].map {
-                    ContinuityDay(
-                        source: key.source,
-                        day: key.day,
-                        counts: $0.counts,
-                        gaps: $0.gaps
-                    )
+        let start = first.map(Gap.earliestMoment) ?? .max
+        return days.filter { key, entry in
+            key.day >= first ?? .min
+                || entry.gaps.contains {
+                    $0.kind.isLoss && $0.endMicroseconds ?? .min >= start
                 }
+        }
+        .keys.sorted { ($0.day, $0.source) < ($1.day, $1.source) }
+        .compactMap { key in
+            days[key].map {
+                ContinuityDay(
+                    source: key.source,
+                    day: key.day,
+                    counts: $0.counts,
+                    gaps: $0.gaps
+                )
             }
+        }
     }
 
     // MARK: Stored form

@@ -100,10 +100,19 @@ public struct Gap: Sendable, Hashable {
         case (nil, let end?):
             return saturatingSum(end, -24 * hour)...end
         case (nil, nil):
-            let (midnight, isTooLarge) = Int64(day).multipliedReportingOverflow(by: 24 * hour)
-            let start = isTooLarge ? (day < 0 ? .min : .max) : midnight
-            return saturatingSum(start, -14 * hour)...saturatingSum(start, 36 * hour)
+            return Self.earliestMoment(
+                ofDay: day
+            )...saturatingSum(Self.earliestMoment(ofDay: day), 50 * hour)
         }
+    }
+
+    /// When a day begins in the zone in which it does so first, UTC+14; it ends 50 hours later, in
+    /// UTC−12.
+    static func earliestMoment(ofDay day: Int) -> Int64 {
+        let hour: Int64 = 3_600_000_000
+        let (midnight, isTooLarge) = Int64(day).multipliedReportingOverflow(by: 24 * hour)
+        guard !isTooLarge else { return day < 0 ? .min : .max }
+        return saturatingSum(midnight, -14 * hour)
     }
 }
 
