@@ -22,10 +22,6 @@ public struct Descriptor: ~Copyable, Sendable {
 
     deinit { close(number) }
 
-    /// A path that names the open file itself, whatever its name is by now or whether it has one;
-    /// for libraries that take a path. Only while this value lives; needs `/proc`.
-    public var linkPath: FilePath { FilePath("/proc/self/fd/\(number)") }
-
     /// Reads what is there, at most `range.count` bytes, at the descriptor's position.
     ///
     /// - Parameters:

@@ -45,7 +45,6 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case journalRead = "sd_journal_enumerate_data"
     case journalSeek = "sd_journal_seek"
     case listFolder = "getdents64"
-    case memoryFile = "memfd_create"
     case mkdirat
     case openat
     case poll

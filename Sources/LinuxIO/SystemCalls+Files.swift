@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 public import SystemPackage
 
@@ -42,16 +41,6 @@ extension SystemCalls {
     public func standardInput() throws(SystemCallError) -> Descriptor {
         let number = try perform(.openat, "-") { _ in Int(fcntl(0, F_DUPFD_CLOEXEC, 3)) }
         return Descriptor(owning: CInt(number), calls: self, path: "-")
-    }
-
-    /// An empty file in memory, without a name in any folder (memfd_create(2)).
-    ///
-    /// - Parameter name: shown in `/proc`, nothing more.
-    public func memoryFile(_ name: FilePath.Component) throws(SystemCallError) -> Descriptor {
-        let number = try perform(.memoryFile, nil) { _ in
-            unsafe name.withPlatformString { unsafe Int(memfd_create($0, MFD_CLOEXEC)) }
-        }
-        return Descriptor(owning: CInt(number), calls: self, path: nil)
     }
 
     /// What the kernel says of what `path` names, or of the link itself.

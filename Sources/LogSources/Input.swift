@@ -201,7 +201,9 @@ public struct Input: Sendable {
             isWhole = got == 0
         }
         text.removeLast(text.count - min(count, limit))
-        if ExportParser.isExport(text) { return ExportReplay.firstLine(of: text).map { [$0] } ?? [] }
+        if ExportParser.isExport(text) {
+            return ExportReplay.firstLine(of: text).map { [$0] } ?? []
+        }
         let newline = UInt8(ascii: "\n")
         // Only the end of the input makes a line of what has no newline.
         if !isWhole { text.removeLast(text.count - 1 - (text.lastIndex(of: newline) ?? -1)) }

@@ -215,7 +215,7 @@ struct ExportParser: Sendable {
     private mutating func readLength(_ nameCount: Int) -> Step? {
         guard buffer.count - start >= 8 else { return .more }
         var length: UInt64 = 0
-        for index in (start..<(start + 8)).reversed() { length = length << 8 | UInt64(buffer[index]) }
+        for byte in buffer[start..<(start + 8)].reversed() { length = length << 8 | UInt64(byte) }
         let kept = Int(min(length, UInt64(SourceLimits.lineBytesMax + 1)))
         guard buffer.count - start >= 8 + kept else { return .more }
         let (bytes, fieldName) = (buffer, name)

@@ -53,7 +53,9 @@ struct JournalAddress: Sendable {
             value = value << 4 | UInt128(digit)
             index += 1
         }
-        guard index > start, index < text.count, text[index] == UInt8(ascii: ";") else { return nil }
+        guard index > start, index < text.count, text[index] == UInt8(ascii: ";") else {
+            return nil
+        }
         index += 1
         return value
     }

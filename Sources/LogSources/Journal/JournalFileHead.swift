@@ -1,3 +1,4 @@
+import Glibc
 import LinuxIO
 import SystemPackage
 
@@ -23,71 +24,76 @@ struct JournalFileHead: Hashable, Sendable {
     }
 }
 
-/// A journal file that is about to be read: itself, or a copy that libsystemd accepts.
+/// A journal file that is about to be read.
 ///
 /// libsystemd refuses a file that is shorter than its header says (`-ENODATA` of
 /// `journal_file_verify_header`), such as one that was copied halfway or from a full disk. What is
 /// there can be read all the same when zeros stand for the rest: libsystemd passes over entries
-/// whose objects are not valid. So such a file is copied into memory and made as long.
+/// whose objects are not valid. So such a file is copied, made as long, and the copy is read. It has
+/// to have a name while it is opened (`-EIDRM` of `journal_file_fstat`), and no longer.
 struct ReadableJournalFile: Sendable {
-    /// What to open.
-    let openPath: FilePath
+    let path: FilePath
     let head: JournalFileHead
     let isTruncated: Bool
-    /// Keeps the copy.
-    private let copy: HeldFile?
 
-    /// Journal files have at most 128 MiB unless `SystemMaxFileSize=` says otherwise; a header that
-    /// asks for more than this is not believed.
-    static let copyBytesMax: UInt64 = 1 << 30
+    /// journald makes no file above 4 GiB (`JOURNAL_COMPACT_SIZE_MAX`), and one of 128 MiB unless
+    /// `SystemMaxFileSize=` says otherwise. A header that asks for more is not believed.
+    static let copyBytesMax: UInt64 = 1 << 32
 
     init(_ path: FilePath, calls: SystemCalls) throws(SystemCallError) {
         let file = try calls.open(path, [.read, .nonBlocking])
-        let size = try file.status().size
         let bytes = try file.readFully(count: JournalFileHead.byteCount, at: 0)
         guard let head = JournalFileHead(bytes) else {
             throw SystemCallError(call: .journalOpen, path: path, cause: .badMessage)
         }
+        self.path = path
         self.head = head
-        isTruncated = size < head.bytes
-        guard isTruncated else {
-            openPath = path
-            copy = nil
-            return
-        }
-        guard head.bytes <= Self.copyBytesMax else {
+        isTruncated = try file.status().size < head.bytes
+        guard !isTruncated || head.bytes <= Self.copyBytesMax else {
             throw SystemCallError(call: .journalOpen, path: path, cause: .fileTooLarge)
         }
-        let held = try HeldFile(copying: file, size: head.bytes, calls: calls)
-        openPath = held.descriptor.linkPath
-        copy = held
     }
-}
 
-/// A file in memory, for as long as it is needed.
-private final class HeldFile: Sendable {
-    let descriptor: Descriptor
-
-    init(
-        copying file: borrowing Descriptor,
-        size: UInt64,
+    /// Opens the files as one journal.
+    static func open(
+        _ files: [ReadableJournalFile],
         calls: SystemCalls
-    ) throws(SystemCallError) {
-        descriptor = try calls.memoryFile("journal")
-        try Self.copy(file, descriptor)
-        try descriptor.truncate(to: size)
+    ) throws(SystemCallError) -> JournalHandle {
+        var paths: [FilePath] = []
+        var copies: [FilePath] = []
+        defer { for copy in copies { try? calls.remove(copy) } }
+        for file in files {
+            guard file.isTruncated else {
+                paths.append(file.path)
+                continue
+            }
+            let copy = temporaryFolder.appending("postern-\(UInt64.random(in: 0...(.max))).journal")
+            // Before it is there: a copy that breaks off is removed as well.
+            copies.append(copy)
+            try file.copy(to: copy, calls: calls)
+            paths.append(copy)
+        }
+        return try JournalHandle(files: paths)
     }
 
-    private static func copy(
-        _ file: borrowing Descriptor,
-        _ target: borrowing Descriptor
-    ) throws(SystemCallError) {
+    private func copy(to target: FilePath, calls: SystemCalls) throws(SystemCallError) {
+        let file = try calls.open(path, [.read, .nonBlocking])
+        let copy = try calls.open(target, [.write, .create, .exclusive, .noFollow])
         var offset: UInt64 = 0
         while true {
             let bytes = try file.readFully(count: 1 << 20, at: offset)
-            if bytes.isEmpty { return }
-            try target.writeAll(bytes)
+            if bytes.isEmpty { break }
+            try copy.writeAll(bytes)
             offset += UInt64(bytes.count)
         }
+        try copy.truncate(to: head.bytes)
+    }
+
+    /// `TMPDIR`, else `/var/tmp`, which is for what may be large (file-hierarchy(7)).
+    private static var temporaryFolder: FilePath {
+        guard let name = unsafe getenv("TMPDIR") else { return "/var/tmp" }
+        // SAFETY: getenv(3) gives a string that ends with NUL; nobody here changes the environment.
+        let path = unsafe FilePath(platformString: name)
+        return path.isAbsolute ? path : "/var/tmp"
     }
 }

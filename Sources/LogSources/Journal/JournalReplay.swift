@@ -6,7 +6,8 @@ import SystemPackage
 /// order. They need not be this machine's.
 struct JournalReplay: ~Copyable, Sendable {
     private let journal: JournalHandle
-    private let files: [(path: FilePath, file: ReadableJournalFile)]
+    private let files: [ReadableJournalFile]
+    private let calls: SystemCalls
     private var reading: EntryReading
     private var entry = JournalEntry()
     private var present = JournalAddress()
@@ -26,21 +27,21 @@ struct JournalReplay: ~Copyable, Sendable {
         calls: SystemCalls,
         notes: inout [SourceNote]
     ) {
-        var files: [(path: FilePath, file: ReadableJournalFile)] = []
+        var files: [ReadableJournalFile] = []
         for path in paths {
             do {
                 let file = try ReadableJournalFile(path, calls: calls)
                 // One that libsystemd refuses would keep it from opening the others.
-                _ = try JournalHandle(files: [file.openPath])
+                _ = try ReadableJournalFile.open([file], calls: calls)
                 if file.isTruncated { notes.append(Self.note(path, .journalTruncated)) }
-                files.append((path, file))
+                files.append(file)
             } catch {
                 notes.append(Self.note(path, .unreadable(error)))
             }
         }
         guard let first = files.first else { return nil }
         do throws(SystemCallError) {
-            let journal = try JournalHandle(files: files.map(\.file.openPath))
+            let journal = try ReadableJournalFile.open(files, calls: calls)
             try journal.seekHead()
             self.journal = journal
         } catch {
@@ -48,6 +49,7 @@ struct JournalReplay: ~Copyable, Sendable {
             return nil
         }
         self.files = files
+        self.calls = calls
         reading = EntryReading(selection, isLive: false)
     }
 
@@ -65,7 +67,7 @@ struct JournalReplay: ~Copyable, Sendable {
 
     /// The share of entries that were read, in 1/1,000,000.
     var progress: UInt64 {
-        let all = files.reduce(0) { $0 + $1.file.head.entryCount }
+        let all = files.reduce(0) { $0 + $1.head.entryCount }
         return all == 0 ? 0 : min(entryCount, all) * 1_000_000 / all
     }
 
@@ -140,18 +142,19 @@ struct JournalReplay: ~Copyable, Sendable {
         }
         // What libsystemd cannot follow it leaves out, and says nothing. Entries that are in two
         // files are given once, so when some are missing, each file is asked alone.
-        let expected = files.reduce(0) { $0 + $1.file.head.entryCount }
+        let expected = files.reduce(0) { $0 + $1.head.entryCount }
         guard entryCount < expected else { return }
-        for (path, file) in files {
-            let count = Self.countEntries(file.openPath)
+        for file in files {
+            let count = countEntries(of: file)
             if count < file.head.entryCount {
-                notes.append(Self.note(path, .entriesUnreadable(file.head.entryCount - count)))
+                let missing = file.head.entryCount - count
+                notes.append(Self.note(file.path, .entriesUnreadable(missing)))
             }
         }
     }
 
-    private static func countEntries(_ path: FilePath) -> UInt64 {
-        guard let journal = try? JournalHandle(files: [path]) else { return 0 }
+    private func countEntries(of file: ReadableJournalFile) -> UInt64 {
+        guard let journal = try? ReadableJournalFile.open([file], calls: calls) else { return 0 }
         var count: UInt64 = 0
         guard (try? journal.seekHead()) != nil else { return 0 }
         while (try? journal.next()) == true { count += 1 }

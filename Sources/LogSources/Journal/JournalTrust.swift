@@ -180,8 +180,9 @@ struct JournalTrust: Sendable {
     private static let serverPrograms = [
         "anvil", "bounce", "cleanup", "defer", "discard", "dnsblog", "error", "flush", "lmtp",
         "local", "master", "nqmgr", "oqmgr", "pickup", "pipe", "postalias", "postcat", "postconf",
-        "postdrop", "postfix", "postfix-script", "postfix-tls-script", "postfix-wrapper", "postkick",
-        "postlock", "postlog", "postlogd", "postmap", "postmulti", "postmulti-script", "postqueue",
+        "postdrop", "postfix", "postfix-script", "postfix-tls-script", "postfix-wrapper",
+        "postkick", "postlock", "postlog", "postlogd", "postmap", "postmulti", "postmulti-script",
+        "postqueue",
         "postscreen", "postsuper", "proxymap", "proxywrite", "qmgr", "qmqpd", "relay", "retry",
         "scache", "showq", "smtp", "smtpd", "spawn", "tlsmgr", "tlsproxy", "trace",
         "trivial-rewrite", "verify", "virtual", "exim", "exim4", "exim-daemon", "sendmail",
