@@ -29,6 +29,7 @@ public struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertibl
 /// The system calls that this room makes, by their names.
 public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case chmod = "fchmod"
+    case duplicate = "fcntl"
     case eventfd
     case fdatasync
     case flock
@@ -39,11 +40,13 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case inotifyAddWatch = "inotify_add_watch"
     case inotifyInit = "inotify_init1"
     case listFolder = "getdents64"
+    case lseek
     case mkdirat
     case openat
     case poll
     case pread
     case read
+    case readlinkat
     case renameat
     case signalfd
     case unlinkat

@@ -424,26 +424,29 @@ private final class MarkFlag: Sendable {
     func take() -> Bool { flag.exchange(false, ordering: .acquiringAndReleasing) }
 }
 
-/// The stored form of a cursor. Version 1.
+/// The stored form of a cursor. Version 2; version 1 had no time of modification.
 enum CursorForm {
     static func write(_ cursor: FileCursor, to writer: inout BinaryWriter) {
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(cursor.identity.device)
         writer.write(cursor.identity.inode)
         writer.write(cursor.identity.headDigest)
         writer.write(cursor.identity.headByteCount)
         writer.write(cursor.offset)
+        writer.write(cursor.modifiedMicroseconds)
     }
 
     static func read(_ reader: inout BinaryReader) throws(BinaryReadError) -> FileCursor {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "a cursor of version 1")
+        let version = try reader.read(UInt8.self)
+        guard (1...2).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "a cursor of version 1 or 2")
         }
         let device = try reader.read(UInt64.self)
         let inode = try reader.read(UInt64.self)
         let digest = try reader.read(UInt64.self)
         let count = try reader.read(UInt32.self)
         let offset = try reader.read(UInt64.self)
+        let modified = version == 1 ? 0 : try reader.read(Int64.self)
         try reader.finish()
         let identity = FileIdentity(
             device: device,
@@ -451,7 +454,11 @@ enum CursorForm {
             headDigest: digest,
             headByteCount: count
         )
-        return FileCursor(identity: identity, offset: offset)
+        return FileCursor(
+            identity: identity,
+            offset: offset,
+            modifiedMicroseconds: modified
+        )
     }
 }
 

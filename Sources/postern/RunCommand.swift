@@ -204,23 +204,35 @@ extension SourceNote {
             "\(shown(problem.path.string)): \(problem.damage.words)"
         case .resumed(let path, let offset):
             "\(shown(path.string)): reading goes on at byte \(offset)"
-        case .readAgain(let path):
-            "\(shown(path.string)): it is not the file that was read before; read from its beginning"
+        case .readsRotated(let path):
+            "\(shown(path.string)): rotated before it was read; read first"
+        case .lost(let gap): gap.words
         case .rotated(let path):
             "\(shown(path.string)): rotated; the old file is read to its end first"
         case .disappeared(let path): "\(shown(path.string)): it is not there; waiting for it"
         case .truncated(let path, let truncation):
             "\(shown(path.string)): truncated after byte \(truncation.offset); read from its beginning"
-                + (truncation.lostBytes > 0
-                    ? "; \(truncation.lostBytes) bytes of an unfinished line are lost" : "")
-        case .compressedUnread(let path):
-            "\(shown(path.string)): it was compressed before all of it was read"
-        case .leftWhileWritten(let path):
-            "\(shown(path.string)): still written long after its rotation; left"
-        case .tooManyRotations(let path):
-            "\(shown(path.string)): too many rotated files wait; this one is not held open"
+                + (truncation.copy.map { ", after the rest of \(shown($0.string))" } ?? "")
         case .cannotOpen(let error): shown("\(error)")
         case .notWatched(let error): "no inotify, the file is looked at often: " + shown("\(error)")
+        }
+    }
+}
+
+extension FileGap {
+    /// What is gone, in words.
+    fileprivate var words: String {
+        let name = shown(path.string)
+        let count = bytes.map { "at least \($0) bytes" } ?? "an unknown number of bytes"
+        let gone = "\(count) after byte \(offset) are lost"
+        return switch cause {
+        case .cursorFileGone:
+            "\(name): the file that was read before is gone; all newer ones are read; \(gone)"
+        case .truncated: "\(name): no copy of it was made; \(gone)"
+        case .unknownCompression: "\(name): compressed in a way that is not read here; \(gone)"
+        case .unreadable(let error): "\(shown("\(error)")): given up; \(gone)"
+        case .leftWhileWritten:
+            "\(name): still written long after its rotation; left, what comes now is lost"
         }
     }
 }

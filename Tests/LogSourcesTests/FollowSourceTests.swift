@@ -235,10 +235,8 @@ struct WrittenLog: ~Copyable {
         #expect(texts == log.lines)
         let trouble = follower.given.notes.filter {
             switch $0 {
-            case .tooManyRotations, .leftWhileWritten, .compressedUnread, .cannotOpen, .notWatched,
-                .readAgain, .damaged:
-                true
-            case .resumed, .rotated, .disappeared, .truncated: false
+            case .lost, .cannotOpen, .notWatched, .damaged: true
+            case .resumed, .rotated, .readsRotated, .disappeared, .truncated: false
             }
         }
         #expect(trouble.isEmpty)
@@ -375,8 +373,15 @@ struct WrittenLog: ~Copyable {
         try file.writeAll(Array("new and longer\n".utf8))
         try follower.drain()
         #expect(follower.given.texts == ["old", "new and longer"])
-        let truncation = Truncation(offset: 4, copy: nil, lostBytes: 0)
-        #expect(follower.given.notes == [.truncated(path, truncation)])
+        #expect(follower.given.notes.first == .truncated(path, Truncation(offset: 4, copy: nil)))
+        guard case .lost(let gap)? = follower.given.notes.last else {
+            Issue.record("the loss was not told")
+            return
+        }
+        #expect(gap.cause == .truncated)
+        #expect(gap.offset == 4)
+        #expect(gap.bytes == nil)
+        #expect(gap.sinceMicroseconds != nil)
         #expect(follower.given.lines.map(\.file) == [0, 1])
     }
 
@@ -409,23 +414,6 @@ struct WrittenLog: ~Copyable {
         #expect(try texts { $0.identity.headDigest ^= 1 } == all)
         #expect(try texts { $0.identity.headByteCount -= 1 } == all)
         #expect(try texts { $0.identity.headByteCount = .max } == all)
-    }
-
-    @Test func compressedRotationsThatWereNotReadAreTold() throws {
-        let folder = try ScratchFolder()
-        let path = try folder.file("mail.log", Array("one\n".utf8))
-        var first = try Follower(path)
-        try first.drain()
-        let cursor = try #require(first.cursors[0])
-        let calls = SystemCalls()
-        try calls.rename(path, to: folder.path.appending("mail.log.3"))
-        let compressed = try folder.file("mail.log.2.gz", gzip(Array("two\n".utf8)))
-        _ = try folder.file("mail.log.1", Array("three\n".utf8))
-        _ = try folder.file("mail.log", Array("four\n".utf8))
-        var second = try Follower(path, cursor: cursor)
-        try second.drain()
-        #expect(second.given.texts == ["three", "four"])
-        #expect(second.given.notes.contains(.compressedUnread(compressed)))
     }
 
     // MARK: A system that fails
