@@ -184,6 +184,8 @@ public enum Backfill: Hashable, Sendable {
 public struct FollowLimits: Hashable, Sendable {
     /// Bytes of one read.
     public var readBytes = 131_072
+    /// Bytes of one read of a compressed file.
+    public var compressedReadBytes = 131_072
     /// Without any event, the path and its file are looked at this often.
     public var lookNanoseconds: UInt64 = 5_000_000_000
     /// As ``lookNanoseconds``, where inotify cannot be had.
@@ -196,8 +198,6 @@ public struct FollowLimits: Hashable, Sendable {
     /// Files held open: the one being read and those that come after it. At most 8; when more wait
     /// to be read, the newest are opened later.
     public static let heldFilesMax = 8
-    /// Bytes of one read of a compressed file.
-    static let compressedReadBytes = 131_072
     /// Bytes of text in one step to a place within a compressed file.
     static let skipBytes = 262_144
     /// How often a folder is read anew that changes while it is read; then it is let be until the

@@ -22,6 +22,7 @@ extension FollowSource {
             }
             try look(place)
             failure = nil
+            blockedSince = nil
         } catch {
             // While there is something to read, that goes on.
             if failure != error { notes.append(.cannotOpen(error)) }
@@ -103,7 +104,7 @@ extension FollowSource {
         guard let newest = try siblings(place).rotated.last else { return }
         var standsFor = LeftFile(newest)
         // Without its head it is told by its inode.
-        if let identity = try? identity(of: newest) { standsFor.identity = identity }
+        if let identity = try identity(of: newest) { standsFor.identity = identity }
         left = [standsFor]
     }
 
@@ -126,7 +127,7 @@ extension FollowSource {
             case .stale: continue
             }
         }
-        throw restless(place)
+        throw restless(place.folders.last)
     }
 
     private mutating func resume(
@@ -172,7 +173,7 @@ extension FollowSource {
         in siblings: [Sibling]
     ) throws(SystemCallError) -> Finding {
         for sibling in siblings {
-            switch try openIfAllowed(sibling) {
+            switch try openPatiently(sibling) {
             case .stale: return .stale
             case .unreadable: continue
             case .file(var file):
@@ -184,14 +185,5 @@ extension FollowSource {
             }
         }
         return .notFound
-    }
-
-    /// What must not be opened cannot be what is looked for, as far as we can tell.
-    private func openIfAllowed(_ sibling: Sibling) throws(SystemCallError) -> OpenedSibling {
-        do throws(SystemCallError) {
-            return try open(sibling)
-        } catch  where error.cause == .permissionDenied {
-            return .unreadable
-        }
     }
 }

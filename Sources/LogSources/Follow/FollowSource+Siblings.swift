@@ -16,7 +16,9 @@ extension FollowSource {
     /// The files beside the path; none where the folder must not be read.
     func siblingsIfAllowed(_ place: LogPlace) throws(SystemCallError) -> Siblings? {
         do throws(SystemCallError) {
-            guard let siblings = try place.siblings(calls) else { throw restless(place) }
+            guard let siblings = try place.siblings(calls) else {
+                throw restless(place.folders.last)
+            }
             return siblings
         } catch  where error.cause == .permissionDenied {
             return nil
@@ -40,12 +42,8 @@ extension FollowSource {
     }
 
     /// Names move faster than they can be read; it is tried again.
-    func restless(_ place: LogPlace) -> SystemCallError {
-        SystemCallError(
-            call: .listFolder,
-            path: place.folders.last,
-            cause: .resourceTemporarilyUnavailable
-        )
+    func restless(_ path: FilePath?) -> SystemCallError {
+        SystemCallError(call: .listFolder, path: path, cause: .resourceTemporarilyUnavailable)
     }
 
     func open(_ sibling: Sibling) throws(SystemCallError) -> OpenedSibling {
@@ -62,32 +60,54 @@ extension FollowSource {
             status,
             path: sibling.path,
             hasCompressedName: sibling.isCompressed,
+            readBytes: limits.compressedReadBytes,
             clock: clock
         )
         if let file { return .file(file) }
         return .unreadable
     }
 
-    /// The identity of a rotated file, as far as it has one now.
-    func identity(of sibling: Sibling) throws(SystemCallError) -> FileIdentity? {
-        switch try open(sibling) {
-        case .stale: return nil
+    /// As ``open(_:)``, to see whether it is what is looked for. What cannot be opened is tried again
+    /// for a while, and then passed over.
+    mutating func openPatiently(_ sibling: Sibling) throws(SystemCallError) -> OpenedSibling {
+        do throws(SystemCallError) {
+            switch try open(sibling) {
+            case .stale: return .stale
+            case .unreadable: return .unreadable
+            case .file(var file):
+                try file.extendHead()
+                return .file(file)
+            }
+        } catch {
+            guard isOverdue() else { throw error }
+            return .unreadable
+        }
+    }
+
+    /// Whether rotated files, of which one could not be opened just now, have kept us from going on
+    /// for too long.
+    private mutating func isOverdue() -> Bool {
+        let now = clock.monotonicNanoseconds()
+        let since = blockedSince ?? now
+        blockedSince = since
+        return now - min(now, since) >= limits.drainNanosecondsMax
+    }
+
+    /// The identity of a rotated file, as far as it has one now and it can be had.
+    mutating func identity(of sibling: Sibling) throws(SystemCallError) -> FileIdentity? {
+        switch try openPatiently(sibling) {
+        case .stale: throw restless(sibling.path)
         case .unreadable: return nil
-        case .file(var file):
-            try file.extendHead()
-            return file.identity
+        case .file(let file): return file.identity
         }
     }
 
     /// The first bytes of a rotated file's text; none where they cannot be had.
-    private func head(of sibling: Sibling) -> [UInt8] {
-        guard let opened = try? open(sibling) else { return [] }
-        switch opened {
-        case .stale: return []
+    private mutating func head(of sibling: Sibling) throws(SystemCallError) -> [UInt8] {
+        switch try openPatiently(sibling) {
+        case .stale: throw restless(sibling.path)
         case .unreadable: return []
-        case .file(var file):
-            _ = try? file.extendHead()
-            return file.head
+        case .file(let file): return file.head
         }
     }
 
@@ -110,7 +130,7 @@ extension FollowSource {
             case .stale: continue
             }
         }
-        throw restless(place)
+        throw restless(place.folders.last)
     }
 
     private mutating func holdNewer(
@@ -119,7 +139,7 @@ extension FollowSource {
     ) throws(SystemCallError) -> Holding {
         skipped.removeAll { !siblings.rotated.contains($0) }
         let known = try heldNewestFirst() + left.reversed()
-        for sibling in newer(than: known, among: siblings) where sibling.key != present {
+        for sibling in try newer(than: known, among: siblings) where sibling.key != present {
             switch try openUnread(sibling, known) {
             case .nothing: continue
             case .stale: return .stale
@@ -150,7 +170,7 @@ extension FollowSource {
             case .stale: continue
             }
         }
-        throw restless(place)
+        throw restless(place.folders.last)
     }
 
     private mutating func holdUnseenCopies(
@@ -158,7 +178,7 @@ extension FollowSource {
         among siblings: Siblings
     ) throws(SystemCallError) -> Holding {
         let known = try heldNewestFirst() + left.reversed()
-        for sibling in newer(than: left.reversed(), among: siblings) {
+        for sibling in try newer(than: left.reversed(), among: siblings) {
             if sibling.key == key { return .all }
             guard sibling.size > 0 else { continue }
             switch try openUnread(sibling, known) {
@@ -180,18 +200,17 @@ extension FollowSource {
 
     /// Those of `siblings` that are newer than the first of `known`, which are newest first. If
     /// that is not found, the next will do: who takes a file makes sure that it was not read.
-    private func newer(than known: [LeftFile], among siblings: Siblings) -> [Sibling] {
+    private mutating func newer(
+        than known: [LeftFile],
+        among siblings: Siblings
+    ) throws(SystemCallError) -> [Sibling] {
         guard let newest = known.first else { return siblings.toBackfill }
         for file in known {
-            if let index = siblings.rotated.firstIndex(where: { isSameFile($0, file) }) {
-                return siblings.newer(thanRotatedAt: index)
-            }
-            if siblings.others.contains(where: { isSameFile($0, file) }) {
-                return siblings.writtenSince(file.modifiedMicroseconds)
-            }
+            if let found = try newer(than: file, among: siblings) { return found }
         }
         // None has its inode any more: they were compressed, or copied, or are gone.
-        let heads = siblings.rotated.map { head(of: $0) }
+        var heads: [[UInt8]] = []
+        for sibling in siblings.rotated { heads.append(try head(of: sibling)) }
         for file in known {
             if let index = heads.lastIndex(where: { file.isSameText(head: $0) }) {
                 return siblings.newer(thanRotatedAt: index)
@@ -200,11 +219,31 @@ extension FollowSource {
         return siblings.writtenSince(newest.modifiedMicroseconds)
     }
 
-    /// Whether it is the same inode, and that was not given to another file.
-    private func isSameFile(_ sibling: Sibling, _ file: LeftFile) -> Bool {
-        guard sibling.key == FileKey(file.identity) else { return false }
-        return isHeld(sibling.key) || file.isUnchanged(sibling)
-            || file.identity.headByteCount == 0 || file.hasHead(head(of: sibling))
+    /// - Returns: nil when no file has its inode, or that was given to another file.
+    private mutating func newer(
+        than file: LeftFile,
+        among siblings: Siblings
+    ) throws(SystemCallError) -> [Sibling]? {
+        let key = FileKey(file.identity)
+        if let index = siblings.rotated.firstIndex(where: { $0.key == key }),
+            try isSameFile(siblings.rotated[index], file)
+        {
+            return siblings.newer(thanRotatedAt: index)
+        }
+        if let other = siblings.others.first(where: { $0.key == key }),
+            try isSameFile(other, file)
+        {
+            return siblings.writtenSince(file.modifiedMicroseconds)
+        }
+        return nil
+    }
+
+    private mutating func isSameFile(
+        _ sibling: Sibling,
+        _ file: LeftFile
+    ) throws(SystemCallError) -> Bool {
+        if isHeld(sibling.key) || file.isUnchanged(sibling) { return true }
+        return file.hasHead(try head(of: sibling))
     }
 
     private func isHeld(_ key: FileKey) -> Bool {
@@ -246,19 +285,15 @@ extension FollowSource {
                 return .nothing
             case .file(var file):
                 try file.extendHead()
-                blocked = nil
+                let isEmpty = file.encoding != .plain && file.head.isEmpty
                 let isKnown = known.contains { $0.isSameText(head: file.head) }
-                return isKnown ? .nothing : .file(file)
+                return isEmpty || isKnown ? .nothing : .file(file)
             }
         } catch {
             // For a while it is tried again, and nothing is skipped. But what happened long ago
             // must not keep us from seeing what happens now.
-            let now = clock.monotonicNanoseconds()
-            if blocked?.sibling.key != sibling.key { blocked = (sibling, now) }
-            let since = blocked?.since ?? now
-            guard now - min(now, since) >= limits.drainNanosecondsMax else { throw error }
+            guard isOverdue() else { throw error }
             skip(sibling, .unreadable(error))
-            blocked = nil
             return .nothing
         }
     }
@@ -335,7 +370,7 @@ extension FollowSource {
             case .file(let copy): return copy
             }
         }
-        throw restless(place)
+        throw restless(place.folders.last)
     }
 
     private func openCopy(

@@ -40,8 +40,9 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
     var place: LogPlace?
     /// Rotated files that were given up without having been held.
     var skipped: [Sibling] = []
-    /// The rotated file that cannot be opened, and since when.
-    var blocked: (sibling: Sibling, since: UInt64)?
+    /// Since when a rotated file that cannot be opened keeps the path from being looked at:
+    /// monotonic nanoseconds.
+    var blockedSince: UInt64?
 
     var watch: FileWatch?
     var folderWatches: [FileWatch.ID] = []
@@ -160,12 +161,18 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
             return try failed(file, error)
         }
         file.failingSince = nil
-        if wasReplaced(&file, before) {
-            // What was read may be of the new text; the copy has all of the old.
+        do {
+            if try wasReplaced(&file, before) {
+                // What was read may be of the new text; the copy has all of the old.
+                file.splitter = before
+                batch.removeAll()
+                put(file)
+                return .again
+            }
+        } catch {
             file.splitter = before
             batch.removeAll()
-            try restart(file)
-            return .again
+            return try failed(file, error)
         }
         guard batch.lines.isEmpty else {
             endWait = nil
@@ -264,11 +271,11 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
     private mutating func wasReplaced(
         _ file: inout OpenFile,
         _ before: LineSplitter
-    ) -> Bool {
-        // A failure is met again before the next read.
-        guard let isWhole = try? file.isWhole(), !isWhole else { return false }
-        let cursor = FileCursor(identity: file.identity, offset: before.nextOffset)
-        return (try? hasCopy(fitting: cursor)) == true
+    ) throws(SystemCallError) -> Bool {
+        if try file.isWhole() { return false }
+        return try hasCopy(
+            fitting: FileCursor(identity: file.identity, offset: before.nextOffset)
+        )
     }
 
     // MARK: The end of a file
@@ -286,7 +293,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
             throw putBack(file, error)
         }
         let facts = FollowedFile.EndFacts(
-            quietNanoseconds: now - min(now, file.grownAt),
+            quietNanoseconds: quietNanoseconds(file, now),
             isClosed: file.isClosed,
             nextFilledNanoseconds: nextFilled
         )
@@ -302,11 +309,20 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         }
     }
 
+    /// How long nothing has come to `file`: since it was last read, or by its own time, which tells
+    /// of a log that was rotated long ago that it need not be waited for.
+    private func quietNanoseconds(_ file: borrowing OpenFile, _ now: UInt64) -> UInt64 {
+        let age = max(0, clock.realtimeMicroseconds() - file.modifiedMicroseconds)
+        return max(now - min(now, file.grownAt), UInt64(age) * 1_000)
+    }
+
     /// Gives the last line, if it has no newline, and leaves the file.
     private mutating func end(_ file: consuming OpenFile, _ batch: inout Batch) -> Step {
         // The files that wait may not be all.
         if life.named == nil { mustLook = true }
         if let id = file.watch { watch?.remove(id) }
+        left.append(LeftFile(file))
+        if left.count > 2 * FollowLimits.heldFilesMax { left.removeFirst() }
         guard let number = file.number else { return .again }
         batch.file = number
         batch.observedMicroseconds = clock.realtimeMicroseconds()
@@ -319,8 +335,6 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         }
         file.splitter.end(&batch)
         batch.end = .endOfFile
-        left.append(LeftFile(file))
-        if left.count > FollowLimits.heldFilesMax { left.removeFirst() }
         return .lines
     }
 

@@ -42,12 +42,14 @@ struct OpenFile: ~Copyable, Sendable {
     private(set) var isGivenUp = false
     /// How much room ``read(into:_:)`` needs at least.
     let roomMin: Int
+    /// Bytes of one read of a compressed file.
+    private let readBytes: Int
     /// Of a compressed file, while it is read: stands at the splitter's `readOffset`.
     private var reader: TextReader?
 
     /// The file that the path names, or named when it was opened.
     init(_ descriptor: consuming Descriptor, _ status: FileStatus, path: FilePath, clock: Clock) {
-        self.init(descriptor, status, path: path, .plain, .observed, clock)
+        self.init(descriptor, status, path: path, .plain, .observed, clock, readBytes: 1)
     }
 
     private init(
@@ -56,12 +58,14 @@ struct OpenFile: ~Copyable, Sendable {
         path: FilePath,
         _ encoding: Encoding,
         _ timeHint: TimeHint,
-        _ clock: Clock
+        _ clock: Clock,
+        readBytes: Int
     ) {
         self.descriptor = descriptor
         self.path = path
         self.encoding = encoding
         self.timeHint = timeHint
+        self.readBytes = readBytes
         roomMin = Decoder(encoding).roomMin
         key = FileKey(status)
         identity = FileIdentity(
@@ -72,9 +76,7 @@ struct OpenFile: ~Copyable, Sendable {
         )
         modifiedMicroseconds = status.modifiedMicroseconds
         splitter = LineSplitter(offset: 0)
-        let age = max(0, clock.realtimeMicroseconds() - status.modifiedMicroseconds)
-        let now = clock.monotonicNanoseconds()
-        grownAt = now - min(now, UInt64(age) * 1_000)
+        grownAt = clock.monotonicNanoseconds()
         // Nobody writes to a log that is compressed.
         if encoding != .plain { closedSize = .max }
     }
@@ -87,6 +89,7 @@ struct OpenFile: ~Copyable, Sendable {
         _ status: FileStatus,
         path: FilePath,
         hasCompressedName: Bool,
+        readBytes: Int,
         clock: Clock
     ) throws(SystemCallError) -> OpenFile? {
         let head = try descriptor.readFully(count: Content.headBytes, at: 0)
@@ -103,7 +106,15 @@ struct OpenFile: ~Copyable, Sendable {
         let hint: TimeHint =
             endOfDay(inName: path).map { .nameDate($0) }
             ?? .modified(modified / 1_000_000 - (modified % 1_000_000 < 0 ? 1 : 0))
-        return OpenFile(descriptor, status, path: path, encoding, hint, clock)
+        return OpenFile(
+            descriptor,
+            status,
+            path: path,
+            encoding,
+            hint,
+            clock,
+            readBytes: readBytes
+        )
     }
 
     /// A writer closed it, and it has not grown since.
@@ -130,7 +141,7 @@ struct OpenFile: ~Copyable, Sendable {
     private func readHead() throws(SystemCallError) -> [UInt8] {
         let count = FileIdentity.headBytesMax
         if encoding == .plain { return try descriptor.readFully(count: count, at: 0) }
-        var probe = try makeReader()
+        var probe = try makeReader(readBytes: min(readBytes, 8_192))
         var text = [UInt8](repeating: 0, count: count + roomMin)
         var filled = 0
         while filled < count {
@@ -148,12 +159,10 @@ struct OpenFile: ~Copyable, Sendable {
     }
 
     /// A reader at the first byte. There is one at a time: they share the descriptor's position.
-    private func makeReader() throws(SystemCallError) -> TextReader {
+    private func makeReader(readBytes: Int) throws(SystemCallError) -> TextReader {
         let twin = try descriptor.duplicate()
         try twin.rewind()
-        return TextReader(
-            InputReader(twin, encoding, readBytes: FollowLimits.compressedReadBytes)
-        )
+        return TextReader(InputReader(twin, encoding, readBytes: readBytes))
     }
 
     private mutating func setHead(_ bytes: [UInt8]) {
@@ -203,7 +212,7 @@ struct OpenFile: ~Copyable, Sendable {
                 guard before == [UInt8(ascii: "\n")] else { return false }
             }
         } else {
-            var text = try makeReader()
+            var text = try makeReader(readBytes: readBytes)
             guard let before = try text.skip(to: cursor.offset) else { return false }
             if cursor.offset > 0, before != UInt8(ascii: "\n") {
                 // The end is told by what comes: nothing.
@@ -272,7 +281,7 @@ struct OpenFile: ~Copyable, Sendable {
     }
 
     private func readerAtOffset() throws(SystemCallError) -> TextReader? {
-        var text = try makeReader()
+        var text = try makeReader(readBytes: readBytes)
         guard try text.skip(to: splitter.readOffset) != nil else { return nil }
         return text
     }
