@@ -221,10 +221,15 @@ public struct Daemon: ~Copyable {
         _ stop: SourceStop
     ) throws(BellError) -> BatchFeed {
         switch configuration.sources[index].kind {
-        case .file(let path):
+        case .file(let path, let backfill):
             var place: FileCursor?
             if case .file(let stored) = cursor { place = stored }
-            let source = FollowSource(path: path, cursor: place, files: tables[index])
+            let source = FollowSource(
+                path: path,
+                cursor: place,
+                backfill: backfill,
+                files: tables[index]
+            )
             return try startFeed(source, stop)
         case .journal(let selection):
             var place: JournalCursor?

@@ -6,7 +6,7 @@ public import SystemPackage
 /// A source that the daemon follows.
 public struct FollowedSource: Sendable {
     public enum Kind: Sendable {
-        case file(FilePath)
+        case file(FilePath, Backfill)
         case journal(JournalSelection)
     }
 

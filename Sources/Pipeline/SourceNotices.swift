@@ -23,19 +23,15 @@ extension SourceNote {
                 source: source,
                 detail: "\(problem.path.string) at byte \(problem.fileOffset)"
             )
-        case .readAgain(let path):
-            Gap(.readAgain, source: source, detail: path.string)
-        case .truncated(let path, let truncation):
-            truncation.copy != nil || truncation.lostBytes == 0
-                ? nil
-                : Gap(
-                    .truncated,
-                    source: source,
-                    bytes: truncation.lostBytes,
-                    detail: path.string
-                )
-        case .compressedUnread(let path), .leftWhileWritten(let path), .tooManyRotations(let path):
-            Gap(.lost, source: source, detail: path.string)
+        case .lost(let gap):
+            Gap(
+                gap.kind,
+                source: source,
+                startMicroseconds: gap.sinceMicroseconds,
+                endMicroseconds: gap.untilMicroseconds,
+                bytes: gap.bytes.map { Int(clamping: $0) },
+                detail: "\(gap.path.string) after byte \(gap.offset)"
+            )
         case .suppressed(let messages):
             Gap(
                 .suppressed,
@@ -51,7 +47,8 @@ extension SourceNote {
                 startMicroseconds: entries.fromMicroseconds,
                 endMicroseconds: entries.toMicroseconds
             )
-        case .resumed, .rotated, .disappeared, .cannotOpen, .notWatched, .forged:
+        case .resumed, .rotated, .readsRotated, .disappeared, .truncated, .cannotOpen, .notWatched,
+            .forged:
             nil
         }
     }
@@ -82,6 +79,17 @@ extension SourceNote {
             message: "Lines of \(source) were not read: \(gap.kind.name)\(detail). "
                 + "postern state continuity shows what is missing."
         )
+    }
+}
+
+extension FileGap {
+    fileprivate var kind: Gap.Kind {
+        switch cause {
+        case .cursorFileGone: .daemonDown
+        case .truncated: .truncated
+        case .unknownCompression, .unreadable: .unreadable
+        case .leftWhileWritten: .lost
+        }
     }
 }
 

@@ -73,7 +73,7 @@ private func followedSources(_ settings: CheckedSettings) throws -> [FollowedSou
     if let sources = settings.sources { return try sources.map { try $0.followed() } }
     for path in CheckedSettings.defaultLogs
     where (try? SystemCalls().status(of: FilePath(path))) != nil {
-        return [FollowedSource(name: path, kind: .file(FilePath(path)))]
+        return [FollowedSource(name: path, kind: .file(FilePath(path), .rotated))]
     }
     throw Failure(
         .noInput,
@@ -86,7 +86,8 @@ extension CheckedSettings.Source {
     fileprivate func followed() throws -> FollowedSource {
         let kind: FollowedSource.Kind
         switch self.kind {
-        case .file(let path, _): kind = .file(FilePath(path))
+        case .file(let path, let backfill):
+            kind = .file(FilePath(path), backfill == .rotated ? .rotated : .none)
         case .journal(let journal): kind = .journal(journal.selection)
         }
         return FollowedSource(name: name, kind: kind, allowsDuplicate: allowDuplicate)
@@ -218,24 +219,36 @@ extension SourceNote {
             "\(shown(problem.path.string)): \(problem.damage.words)"
         case .resumed(let path, let offset):
             "\(shown(path.string)): reading goes on at byte \(offset)"
-        case .readAgain(let path):
-            "\(shown(path.string)): it is not the file that was read before; read from its beginning"
+        case .readsRotated(let path):
+            "\(shown(path.string)): rotated before it was read; read first"
+        case .lost(let gap): gap.words
         case .rotated(let path):
             "\(shown(path.string)): rotated; the old file is read to its end first"
         case .disappeared(let path): "\(shown(path.string)): it is not there; waiting for it"
         case .truncated(let path, let truncation):
             "\(shown(path.string)): truncated after byte \(truncation.offset); read from its beginning"
-                + (truncation.lostBytes > 0
-                    ? "; \(truncation.lostBytes) bytes of an unfinished line are lost" : "")
-        case .compressedUnread(let path):
-            "\(shown(path.string)): it was compressed before all of it was read"
-        case .leftWhileWritten(let path):
-            "\(shown(path.string)): still written long after its rotation; left"
-        case .tooManyRotations(let path):
-            "\(shown(path.string)): too many rotated files wait; this one is not held open"
+                + (truncation.copy.map { ", after the rest of \(shown($0.string))" } ?? "")
         case .cannotOpen(let error): shown("\(error)")
         case .notWatched(let error): "no inotify, the file is looked at often: " + shown("\(error)")
         case .forged, .suppressed, .vacuumed: journalWords ?? ""
+        }
+    }
+}
+
+extension FileGap {
+    /// What is gone, in words.
+    fileprivate var words: String {
+        let name = shown(path.string)
+        let count = bytes.map { "at least \($0) bytes" } ?? "an unknown number of bytes"
+        let gone = "\(count) after byte \(offset) are lost"
+        return switch cause {
+        case .cursorFileGone:
+            "\(name): the file that was read before is gone; all newer ones are read; \(gone)"
+        case .truncated: "\(name): no copy of it was made; \(gone)"
+        case .unknownCompression: "\(name): compressed in a way that is not read here; \(gone)"
+        case .unreadable(let error): "\(shown("\(error)")): given up; \(gone)"
+        case .leftWhileWritten:
+            "\(name): still written long after its rotation; left, what comes now is lost"
         }
     }
 }
