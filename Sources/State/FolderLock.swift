@@ -56,7 +56,8 @@ final class FolderLock {
     ///
     /// - Parameter name: of the folder; it must not be there.
     /// - Returns: how many files were moved.
-    func setAside(_ folder: FilePath, files: [String], into name: String) throws(StateError) -> Int {
+    func setAside(_ folder: FilePath, files: [String], into name: String) throws(StateError) -> Int
+    {
         let operation = "set the state aside"
         let directory = try Self.openFolder(folder, operation)
         defer { _ = close(directory) }
