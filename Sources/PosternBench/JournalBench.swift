@@ -31,7 +31,9 @@ struct JournalBench: ParsableCommand {
     @Flag(help: "Read a journal file to its end instead.")
     var replay = false
 
-    @Argument(help: "The folder of the rig, or with --replay a journal file or folder.")
+    @Argument(
+        help: "The folder of the rig, local for this machine's own, or with --replay a journal."
+    )
     var path: String
 
     func validate() throws {
@@ -62,12 +64,12 @@ struct JournalBench: ParsableCommand {
 
     private func follow() throws {
         let selection = JournalSelection(
-            place: .directory(FilePath(path + "/log/journal")),
+            place: path == "local" ? .local : .directory(FilePath(path + "/log/journal")),
             matches: [.init(field: "SYSLOG_FACILITY", values: ["2"])]
         )
         let total = LockedCount()
         let writer = Writer(
-            path: path + "/run/systemd/journal/dev-log",
+            path: (path == "local" ? "" : path) + "/run/systemd/journal/dev-log",
             rate: rate,
             seconds: seconds
         )

@@ -96,7 +96,7 @@ struct JournalSourceTests {
     }
 
     /// Histories of writing, rotation, vacuum and restart, against a list of what was logged.
-    @Test(arguments: 1...8 as ClosedRange<UInt64>)
+    @Test(arguments: 1...24 as ClosedRange<UInt64>)
     func nothingIsLostOrReadTwice(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let folder = try ScratchFolder()
