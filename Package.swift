@@ -112,7 +112,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "PosternBench",
-            dependencies: ["RingBuffer", argumentParser],
+            dependencies: [
+                "LinuxIO", "LogSources", "Records", "RingBuffer", argumentParser, system,
+            ],
             swiftSettings: settings
         ),
 

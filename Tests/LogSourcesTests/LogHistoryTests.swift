@@ -119,7 +119,7 @@ final class HistoryRun {
         for note in notes {
             switch note {
             case .lost(let gap): losses.append((count, gap))
-            case .damaged: trouble.append(note)
+            case .damaged, .forged, .suppressed, .vacuumed: trouble.append(note)
             case .cannotOpen where !hasFaults: trouble.append(note)
             case .notWatched, .cannotOpen, .resumed, .rotated, .readsRotated, .disappeared,
                 .truncated:

@@ -6,7 +6,7 @@ import SystemPackage
 struct JournalAccess {
     private let place: JournalSelection.Place
     private let calls: SystemCalls
-    private var readableCount = 0
+    private var foundCount = 0
     private var denied: SystemCallError?
 
     init(_ place: JournalSelection.Place, calls: SystemCalls) {
@@ -28,7 +28,7 @@ struct JournalAccess {
             for folder in machineFolders(namespace: name) { try look(in: folder) }
         }
         if let denied { throw SourceError(denied, advice: Self.groupAdvice) }
-        guard readableCount == 0 else { return }
+        guard foundCount == 0 else { return }
         let path: FilePath =
             switch place {
             case .directory(let folder): folder
@@ -97,20 +97,21 @@ struct JournalAccess {
     private mutating func tryFile(_ path: FilePath) {
         do {
             _ = try calls.open(path, [.read, .nonBlocking])
-            readableCount += 1
+            foundCount += 1
         } catch  where error.cause == .permissionDenied || error.cause == .notPermitted {
             // Those of other users hold what these log, which is no mail server's.
             let isUsers = path.lastComponent?.string.hasPrefix("user-") ?? false
             if !isUsers { denied = error }
         } catch {
-            // It is gone, as after a vacuum, or damaged, which libsystemd decides.
+            // It was there a moment ago and has another name now, as at a rotation.
+            foundCount += 1
         }
     }
 
     private mutating func look(at file: FilePath) throws(SourceError) {
         do {
             _ = try calls.open(file, [.read, .nonBlocking])
-            readableCount += 1
+            foundCount += 1
         } catch  where error.cause == .permissionDenied {
             denied = error
         } catch {

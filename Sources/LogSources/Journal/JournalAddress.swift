@@ -91,7 +91,7 @@ struct JournalAddress: Sendable {
     }
 }
 
-/// The files of journals: one for each sequence number ID, entered when its first line comes.
+/// The files of journals: one for each sequence number ID, entered when its first entry comes.
 struct JournalSequences: Sendable {
     private var numbers: [UInt128: FileNumber] = [:]
     private var last: (id: UInt128, file: FileNumber)?

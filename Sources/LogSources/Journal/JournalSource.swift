@@ -12,6 +12,9 @@ public struct JournalLimits: Hashable, Sendable {
     /// Entries that may be passed over before a cursor is given for their sake alone; after a restart
     /// they are passed over again.
     public var passedOverMax = 4_096
+    /// So long after the last line, the journal is looked at every ``eagerLookNanoseconds``.
+    public var eagerNanoseconds: UInt64 = 5_000_000_000
+    public var eagerLookNanoseconds: UInt64 = 10_000_000
 
     public init() {}
 }
@@ -20,8 +23,11 @@ public struct JournalLimits: Hashable, Sendable {
 ///
 /// It is opened by the first ``fill(_:)``, and from then on must stay on that thread.
 ///
-/// journald tells of new entries when it has written for 250 ms (`POST_CHANGE_TIMER_INTERVAL_USEC` in
-/// its journald-server.c), so an entry that comes after silence is seen up to that much later.
+/// journald tells of new entries 250 ms after the first of them (`POST_CHANGE_TIMER_INTERVAL_USEC` in
+/// its journald-server.c), though they can be read at once. So while lines come, the journal is looked
+/// at without being told (``JournalLimits/eagerNanoseconds``): a look costs a few microseconds. After
+/// that nothing wakes this thread but journald, and the first line after silence is seen those 250 ms
+/// later.
 public struct JournalSource: RecordSource, ~Copyable, Sendable {
     /// The journals that were begun so far, one entry for each sequence number ID.
     public let files: FileTable
@@ -52,6 +58,8 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
     private var unreadableCount: UInt64 = 0
     private var notes: [SourceNote] = []
     private var forgedNoteAt: UInt64?
+    /// When the last line came: monotonic nanoseconds.
+    private var lineAt: UInt64?
 
     /// Why entries may be missing between the last one and the next.
     private enum Gap { case none, cursorGone, filesGone }
@@ -114,7 +122,8 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
         // gone and whose space is only given back when they are closed. Not while an entry waits,
         // since its file may be among them.
         if !isWaiting { try process(journal) }
-        for _ in 0..<limits.entriesPerFillMax where batch.hasRoomForLine {
+        for _ in 0..<limits.entriesPerFillMax {
+            guard batch.hasRoomForLine else { return false }
             if !isWaiting {
                 guard try journal.next() else { return true }
                 try journal.read(into: &present)
@@ -149,6 +158,7 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
     /// Closes a batch, and says what is in it.
     private mutating func finish(_ batch: inout Batch, isAtEnd: Bool) -> Fill {
         takeReadingNotes()
+        if !batch.lines.isEmpty { lineAt = Clocks.monotonicNanoseconds() }
         if ungivenCount > 0 { batch.journalCursor = last.cursor }
         let isGiven =
             !batch.lines.isEmpty || batch.forgedCount > 0 || !notes.isEmpty && ungivenCount > 0
@@ -327,6 +337,8 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
             var left = limit.map { $0 - min($0, now - start) }
             let deadline = journal.deadlineNanoseconds()
             if let deadline { left = min(left ?? .max, deadline - min(deadline, now)) }
+            let isEager = lineAt.map { now - $0 < limits.eagerNanoseconds } ?? false
+            if isEager { left = min(left ?? .max, limits.eagerLookNanoseconds) }
             var poll = PollSet()
             let stopMember = poll.add(stop)
             _ = try journal.add(to: &poll)
@@ -334,7 +346,7 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
             if isReady, poll.isReady(stopMember) { return .stopped }
             let change = try journal.process()
             if change == .invalidated, gap == .none { gap = .filesGone }
-            if change != .nothing { return .changed }
+            if change != .nothing || isEager && !isReady { return .changed }
             if let limit, Clocks.monotonicNanoseconds() - start >= limit { return .timeout }
         }
     }

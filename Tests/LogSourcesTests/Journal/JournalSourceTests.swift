@@ -96,7 +96,7 @@ struct JournalSourceTests {
     }
 
     /// Histories of writing, rotation, vacuum and restart, against a list of what was logged.
-    @Test(arguments: 1...8 as ClosedRange<UInt64>)
+    @Test(arguments: 1...24 as ClosedRange<UInt64>)
     func nothingIsLostOrReadTwice(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let folder = try ScratchFolder()
@@ -231,6 +231,41 @@ struct JournalSourceTests {
             #expect(follower.given.lines == Array(whole.given.lines[lines...]))
             #expect(follower.given.vacuumed.isEmpty)
         }
+    }
+
+    /// As when journald moves its entries from `/run` to `/var`, while it is followed and while not.
+    @Test(arguments: [false, true])
+    func entriesThatAreNumberedAnewAreNotReadTwice(isRestarted: Bool) throws {
+        let folder = try ScratchFolder()
+        let entries = (0..<30).map { CraftedEntry($0, "entry \($0)") }
+        let journals = folder.path.appending("journals")
+        try SystemCalls().makeFolder(journals, mode: 0o755)
+        let before = try folder.journal("before.journal", Array(entries.prefix(20)))
+        let place = journals.appending("before.journal")
+        try SystemCalls().rename(before, to: place)
+        let selection = JournalSelection(
+            place: .directory(journals),
+            units: ["postfix@-.service"]
+        )
+        var follower = try JournalFollower(selection)
+        try follower.read(lines: 20)
+        try follower.drain()
+        let after = try folder.journal("after.journal", Array(entries.dropFirst(5)))
+        let cursor = try #require(follower.cursors.last?.cursor)
+        if isRestarted {
+            try SystemCalls().remove(place)
+            try SystemCalls().rename(after, to: journals.appending("after.journal"))
+            let first = follower.given.lines
+            follower = try JournalFollower(selection, cursor: cursor)
+            follower.given.lines = first
+        } else {
+            try SystemCalls().rename(after, to: journals.appending("after.journal"))
+            try SystemCalls().remove(place)
+        }
+        try follower.read(lines: 30)
+        try follower.drain()
+        #expect(follower.given.lines == entries.map(\.line))
+        #expect(follower.given.notes.isEmpty)
     }
 
     @Test func aJournalThatMayNotBeReadSaysWhatToDo() throws {
