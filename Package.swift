@@ -113,7 +113,8 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "LinuxIO", "LogSources", "Records", "RingBuffer", argumentParser, system,
+                "LinuxIO", "LogSources", "Records", "RingBuffer", "State", argumentParser,
+                system,
             ],
             swiftSettings: settings
         ),
