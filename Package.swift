@@ -124,7 +124,7 @@ let package = Package(
         tests(of: "LinuxIO", [system]),
         tests(of: "LogSources", ["CISAL", "CZstd", "LinuxIO", "Records", system]),
         tests(of: "MailText"),
-        tests(of: "MailLog", ["MailEvents", "Records"]),
+        tests(of: "MailLog", ["MailEvents", "MailText", "Records"]),
         tests(of: "Sigma"),
         tests(of: "Memory", ["MailEvents"]),
         tests(of: "Detection", ["Findings", "MailEvents", "Memory", "Records", "Sigma"]),
@@ -134,12 +134,15 @@ let package = Package(
         tests(of: "Alerting", ["Findings", "LinuxIO", "SafeText", "State", system]),
         tests(
             of: "Pipeline",
-            ["Evidence", "Findings", "LogSources", "MailEvents", "Records", "Sigma", system]
+            [
+                "Evidence", "Findings", "LogSources", "MailEvents", "Memory", "Records", "Sigma",
+                "State", system,
+            ]
         ),
         tests(of: "SafeText"),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["TestSupport"],
+            dependencies: ["Pipeline", "State", "TestSupport", system],
             swiftSettings: settings
         ),
     ]

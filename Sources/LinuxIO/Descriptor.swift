@@ -141,6 +141,19 @@ public struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Another descriptor of the same open file: both have one position (dup(2)).
+    public func duplicate() throws(SystemCallError) -> Descriptor {
+        let number = try calls.perform(.duplicate, path) { _ in
+            Int(fcntl(self.number, F_DUPFD_CLOEXEC, 3))
+        }
+        return Descriptor(owning: CInt(number), calls: calls, path: path)
+    }
+
+    /// Puts the position, at which ``read(into:_:)`` reads, back to the first byte.
+    public func rewind() throws(SystemCallError) {
+        _ = try calls.perform(.lseek, path) { _ in Int(lseek(number, 0, SEEK_SET)) }
+    }
+
     /// Tells the kernel that the file is read once from front to back; a hint that cannot fail in
     /// a way that matters.
     public func willReadSequentially() {

@@ -30,6 +30,7 @@ public struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertibl
 /// with an errno (sd-journal(3)), so that they are told of alike.
 public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case chmod = "fchmod"
+    case duplicate = "fcntl"
     case eventfd
     case fdatasync
     case flock
@@ -45,11 +46,13 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case journalRead = "sd_journal_enumerate_data"
     case journalSeek = "sd_journal_seek"
     case listFolder = "getdents64"
+    case lseek
     case mkdirat
     case openat
     case poll
     case pread
     case read
+    case readlinkat
     case renameat
     case signalfd
     case unlinkat

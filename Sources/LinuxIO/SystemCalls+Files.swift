@@ -59,6 +59,32 @@ extension SystemCalls {
         return FileStatus(raw)
     }
 
+    /// What the symbolic link `path` says, which need not exist.
+    ///
+    /// - Returns: nil when `path` names something that is no link.
+    public func linkTarget(of path: FilePath) throws(SystemCallError) -> FilePath? {
+        // PATH_MAX with its NUL; a target that long was cut, and then is too long to be opened.
+        var target = [CChar](repeating: 0, count: 4_096)
+        do throws(SystemCallError) {
+            _ = try perform(.readlinkat, path) { _ in
+                unsafe path.withPlatformString { name in
+                    unsafe target.withUnsafeMutableBufferPointer { buffer in
+                        // SAFETY: one byte less than the buffer has, so that a NUL stays behind.
+                        unsafe buffer.baseAddress.map {
+                            unsafe readlinkat(AT_FDCWD, name, $0, buffer.count - 1)
+                        } ?? -1
+                    }
+                }
+            }
+        } catch  where error.cause == .invalidArgument {
+            return nil
+        }
+        return unsafe target.withUnsafeBufferPointer { buffer in
+            // SAFETY: the last byte is NUL.
+            unsafe buffer.baseAddress.map { unsafe FilePath(platformString: $0) }
+        }
+    }
+
     /// Gives `old` the name `new` in one step; what had that name is gone.
     public func rename(_ old: FilePath, to new: FilePath) throws(SystemCallError) {
         _ = try perform(.renameat, old) { _ in

@@ -22,9 +22,16 @@ public final class FileTable: Sendable {
 
     /// Where reading goes on when all lines before `offset` of a file are done with.
     ///
-    /// - Returns: nil for a file that is unknown or has no identity, as standard input.
+    /// - Returns: nil for a file that is unknown or has no identity, as standard input, and for one
+    ///   that has no bytes: nothing would tell it from others, and nothing of it need be told.
     public func cursor(of number: FileNumber, offset: UInt64) -> FileCursor? {
-        self[number]?.identity.map { FileCursor(identity: $0, offset: offset) }
+        guard let file = self[number], let identity = file.identity, identity.headByteCount > 0
+        else { return nil }
+        return FileCursor(
+            identity: identity,
+            offset: offset,
+            modifiedMicroseconds: file.modifiedMicroseconds
+        )
     }
 
     /// The cursor for what comes after `batch`.
@@ -39,8 +46,11 @@ public final class FileTable: Sendable {
         }
     }
 
-    /// A young file has grown, and its identity covers more of it.
-    func setIdentity(of number: FileNumber, to identity: FileIdentity) {
-        files.withLock { $0[Int(number.rawValue)].identity = identity }
+    /// A file has grown: it was written later, and the identity of a young one covers more of it.
+    func update(_ number: FileNumber, identity: FileIdentity, modifiedMicroseconds: Int64) {
+        files.withLock {
+            $0[Int(number.rawValue)].identity = identity
+            $0[Int(number.rawValue)].modifiedMicroseconds = modifiedMicroseconds
+        }
     }
 }

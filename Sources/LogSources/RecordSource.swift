@@ -77,21 +77,17 @@ public enum SourceNote: Hashable, Sendable {
     case damaged(SourceProblem)
     /// Reading goes on where the cursor said. The file may have another name by now.
     case resumed(FilePath, offset: UInt64)
-    /// The cursor does not fit any file that is there, so the file is read from its first byte.
-    case readAgain(FilePath)
+    /// A rotated file is read whose lines were not: at a first start with ``Backfill/rotated``,
+    /// after an outage, or because the log was rotated more than once between two looks.
+    case readsRotated(FilePath)
+    /// Lines were not given and cannot be any more, or it cannot be told that there were none.
+    case lost(FileGap)
     /// The path names another file; `old` is read to its end first.
     case rotated(FilePath)
     /// The path names nothing.
     case disappeared(FilePath)
     /// The file became shorter, or other than it was, and is read from its first byte.
     case truncated(FilePath, Truncation)
-    /// A rotated file is compressed and may hold lines that were not read.
-    case compressedUnread(FilePath)
-    /// A file was still written after its successor had been for ``FollowLimits/drainNanosecondsMax``;
-    /// it was left, and what is written to it from now on is not read.
-    case leftWhileWritten(FilePath)
-    /// More files than ``FollowLimits/heldFilesMax`` wait to be read; this one is not held.
-    case tooManyRotations(FilePath)
     /// The path names something that cannot be followed, or cannot be opened. It is tried again.
     case cannotOpen(SystemCallError)
     /// No events come, as when the user's inotify watches are used up: the file is looked at often.
@@ -141,10 +137,45 @@ public struct VacuumedEntries: Hashable, Sendable {
 public struct Truncation: Hashable, Sendable {
     /// Offset up to which its lines were given.
     public var offset: UInt64
-    /// The copy that was made of it before (copytruncate), from which the rest is read.
+    /// The copy that was made of it before (copytruncate), from which the rest is read. Without
+    /// one, a ``SourceNote/lost(_:)`` follows.
     public var copy: FilePath?
-    /// Bytes of a line without its end that were read and are lost, as no copy was found.
-    public var lostBytes: Int
+}
+
+/// Lines of a followed file that were not given, as far as it is known.
+public struct FileGap: Hashable, Sendable {
+    public enum Cause: Hashable, Sendable {
+        /// The file in which the cursor stands is not there any more, under any name, compressed or
+        /// not. What was written to it behind the cursor is gone; files that were written later are
+        /// all read, from their first byte.
+        case cursorFileGone
+        /// It was truncated, or written anew, and no copy of it was found. What was written to it
+        /// after the last look is gone.
+        case truncated
+        /// It is compressed in a way that is not read here.
+        case unknownCompression
+        /// It could not be opened or read for ``FollowLimits/drainNanosecondsMax``, while others
+        /// waited behind it.
+        case unreadable(SystemCallError)
+        /// It was still written after its successor had been for
+        /// ``FollowLimits/drainNanosecondsMax``; it was left, and what comes to it from now on is
+        /// not read.
+        case leftWhileWritten
+    }
+
+    public var cause: Cause
+    /// The file as it was named when it was opened; for ``Cause/cursorFileGone``, the followed path.
+    public var path: FilePath
+    /// Offset up to which its lines were given.
+    public var offset: UInt64
+    /// How many bytes are gone at least, where that is known: those of a line whose end is gone
+    /// count too.
+    public var bytes: UInt64?
+    /// The lines that are gone were written after this time, where that is known: microseconds
+    /// since 1970, UTC.
+    public var sinceMicroseconds: Int64?
+    /// And before this one, where that is known.
+    public var untilMicroseconds: Int64?
 }
 
 /// A part of an input that could not be read.
@@ -190,20 +221,37 @@ public enum ReplayLimits {
     public static let zstdWindowLogMax = 27
 }
 
+/// What is read before the present file at a first start, when there is no cursor.
+public enum Backfill: Hashable, Sendable {
+    /// Nothing.
+    case none
+    /// The rotated files beside it, compressed or not, oldest first.
+    case rotated
+}
+
 /// Bounds of following a file.
 public struct FollowLimits: Hashable, Sendable {
     /// Bytes of one read.
     public var readBytes = 131_072
+    /// Bytes of one read of a compressed file.
+    public var compressedReadBytes = 131_072
     /// Without any event, the path and its file are looked at this often.
     public var lookNanoseconds: UInt64 = 5_000_000_000
     /// As ``lookNanoseconds``, where inotify cannot be had.
     public var lookUnwatchedNanoseconds: UInt64 = 250_000_000
     /// A rotated file is at its end when nobody closed it but nothing was added for so long.
     public var quietNanoseconds: UInt64 = 2_000_000_000
-    /// A rotated file that never gets quiet is left when its successor has had lines for so long.
+    /// A rotated file that never gets quiet is left when its successor has had lines for so long;
+    /// one that cannot be read when it could not for so long.
     public var drainNanosecondsMax: UInt64 = 60_000_000_000
-    /// Files held open: the one being read and those that come after it. At most 8.
+    /// Files held open: the one being read and those that come after it. At most 8; when more wait
+    /// to be read, the newest are opened later.
     public static let heldFilesMax = 8
+    /// Bytes of text in one step to a place within a compressed file.
+    static let skipBytes = 262_144
+    /// How often a folder is read anew that changes while it is read; then it is let be until the
+    /// next look.
+    static let listingsMax = 8
 
     public init() {}
 }

@@ -68,3 +68,18 @@ public func ordered(_ inputs: [Input], timeZone: TimeZoneSetting, firstYear: Int
         .sorted { $0.1 < $1.1 }
         .map(\.0)
 }
+
+/// The inputs of one source of a replay, in the order in which they are read.
+public struct InputChain: Sendable {
+    /// Names the source in records.
+    public var name: String
+    public var inputs: [Input]
+    /// The year of its first record, for stamps without one; nil: the inputs tell.
+    public var firstYear: Int?
+
+    public init(name: String = "log", inputs: [Input], firstYear: Int? = nil) {
+        self.name = name
+        self.inputs = inputs
+        self.firstYear = firstYear
+    }
+}

@@ -6,6 +6,10 @@ public struct LineRange: Sendable, Equatable {
     /// Number of bytes, without the newline; at most ``SourceLimits/lineBytesMax``.
     public var length: UInt32
 
+    /// The indices of the line's bytes in ``Batch/bytes``.
+    @inlinable
+    public var indices: Range<Int> { Int(start)..<(Int(start) &+ Int(length)) }
+
     @inlinable
     public init(start: UInt32, length: UInt32) {
         self.start = start

@@ -31,12 +31,16 @@ public struct FileNumber: Hashable, Comparable, Sendable {
 ///
 /// Device and inode alone are not enough: a file system gives the inode of a deleted file to the
 /// next one. So the first bytes count as well, as many as there were when it was looked at.
+///
+/// Of a compressed file that is followed, the first bytes are those of its text. A rotated log that
+/// is compressed gets another inode, and keeps this digest. (Inputs of a replay are read where they
+/// lie, and their digest is that of the bytes on the disk.)
 public struct FileIdentity: Hashable, Sendable {
     /// `st_dev`.
     public var device: UInt64
     /// `st_ino`.
     public var inode: UInt64
-    /// FNV-1a (64 bit) of the file's first ``headByteCount`` bytes.
+    /// FNV-1a (64 bit) of the text's first ``headByteCount`` bytes.
     public var headDigest: UInt64
     /// How many bytes ``headDigest`` covers: at most 1,024, fewer if the file was shorter.
     public var headByteCount: UInt32
@@ -66,10 +70,16 @@ public struct FileCursor: Hashable, Sendable {
     public var identity: FileIdentity
     /// Offset of the first unread line in the (decompressed) file.
     public var offset: UInt64
+    /// `st_mtime` of the file when it was last read: microseconds since 1970, UTC; 0: not known.
+    ///
+    /// Files that were rotated after it have been written later. So when it is not found any more,
+    /// this tells which of the others are surely older.
+    public var modifiedMicroseconds: Int64
 
-    public init(identity: FileIdentity, offset: UInt64) {
+    public init(identity: FileIdentity, offset: UInt64, modifiedMicroseconds: Int64 = 0) {
         self.identity = identity
         self.offset = offset
+        self.modifiedMicroseconds = modifiedMicroseconds
     }
 }
 
@@ -129,6 +139,8 @@ public struct FileDescription: Sendable, Hashable {
     public var identity: FileIdentity?
     /// What the file says of its own time: see ``TimeHint``.
     public var timeHint: TimeHint
+    /// `st_mtime` when it was last read, for the cursor; 0: not known.
+    public var modifiedMicroseconds: Int64 = 0
 
     public init(path: String, identity: FileIdentity?, timeHint: TimeHint) {
         self.path = path

@@ -43,7 +43,11 @@ struct EventsCommand: ParsableCommand {
         var output = EventOutput(json: json)
         let summary: ReplaySummary
         do {
-            summary = try replay.run(opened, settings: engine, output: &output)
+            summary = try replay.run(
+                chains(of: opened, firstYear: engine.firstYear),
+                settings: engine,
+                output: &output
+            )
         } catch {
             output.buffer.flush()
             throw Failure(error)

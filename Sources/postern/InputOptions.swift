@@ -12,7 +12,10 @@ import SystemPackage
 
 /// What every command that reads logs can be told about them.
 struct InputOptions: ParsableArguments {
-    @Option(name: .long, help: "Settings file; without it, no settings file is read.")
+    @Option(
+        name: .long,
+        help: "Settings file; without it none is read (postern learn: the daemon's)."
+    )
     var config: String?
 
     @Option(

@@ -18,8 +18,8 @@ extension SourceNote {
         case .vacuumed(let vacuumed):
             "journal entries from \(rfc3339(microseconds: vacuumed.fromMicroseconds)) to "
                 + "\(rfc3339(microseconds: vacuumed.toMicroseconds)) were removed before they were read"
-        case .damaged, .resumed, .readAgain, .rotated, .disappeared, .truncated, .compressedUnread,
-            .leftWhileWritten, .tooManyRotations, .cannotOpen, .notWatched:
+        case .damaged, .resumed, .lost, .readsRotated, .rotated, .disappeared, .truncated,
+            .cannotOpen, .notWatched:
             nil
         }
     }

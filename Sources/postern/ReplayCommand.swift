@@ -70,7 +70,11 @@ struct ReplayCommand: ParsableCommand {
         var bar = ProgressBar(total: opened.totalBytes)
         let summary: ReplaySummary
         do {
-            summary = try replay.run(opened, settings: engine, output: &output) { bar.show($0) }
+            summary = try replay.run(
+                chains(of: opened, firstYear: engine.firstYear),
+                settings: engine,
+                output: &output
+            ) { bar.show($0) }
         } catch {
             bar.clear()
             throw Failure(error)
