@@ -59,6 +59,27 @@ extension SystemCalls {
         return FileStatus(raw)
     }
 
+    /// What the kernel says of the file or link that has this name in `folder`.
+    ///
+    /// - Parameter name: bytes without NUL and `/`, as from ``nameBytes(inFolder:)``.
+    public func status(
+        ofName name: [UInt8],
+        in folder: FilePath
+    ) throws(SystemCallError) -> FileStatus {
+        var raw = stat()
+        var path = unsafe folder.withPlatformString { folder in
+            // SAFETY: a platform string ends with a NUL.
+            unsafe Array(UnsafeBufferPointer(start: folder, count: strlen(folder)))
+        }
+        path.append(CChar(bitPattern: UInt8(ascii: "/")))
+        for byte in name { path.append(CChar(bitPattern: byte)) }
+        path.append(0)
+        _ = try perform(.fstatat, folder) { _ in
+            unsafe Int(fstatat(AT_FDCWD, path, &raw, AT_SYMLINK_NOFOLLOW))
+        }
+        return FileStatus(raw)
+    }
+
     /// What the symbolic link `path` says, which need not exist.
     ///
     /// - Returns: nil when `path` names something that is no link.
@@ -133,6 +154,11 @@ extension SystemCalls {
 
     /// The names in a folder, without `.` and `..`, sorted by their bytes.
     public func names(inFolder path: FilePath) throws(SystemCallError) -> [FilePath.Component] {
+        try nameBytes(inFolder: path).compactMap { FilePath.Component(bytes: $0) }
+    }
+
+    /// As ``names(inFolder:)``, as bytes: any but NUL and `/`, UTF-8 or not.
+    public func nameBytes(inFolder path: FilePath) throws(SystemCallError) -> [[UInt8]] {
         var stream: OpaquePointer?
         _ = try perform(.listFolder, path) { _ in
             unsafe stream = path.withPlatformString { unsafe opendir($0) }
@@ -141,7 +167,7 @@ extension SystemCalls {
         // SAFETY: `perform` returned, so `opendir` gave a stream; it is closed on every way out.
         guard let stream = unsafe stream else { return [] }
         defer { unsafe closedir(stream) }
-        var names: [FilePath.Component] = []
+        var names: [[UInt8]] = []
         while true {
             var isAtEnd = false
             _ = try perform(.listFolder, path) { _ in
@@ -152,19 +178,15 @@ extension SystemCalls {
                 }
                 // SAFETY: readdir(3) ends `d_name` with a NUL, and the entry is valid until the
                 // next call on this stream.
-                let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                    unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
-                        unsafe FilePath.Component(platformString: $0)
-                    }
+                let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { buffer in
+                    unsafe Array(buffer.prefix { $0 != 0 })
                 }
-                if let name, name.kind == .regular { names.append(name) }
+                if name != [UInt8(ascii: ".")], name != Array("..".utf8) { names.append(name) }
                 return 0
             }
             if isAtEnd { break }
         }
-        return names.map { ($0, $0.bytes) }
-            .sorted { $0.1.lexicographicallyPrecedes($1.1) }
-            .map(\.0)
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// Waits until the names in a folder are on the disk.
@@ -208,6 +230,17 @@ extension SystemCalls {
 }
 
 extension FilePath.Component {
+    /// A name of these bytes; nil for what is none, as one with a `/`.
+    public init?(bytes: [UInt8]) {
+        let terminated = bytes.map { CChar(bitPattern: $0) } + [0]
+        let made = unsafe terminated.withUnsafeBufferPointer { buffer in
+            // SAFETY: it ends with a NUL.
+            unsafe buffer.baseAddress.flatMap { unsafe Self(platformString: $0) }
+        }
+        guard let made else { return nil }
+        self = made
+    }
+
     /// The name as the kernel has it: any bytes but NUL and `/`, UTF-8 or not.
     public var bytes: [UInt8] {
         unsafe withPlatformString { name in

@@ -136,6 +136,28 @@ public struct Engine: ~Copyable, Sendable {
         detector.restore(prior: prior, ruleID: ruleID, group: group)
     }
 
+    /// Takes a further source in, which comes at `index` in the order of the names.
+    mutating func insertLane(_ source: LaneSource, at index: Int) {
+        if let known = retired.firstIndex(where: { $0.name == source.name }) {
+            var lane = retired.remove(at: known)
+            lane.files.resume(with: source.table)
+            lanes.insert(lane, at: index)
+        } else {
+            let used = (lanes + retired).map(\.number.rawValue).max()
+            let number = used.map { $0 + 1 } ?? 0
+            unstoredSources.insert(number)
+            lanes.insert(
+                Lane(
+                    source,
+                    number: SourceNumber(number),
+                    resolver: TimeResolver(zone: zone, firstYear: settings.firstYear)
+                ),
+                at: index
+            )
+        }
+        duplicates = DuplicateWatch(count: lanes.count)
+    }
+
     func retiredLane(_ name: String, _ number: SourceNumber) -> Lane {
         Lane(
             LaneSource(name: name, table: FileTable()),

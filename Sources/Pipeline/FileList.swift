@@ -8,9 +8,15 @@ public struct FileList: Sendable {
     private var earlier: [UInt32: FileDescription] = [:]
     private(set) var base: UInt32 = 0
     private var stored: Set<UInt32> = []
-    let table: FileTable
+    private(set) var table: FileTable
 
     public init(table: FileTable) { self.table = table }
+
+    /// The source is read again, with a table of its own for what it reads now.
+    mutating func resume(with table: FileTable) {
+        precondition(self.table.count == 0)
+        self.table = table
+    }
 
     /// The number of a file of the present run.
     func number(_ file: FileNumber) -> FileNumber { FileNumber(base + file.rawValue) }

@@ -74,7 +74,7 @@ struct Merger: ~Copyable {
         case ended
     }
 
-    private let lanes: [MergeLane]
+    private var lanes: [MergeLane]
     /// How long a line waits for sources that show nothing; nil: they end, and are waited for.
     private let holdNanoseconds: UInt64?
 
@@ -102,6 +102,13 @@ struct Merger: ~Copyable {
     }
 }
 
+extension Merger {
+    /// Takes a further source in, at its place among the engine's lanes.
+    mutating func insert(_ feed: consuming BatchFeed, _ table: FileTable, at index: Int) {
+        lanes.insert(MergeLane(feed, table), at: index)
+    }
+}
+
 // MARK: Turns
 
 extension Merger {
@@ -113,7 +120,7 @@ extension Merger {
     ) throws(UnknownYear) -> Turn {
         for index in lanes.indices { try fetch(index, &engine, now, to: &output) }
         guard let first = earliest else {
-            return lanes.allSatisfy(\.isOver) ? .ended : .idle
+            return !lanes.isEmpty && lanes.allSatisfy(\.isOver) ? .ended : .idle
         }
         let lane = lanes[first]
         guard let head = lane.head else { return .idle }

@@ -68,16 +68,22 @@ func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws
     }
 }
 
-/// What the settings name, else the first of the usual logs that is there.
+/// What the settings name, else the journal if the mail server logs there, else the first of the usual
+/// logs that is there.
 private func followedSources(_ settings: CheckedSettings) throws -> [FollowedSource] {
     if let sources = settings.sources { return try sources.map { try $0.followed() } }
+    let journal = CheckedSettings.JournalSource()
+    if journalHasEntries(ofUnits: journal.units) {
+        return [try CheckedSettings.Source(kind: .journal(journal)).followed()]
+    }
     for path in CheckedSettings.defaultLogs
     where (try? SystemCalls().status(of: FilePath(path))) != nil {
         return [FollowedSource(name: path, kind: .file(FilePath(path), .rotated))]
     }
     throw Failure(
         .noInput,
-        "none of \(CheckedSettings.defaultLogs.joined(separator: ", ")) is there; "
+        "no mail server logs to the journal, or we may not read it (group systemd-journal), and none of "
+            + "\(CheckedSettings.defaultLogs.joined(separator: ", ")) is there; "
             + "name the mail log in the settings: sources: [{file: PATH}]"
     )
 }

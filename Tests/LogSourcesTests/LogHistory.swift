@@ -82,8 +82,14 @@ final class LogHistory {
 
     private var logName: String { "mail.log" }
 
+    /// Paths that were made already; making them is what takes most of the time.
+    private var places: [String: FilePath] = [:]
+
     private func place(_ name: String) -> FilePath {
-        log.removingLastComponent().appending(name)
+        if let made = places[name] { return made }
+        let made = log.removingLastComponent().appending(name)
+        places[name] = made
+        return made
     }
 
     // MARK: Time

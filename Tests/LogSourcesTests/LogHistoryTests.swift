@@ -106,13 +106,28 @@ final class HistoryRun {
     func kill(_ random: inout SeededGenerator) throws {
         guard let killed = running else { return }
         running = nil
-        history.story.append("kill")
+        history.story.append("kill; it gave \(Self.numbers(killed.follower.given.texts))")
+        history.story.append("and said \(killed.follower.given.notes)")
         collect(
             killed.follower.given.notes,
             after: committed.count + killed.follower.given.lines.count
         )
         committed += killed.follower.given.texts
         committedCursors += killed.follower.cursors
+    }
+
+    /// The numbers of lines, in ranges.
+    private static func numbers(_ lines: [String]) -> String {
+        var ranges: [(Int, Int)] = []
+        for line in lines {
+            let number = Int(line.prefix(6)) ?? -1
+            if let last = ranges.last, last.1 + 1 == number {
+                ranges[ranges.count - 1].1 = number
+            } else {
+                ranges.append((number, number))
+            }
+        }
+        return ranges.map { $0 == $1 ? "\($0)" : "\($0)-\($1)" }.joined(separator: " ")
     }
 
     func collect(_ notes: [SourceNote], after count: Int) {
@@ -201,8 +216,6 @@ final class HistoryRun {
         try drain()
         history.clock.advance(microseconds: 3_600_000_000)
         try drain()
-        history.story.append("\(running?.follower.source.state as Any)")
-        history.story.append("\(running?.follower.given.notes as Any)")
         try kill(&random)
         let all = history.texts.indices.flatMap { history.lines(ofText: $0) }
         let expected = all.filter { !endangered.contains($0) }

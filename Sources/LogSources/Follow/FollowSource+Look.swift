@@ -13,7 +13,7 @@ extension FollowSource {
         lookedAt = now
         mustLook = false
         do {
-            let place = try LogPlace(of: path, calls: calls)
+            let place = try LogPlace(of: path, known: place, calls: calls)
             self.place = place
             watchFolders(place)
             if !hasBegun {
@@ -36,7 +36,7 @@ extension FollowSource {
 
     /// Sees what the path names now, after holding what it has named since the last look.
     private mutating func look(_ place: LogPlace) throws(SystemCallError) {
-        guard let file = try openPath() else {
+        guard var file = try openPath() else {
             if life.named != nil { notes.append(.disappeared(path)) }
             life.pathNamesNothing()
             _ = try holdNewer(place, present: nil)
@@ -44,7 +44,7 @@ extension FollowSource {
         }
         if file.key == life.named { return }
         // What the path names is the newest: it has to wait until all others are held.
-        guard try holdNewer(place, present: file.key) else { return }
+        guard try holdNewer(place, present: LeftFile(held: &file)) else { return }
         let isRotation = life.reading != nil
         switch life.pathNames(file.key) {
         case .known, .refuse: break
@@ -121,7 +121,7 @@ extension FollowSource {
             return true
         }
         for _ in 0..<FollowLimits.listingsMax {
-            switch try resume(at: cursor, place, among: siblings(place)) {
+            switch try resume(at: cursor, place, among: siblings(place, onlyRotated: false)) {
             case .found: return true
             case .notFound: return false
             case .stale: continue

@@ -14,9 +14,12 @@ enum OpenedSibling: ~Copyable {
 // The files beside the path: which of them come next.
 extension FollowSource {
     /// The files beside the path; none where the folder must not be read.
-    func siblingsIfAllowed(_ place: LogPlace) throws(SystemCallError) -> Siblings? {
+    func siblingsIfAllowed(
+        _ place: LogPlace,
+        onlyRotated: Bool = true
+    ) throws(SystemCallError) -> Siblings? {
         do throws(SystemCallError) {
-            guard let siblings = try place.siblings(calls) else {
+            guard let siblings = try place.siblings(onlyRotated: onlyRotated, calls) else {
                 throw restless(place.folders.last)
             }
             return siblings
@@ -25,8 +28,11 @@ extension FollowSource {
         }
     }
 
-    mutating func siblings(_ place: LogPlace) throws(SystemCallError) -> Siblings {
-        if let siblings = try siblingsIfAllowed(place) {
+    mutating func siblings(
+        _ place: LogPlace,
+        onlyRotated: Bool = true
+    ) throws(SystemCallError) -> Siblings {
+        if let siblings = try siblingsIfAllowed(place, onlyRotated: onlyRotated) {
             folderFailure = nil
             return siblings
         }
@@ -117,11 +123,12 @@ extension FollowSource {
 
     /// Holds the rotated files that are newer than those that are held or were left.
     ///
-    /// - Parameter present: what the path names.
+    /// - Parameter present: what the path names. A copy that has just been made of it, and will be
+    ///   followed by its truncation, is none of them.
     /// - Returns: whether all of them are held.
     mutating func holdNewer(
         _ place: LogPlace,
-        present: FileKey?
+        present: LeftFile?
     ) throws(SystemCallError) -> Bool {
         for _ in 0..<FollowLimits.listingsMax {
             switch try holdNewer(among: siblings(place), present) {
@@ -135,12 +142,14 @@ extension FollowSource {
 
     private mutating func holdNewer(
         among siblings: Siblings,
-        _ present: FileKey?
+        _ present: LeftFile?
     ) throws(SystemCallError) -> Holding {
         skipped.removeAll { !siblings.rotated.contains($0) }
         let known = try heldNewestFirst() + left.reversed()
-        for sibling in try newer(than: known, among: siblings) where sibling.key != present {
-            switch try openUnread(sibling, known) {
+        let read = known + (present.map { [$0] } ?? [])
+        for sibling in try newer(than: known, among: siblings) {
+            if let present, FileKey(present.identity) == sibling.key { continue }
+            switch try openUnread(sibling, read) {
             case .nothing: continue
             case .stale: return .stale
             case .file(let file):
@@ -156,9 +165,10 @@ extension FollowSource {
         return .all
     }
 
-    /// Holds copies that were made of `key`, which is about to be read from its first byte, before
-    /// it was truncated and anything of it had been read (copytruncate): whatever is newer than the
-    /// last file that was left, and not newer than itself.
+    /// Holds copies that were made of `key` before it was truncated and when nothing of it had been
+    /// read (copytruncate): whatever is newer than the last file that was left.
+    ///
+    /// - Parameter key: of what the path names; it is about to be read from its first byte.
     ///
     /// - Returns: whether there is any; then that is read first.
     mutating func holdUnseenCopies(of key: FileKey) throws(SystemCallError) -> Bool {
@@ -179,7 +189,6 @@ extension FollowSource {
     ) throws(SystemCallError) -> Holding {
         let known = try heldNewestFirst() + left.reversed()
         for sibling in try newer(than: left.reversed(), among: siblings) {
-            if sibling.key == key { return .all }
             guard sibling.size > 0 else { continue }
             switch try openUnread(sibling, known) {
             case .nothing: continue
@@ -208,6 +217,16 @@ extension FollowSource {
         for file in known {
             if let found = try newer(than: file, among: siblings) { return found }
         }
+        // One may have got a name that is none of a rotation.
+        if let place {
+            let others = try self.siblings(place, onlyRotated: false).others
+            for file in known {
+                let key = FileKey(file.identity)
+                if let other = others.first(where: { $0.key == key }), try isSameFile(other, file) {
+                    return siblings.writtenSince(file.modifiedMicroseconds)
+                }
+            }
+        }
         // None has its inode any more: they were compressed, or copied, or are gone.
         var heads: [[UInt8]] = []
         for sibling in siblings.rotated { heads.append(try head(of: sibling)) }
@@ -229,11 +248,6 @@ extension FollowSource {
             try isSameFile(siblings.rotated[index], file)
         {
             return siblings.newer(thanRotatedAt: index)
-        }
-        if let other = siblings.others.first(where: { $0.key == key }),
-            try isSameFile(other, file)
-        {
-            return siblings.writtenSince(file.modifiedMicroseconds)
         }
         return nil
     }
@@ -317,17 +331,23 @@ extension FollowSource {
     // MARK: Truncation
 
     /// The file became shorter, or other than it was. It is read from its first byte, after the
-    /// copy that was made of it, if there is one. (Later copies are found when it is begun.)
+    /// copies that were made of it.
     mutating func restart(_ file: consuming OpenFile) throws(SystemCallError) {
+        let key = file.key
+        // Of what was never begun, any number of copies may have been made and none was seen.
+        if file.number != nil || life.named != key {
+            do { try holdCopy(of: file) } catch { throw putBack(file, error) }
+        }
+        file.restart()
+        put(file)
+        // When it fails, it is done again before the file is begun.
+        if life.named == key { _ = try? holdUnseenCopies(of: key) }
+    }
+
+    private mutating func holdCopy(of file: borrowing OpenFile) throws(SystemCallError) {
         var truncation = Truncation(offset: file.splitter.nextOffset, copy: nil)
         let cursor = FileCursor(identity: file.identity, offset: truncation.offset)
-        let copy: OpenFile?
-        do {
-            copy = try openCopy(fitting: cursor)
-        } catch {
-            throw putBack(file, error)
-        }
-        if let copy {
+        if let copy = try openCopy(fitting: cursor) {
             truncation.copy = copy.path
             notes.append(.truncated(file.path, truncation))
             holdCopy(copy, of: file.key)
@@ -336,8 +356,6 @@ extension FollowSource {
             let half = file.splitter.readOffset - truncation.offset
             noteLoss(.truncated, of: file, bytes: half > 0 ? half : nil, since: file.endSeenAt)
         }
-        file.restart()
-        put(file)
     }
 
     private mutating func holdCopy(_ copy: consuming OpenFile, of file: FileKey) {

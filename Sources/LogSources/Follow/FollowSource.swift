@@ -145,7 +145,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         if file.number == nil {
             do { try file.extendHead() } catch { return try failed(file, error) }
             if !file.head.isEmpty {
-                let mayHaveCopies = file.encoding == .plain && file.splitter.readOffset == 0
+                let mayHaveCopies = life.named == key && file.splitter.readOffset == 0
                 put(file)
                 // A copy may have been made of it before anything of it was read.
                 if mayHaveCopies, try holdUnseenCopies(of: key) { return .again }

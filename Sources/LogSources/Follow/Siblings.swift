@@ -3,7 +3,8 @@ import SystemPackage
 
 /// A regular file beside a followed one.
 struct Sibling: Hashable {
-    let path: FilePath
+    let folder: FilePath
+    let name: [UInt8]
     let key: FileKey
     /// Absent when the name is not that of a rotation.
     let rotated: RotatedName?
@@ -15,7 +16,7 @@ struct Sibling: Hashable {
 struct Siblings: Equatable {
     /// Those whose names are of a rotation, oldest first.
     let rotated: [Sibling]
-    /// The others, in any order.
+    /// The others, in any order; none where they were not asked for.
     let others: [Sibling]
 
     init(_ all: [Sibling]) {
@@ -40,7 +41,7 @@ struct Siblings: Equatable {
             }
             // What stays when a compression is done comes first; see `newer(than:)`.
             if left.isCompressed != right.isCompressed { return left.isCompressed }
-            return left.path.string < right.path.string
+            return left.name.lexicographicallyPrecedes(right.name)
         }
     }
 
@@ -75,6 +76,10 @@ struct Siblings: Equatable {
 }
 
 extension Sibling {
+    var path: FilePath {
+        FilePath.Component(bytes: name).map { folder.appending($0) } ?? folder
+    }
+
     var isCompressed: Bool { rotated?.isCompressed == true }
 }
 
@@ -85,26 +90,40 @@ struct LogPlace: Hashable {
     private(set) var folders: [FilePath] = []
     /// Names that the file has there; rotated ones begin with one of them.
     private(set) var names: [[UInt8]] = []
+    private(set) var hasLinks = false
 
     /// Links after which the kernel gives up as well (path_resolution(7)).
     private static let linksMax = 40
 
     /// Follows the links at the end of `path`.
-    init(of path: FilePath, calls: SystemCalls) throws(SystemCallError) {
+    ///
+    /// - Parameter known: what it came to the last time: without links it is the same.
+    init(of path: FilePath, known: LogPlace?, calls: SystemCalls) throws(SystemCallError) {
+        if let known, !known.hasLinks, try Self.target(of: path, calls) == nil {
+            self = known
+            return
+        }
         var path = path
         for _ in 0...Self.linksMax {
             add(path)
-            let target: FilePath?
-            do throws(SystemCallError) {
-                target = try calls.linkTarget(of: path)
-            } catch  where error.cause == .noSuchFileOrDirectory || error.cause == .notDirectory {
-                return
-            }
-            guard let target else { return }
+            guard let target = try Self.target(of: path, calls) else { return }
+            hasLinks = true
             path =
                 target.isAbsolute ? target : path.removingLastComponent().pushing(target)
         }
         throw SystemCallError(call: .readlinkat, path: path, cause: .tooManySymbolicLinkLevels)
+    }
+
+    /// - Returns: nil for what is no link, or is not there.
+    private static func target(
+        of path: FilePath,
+        _ calls: SystemCalls
+    ) throws(SystemCallError) -> FilePath? {
+        do throws(SystemCallError) {
+            return try calls.linkTarget(of: path)
+        } catch  where error.cause == .noSuchFileOrDirectory || error.cause == .notDirectory {
+            return nil
+        }
     }
 
     private mutating func add(_ path: FilePath) {
@@ -120,12 +139,16 @@ struct LogPlace: Hashable {
     /// Names that move while a folder is read may be missed (readdir(3)), so it is read until two
     /// readings are alike.
     ///
+    /// - Parameter onlyRotated: leave out what has no name of a rotation; of those, there may be many.
     /// - Returns: nil when they never were.
-    func siblings(_ calls: SystemCalls) throws(SystemCallError) -> Siblings? {
-        var last = try list(calls)
+    func siblings(
+        onlyRotated: Bool,
+        _ calls: SystemCalls
+    ) throws(SystemCallError) -> Siblings? {
+        var last = try list(onlyRotated: onlyRotated, calls)
         for _ in 0..<FollowLimits.listingsMax {
-            let again = try list(calls)
-            if last.map(\.key) == again.map(\.key), last.map(\.path) == again.map(\.path) {
+            let again = try list(onlyRotated: onlyRotated, calls)
+            if last.elementsEqual(again, by: { $0.key == $1.key && $0.name == $1.name }) {
                 return Siblings(again)
             }
             last = again
@@ -133,19 +156,23 @@ struct LogPlace: Hashable {
         return nil
     }
 
-    private func list(_ calls: SystemCalls) throws(SystemCallError) -> [Sibling] {
+    private func list(
+        onlyRotated: Bool,
+        _ calls: SystemCalls
+    ) throws(SystemCallError) -> [Sibling] {
         var siblings: [Sibling] = []
         for folder in folders {
-            for component in try names(in: folder, calls) {
-                let bytes = component.bytes
-                let path = folder.appending(component)
-                guard !names.contains(bytes), let status = try status(of: path, calls),
+            for name in try nameBytes(in: folder, calls) where !names.contains(name) {
+                let rotated = names.lazy.compactMap { RotatedName(name, of: $0) }.first
+                if onlyRotated, rotated == nil { continue }
+                // What goes away meanwhile is none any more.
+                guard let status = try status(ofName: name, in: folder, calls),
                     status.kind == .regular
                 else { continue }
-                let rotated = names.lazy.compactMap { RotatedName(bytes, of: $0) }.first
                 siblings.append(
                     Sibling(
-                        path: path,
+                        folder: folder,
+                        name: name,
                         key: FileKey(status),
                         rotated: rotated,
                         modifiedMicroseconds: status.modifiedMicroseconds,
@@ -159,22 +186,23 @@ struct LogPlace: Hashable {
 
     /// - Returns: nil for what has gone away meanwhile.
     private func status(
-        of path: FilePath,
+        ofName name: [UInt8],
+        in folder: FilePath,
         _ calls: SystemCalls
     ) throws(SystemCallError) -> FileStatus? {
         do throws(SystemCallError) {
-            return try calls.status(of: path, followingLinks: false)
+            return try calls.status(ofName: name, in: folder)
         } catch  where error.cause == .noSuchFileOrDirectory {
             return nil
         }
     }
 
-    private func names(
+    private func nameBytes(
         in folder: FilePath,
         _ calls: SystemCalls
-    ) throws(SystemCallError) -> [FilePath.Component] {
+    ) throws(SystemCallError) -> [[UInt8]] {
         do throws(SystemCallError) {
-            return try calls.names(inFolder: folder)
+            return try calls.nameBytes(inFolder: folder)
         } catch  where error.cause == .noSuchFileOrDirectory || error.cause == .notDirectory {
             return []
         }

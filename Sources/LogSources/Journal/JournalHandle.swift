@@ -102,6 +102,17 @@ struct JournalHandle: ~Copyable, @unchecked Sendable {
         try check(unsafe sd_journal_previous(journal), .journalNext) > 0
     }
 
+    /// Leaves out entries that have none of the values that were added for a field
+    /// (sd_journal_add_match(3)).
+    func addMatch(field: String, value: String) throws(SystemCallError) {
+        let text = Array((field + "=" + value).utf8)
+        // SAFETY: the library copies the text (sd_journal_add_match(3): "data … size").
+        let result = unsafe text.withUnsafeBufferPointer { bytes in
+            unsafe sd_journal_add_match(journal, bytes.baseAddress, bytes.count)
+        }
+        _ = try check(result, .journalSeek)
+    }
+
     /// Before the first entry.
     func seekHead() throws(SystemCallError) {
         _ = try check(unsafe sd_journal_seek_head(journal), .journalSeek)
