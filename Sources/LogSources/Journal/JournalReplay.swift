@@ -65,12 +65,6 @@ struct JournalReplay: ~Copyable, Sendable {
         )
     }
 
-    /// The share of entries that were read, in 1/1,000,000.
-    var progress: UInt64 {
-        let all = files.reduce(0) { $0 + $1.head.entryCount }
-        return all == 0 ? 0 : min(entryCount, all) * 1_000_000 / all
-    }
-
     /// Fills `batch` with lines of one sequence.
     ///
     /// - Returns: whether there is nothing more.
