@@ -408,7 +408,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
     /// - Parameter ofSameInode: whether it must be the same file, under whatever name. Otherwise it
     ///   is another one with the same beginning, under a name of a rotation: a copy.
     private func openSibling(
-        fitting cursor: Cursor,
+        fitting cursor: FileCursor,
         ofSameInode: Bool
     ) throws(SystemCallError) -> OpenFile? {
         // Nothing is like everything. Otherwise, a few bytes that are alike by chance mean that lines

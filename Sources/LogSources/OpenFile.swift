@@ -91,7 +91,7 @@ extension Descriptor {
 
     /// Whether reading can go on where `cursor` says, apart from which inode it is: the head is the
     /// same, the file is long enough, and a line starts there.
-    func fits(_ cursor: Cursor, _ status: FileStatus) throws(SystemCallError) -> Bool {
+    func fits(_ cursor: FileCursor, _ status: FileStatus) throws(SystemCallError) -> Bool {
         guard status.kind == .regular, status.size >= cursor.offset else { return false }
         // A stored count that no identity has is a doubt like any other.
         guard cursor.identity.headByteCount <= UInt32(FileIdentity.headBytesMax) else {

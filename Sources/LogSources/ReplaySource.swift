@@ -14,35 +14,51 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
     private let source: SourceNumber
     private let inputs: [Input]
     private let readBytes: Int
+    private let threadCount: Int
     /// Index of the first input that was not begun.
     private var nextInput = 0
     private var reading: Reading?
+    /// The archive that is being read from a stream; the log in it is ``reading``.
+    private var walk: StreamWalk?
+    /// Made when the first input needs it.
+    private var ahead: ReadAhead?
+    /// Without threads: the archive of the last member, from which the next one may follow.
+    private var archive: ArchiveReader?
     private var hasEnded = false
     private var notes: [SourceNote] = []
 
-    /// The input that is being read.
+    /// What is being read.
     private struct Reading: ~Copyable {
-        var reader: InputReader
+        let stream: any ByteStream
         var splitter = LineSplitter(offset: 0)
         let file: FileNumber
-        let input: Input
+        let path: FilePath
+        /// It may let us wait.
+        let isLive: Bool
+        /// How many bytes of the file were used before it began.
+        let startOffset: UInt64
     }
 
     /// - Parameters:
     ///   - inputs: from ``openInputs(_:calls:)``, in the order in which they are to be read.
     ///   - source: stands in each batch.
     ///   - readBytes: bytes of one read, at least 1.
+    ///   - threadCount: how many threads decompress files and archives ahead, see ``ReadAhead``; 0:
+    ///     who calls ``fill(_:)`` does it. What comes out is the same.
     public init(
         inputs: [Input],
         source: SourceNumber = SourceNumber(0),
         readBytes: Int = ReplayLimits.readBytes,
-        files: FileTable = FileTable()
+        files: FileTable = FileTable(),
+        threadCount: Int = min(onlineProcessorCount(), ReadAheadLimits.threadsMax)
     ) {
         precondition(readBytes > 0)
+        precondition(threadCount >= 0)
         self.inputs = inputs
         self.source = source
         self.readBytes = readBytes
         self.files = files
+        self.threadCount = threadCount
     }
 
     /// How many bytes of the inputs, as they lie on the disk, were used so far: for a progress bar,
@@ -72,11 +88,11 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
                 batch.end = .endOfInput
                 return .lines
             }
-            let usedBefore = current.reader.fileOffset
+            let usedBefore = current.stream.fileOffset
             let isDone = fill(&batch, from: &current)
-            usedBytes += current.reader.fileOffset - usedBefore
+            usedBytes += current.stream.fileOffset - min(usedBefore, current.stream.fileOffset)
             if isDone {
-                hasEnded = nextInput == inputs.count
+                hasEnded = nextInput == inputs.count && walk == nil
                 batch.end = hasEnded ? .endOfInput : .endOfFile
                 return .lines
             }
@@ -92,17 +108,17 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
         batch.file = current.file
         current.splitter.begin(&batch)
         defer { current.splitter.end(&batch) }
-        let roomMin = current.reader.roomMin
-        // What can be read only once may let us wait: lines that are here go on first.
-        let isStream = current.input.identity == nil
+        let roomMin = current.stream.roomMin
         while current.splitter.wantsMore(batch, room: roomMin) {
-            if isStream, !batch.lines.isEmpty { return false }
+            // It may let us wait: lines that are here go on first.
+            if current.isLive, !batch.lines.isEmpty { return false }
             let start = batch.byteCount
             let end = min(batch.bytes.count, start + max(readBytes, roomMin))
             do {
-                let count = try current.reader.read(into: &batch.bytes, start..<end)
+                let count = try current.stream.read(into: &batch.bytes, start..<end)
                 if count == 0 {
                     current.splitter.finishInput(&batch)
+                    noteRatio(current)
                     return true
                 }
                 current.splitter.append(count, to: &batch)
@@ -128,40 +144,125 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
             withheld = current.splitter.dropUnfinished(&batch)
         }
         let problem = SourceProblem(
-            path: current.input.path,
+            path: current.path,
             damage: damage,
-            fileOffset: current.reader.fileOffset,
+            fileOffset: current.stream.fileOffset,
             textOffset: current.splitter.readOffset,
             withheldBytes: withheld
         )
         notes.append(.damaged(problem))
+        noteRatio(current)
+    }
+
+    private mutating func noteRatio(_ current: borrowing Reading) {
+        let text = current.splitter.readOffset
+        let start = (current.stream as? AheadStream)?.startOffset ?? current.startOffset
+        let used = current.stream.fileOffset - min(start, current.stream.fileOffset)
+        if text > ArchiveLimits.ratioTextBytesMin,
+            text / max(used, 1) > ArchiveLimits.ratioTold
+        {
+            notes.append(.expanded(current.path, textBytes: text, fileBytes: used))
+        }
     }
 
     private mutating func nextReading() -> Reading? {
-        while nextInput < inputs.count {
-            let input = inputs[nextInput]
+        while true {
+            if walk != nil {
+                if let next = nextOfStream() { return next }
+                continue
+            }
+            guard nextInput < inputs.count else { return nil }
+            let index = nextInput
             nextInput += 1
+            if case .archiveStream(let held) = inputs[index].place {
+                walk = StreamWalk(inputs[index], held.take(), readBytes: readBytes)
+                continue
+            }
             do {
-                let reader = try input.open(readBytes: readBytes)
-                let file = files.append(
-                    FileDescription(
-                        path: input.path.string,
-                        identity: input.identity,
-                        timeHint: input.timeHint
-                    )
-                )
-                return Reading(reader: reader, file: file, input: input)
+                return begin(inputs[index], try open(index))
             } catch {
-                let problem = SourceProblem(
-                    path: input.path,
-                    damage: error,
-                    fileOffset: 0,
-                    textOffset: 0,
-                    withheldBytes: 0
-                )
-                notes.append(.damaged(problem))
+                note(error, of: inputs[index].path, fileOffset: 0)
             }
         }
+    }
+
+    private mutating func open(_ index: Int) throws(SourceProblem.Damage) -> any ByteStream {
+        guard threadCount > 0, ReadPlan.covers(inputs[index]) else {
+            guard case .member(let member) = inputs[index].place else {
+                return try inputs[index].open(readBytes: readBytes)
+            }
+            let reader =
+                archive.flatMap { $0.archive == member.archive ? $0 : nil }
+                ?? ArchiveReader(member.archive, readBytes: readBytes)
+            archive = reader
+            return try reader.open(member.number)
+        }
+        let ahead =
+            self.ahead ?? ReadAhead(inputs, readBytes: readBytes, threadCount: threadCount)
+        self.ahead = ahead
+        return ahead.stream(ofInput: index)
+    }
+
+    private func begin(_ input: Input, _ stream: any ByteStream) -> Reading {
+        let file = files.append(
+            FileDescription(
+                path: input.path.string,
+                identity: input.identity,
+                timeHint: input.timeHint
+            )
+        )
+        return Reading(
+            stream: stream,
+            file: file,
+            path: input.path,
+            isLive: input.identity == nil,
+            startOffset: stream.fileOffset
+        )
+    }
+
+    /// The next log in the archive that is a stream; nil at its end, or when there is something to
+    /// tell first.
+    private mutating func nextOfStream() -> Reading? {
+        guard var walk = walk.take() else { return nil }
+        let step = walk.next()
+        let fileOffset = walk.fileOffset
+        switch step {
+        case .leaf(let leaf, let isOutOfOrder):
+            self.walk = walk
+            if isOutOfOrder { notes.append(.notInTimeOrder(leaf.path)) }
+            let file = files.append(
+                FileDescription(path: leaf.path.string, identity: nil, timeHint: leaf.timeHint)
+            )
+            return Reading(
+                stream: leaf.stream,
+                file: file,
+                path: leaf.path,
+                isLive: true,
+                startOffset: fileOffset
+            )
+        case .damaged(let path, let damage):
+            self.walk = walk
+            note(damage, of: path, fileOffset: fileOffset)
+        case .skipped(let skipped):
+            self.walk = walk
+            notes.append(.leftOut(skipped))
+        case .end: break
+        }
         return nil
+    }
+
+    private mutating func note(
+        _ damage: SourceProblem.Damage,
+        of path: FilePath,
+        fileOffset: UInt64
+    ) {
+        let problem = SourceProblem(
+            path: path,
+            damage: damage,
+            fileOffset: fileOffset,
+            textOffset: 0,
+            withheldBytes: 0
+        )
+        notes.append(.damaged(problem))
     }
 }

@@ -236,7 +236,7 @@ struct WrittenLog: ~Copyable {
         let trouble = follower.given.notes.filter {
             switch $0 {
             case .tooManyRotations, .leftWhileWritten, .compressedUnread, .cannotOpen, .notWatched,
-                .readAgain, .damaged:
+                .readAgain, .damaged, .expanded, .leftOut, .notInTimeOrder:
                 true
             case .resumed, .rotated, .disappeared, .truncated: false
             }
