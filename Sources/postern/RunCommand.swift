@@ -198,7 +198,7 @@ extension SinkEvent {
 
 extension SourceNote {
     /// What happened, in words.
-    fileprivate var words: String {
+    var words: String {
         switch self {
         case .damaged(let problem):
             "\(shown(problem.path.string)): \(problem.damage.words)"
@@ -219,6 +219,13 @@ extension SourceNote {
             "\(shown(path.string)): still written long after its rotation; left"
         case .tooManyRotations(let path):
             "\(shown(path.string)): too many rotated files wait; this one is not held open"
+        case .expanded(let path, let textBytes, let fileBytes):
+            "\(shown(path.string)): \(textBytes) bytes of text came out of \(fileBytes); all of it "
+                + "was read"
+        case .leftOut(let skipped): skipped.words + "; left out"
+        case .notInTimeOrder(let path):
+            "\(shown(path.string)): it begins before the log that was read before it; an archive that "
+                + "comes through a pipe is read in its own order: name the file instead"
         case .cannotOpen(let error): shown("\(error)")
         case .notWatched(let error): "no inotify, the file is looked at often: " + shown("\(error)")
         }
