@@ -1,6 +1,7 @@
 public import LogSources
 import MailLog
 import Records
+import SafeText
 import SystemPackage
 
 /// The inputs in the order of their log's time (architecture §8): by their first stamp, then their
@@ -25,11 +26,10 @@ public func ordered(
         result.inputs[index].firstStamp = { clock.firstStamp(in: $0, hint: $1) }
     }
     guard result.inputs.count > 1 else { return result }
+    var dated = result.inputs.enumerated().map { DatedInput($1, $0, clock) }
+    if firstYear != nil { ignoreMisleadingDates(&dated, clock) }
     var groups: [Int64: [DatedInput]] = [:]
-    for (index, input) in result.inputs.enumerated() {
-        let dated = DatedInput(input, index, clock)
-        groups[dated.first, default: []].append(dated)
-    }
+    for input in dated { groups[input.first, default: []].append(input) }
     result.inputs = []
     for first in groups.keys.sorted() {
         guard var group = groups[first] else { continue }
@@ -53,7 +53,7 @@ private struct DatedInput {
     /// Among the inputs as they were named.
     let index: Int
     /// Seconds since 1970 of the first stamp.
-    let first: Int64
+    var first: Int64
     /// The same of the last one, when it was looked for.
     var last = Self.never
     private let firstMicroseconds: Int64?
@@ -83,6 +83,44 @@ private struct DatedInput {
         return (input.path.string, index) < (other.input.path.string, other.index)
     }
 }
+
+/// With `--year` a year-less log needs no date in a name, and a name may mislead: where dates would
+/// pull the inputs far apart, they are laid into one year, if they follow each other there without
+/// overlapping. Logs of more than a year overlap, and keep their dates.
+private func ignoreMisleadingDates(_ inputs: inout [DatedInput], _ clock: LogClock) {
+    let firsts = inputs.map(\.first).filter { $0 != DatedInput.never }
+    guard let earliest = firsts.min(), let latest = firsts.max(),
+        latest - earliest > 180 * daySeconds,
+        inputs.contains(where: { if case .nameDate = $0.input.timeHint { true } else { false } }),
+        inputs.allSatisfy({ clock.isYearless($0.input) })
+    else { return }
+    for index in inputs.indices { inputs[index].findLast(clock) }
+    // A leap year, so that each day has its place.
+    let year = 366 * daySeconds
+    var spans = inputs.indices.map { index -> (start: Int64, length: Int64, index: Int) in
+        let input = inputs[index]
+        let length = input.last == DatedInput.never ? 0 : max(0, input.last - input.first)
+        return (clock.secondOfLeapYear(input.first), length, index)
+    }
+    spans.sort { ($0.start, $0.length) < ($1.start, $1.length) }
+    // The year begins behind the longest time of which there is nothing.
+    let gaps = spans.indices.map { index -> Int64 in
+        let next = (index + 1) % spans.count
+        let start = spans[next].start + (next == 0 ? year : 0)
+        return start - spans[index].start - spans[index].length
+    }
+    let overlapMax: Int64 = 3_600
+    guard gaps.allSatisfy({ $0 >= -overlapMax }), let longest = gaps.max(),
+        let end = gaps.firstIndex(of: longest)
+    else { return }
+    for step in spans.indices {
+        let place = (end + 1 + step) % spans.count
+        let shift = place <= end ? year : 0
+        inputs[spans[place].index].first = spans[place].start + shift
+    }
+}
+
+private let daySeconds: Int64 = 86_400
 
 /// How old a rotated log is by its name: smaller is older.
 private struct RotationAge: Comparable {
@@ -174,6 +212,22 @@ private struct LogClock: Sendable {
             return resolver.resolve(stamp, observed: 0)
         }
         return nil
+    }
+
+    /// Whether the first stamp of the input leaves the year out.
+    func isYearless(_ input: Input) -> Bool {
+        for line in input.peekFirstLines(maxBytes: 65_536) {
+            if let stamp = stamp(of: line) { return stamp.isYearless }
+        }
+        return false
+    }
+
+    /// Where in a leap year a moment lies, by its month, day and time, UTC.
+    func secondOfLeapYear(_ seconds: Int64) -> Int64 {
+        let (days, second) = floorDivide(seconds, by: daySeconds)
+        let date = civilDate(daysSince1970: Int(days))
+        let day = daysSince1970(year: 2024, month: date.month, day: date.day)
+        return Int64(day - daysSince1970(year: 2024, month: 1, day: 1)) * daySeconds + second
     }
 
     private func stamp(of line: [UInt8]) -> Stamp? {

@@ -83,14 +83,29 @@ import Testing
             lines[$0].prefix(19) != lines[$0 - 1].prefix(19)
         }
         let cuts = changes.shuffled(using: &random).prefix(4).sorted()
-        let names = ["mail.log", "mail.log.1", "mail.log.7", "a", "zzz.gz"]
+        let names = ["mail.log", "mail.log.1", "mail.log.7", "a", "mail.log-2020010\(seed)"]
             .shuffled(using: &random)
         let starts = [0] + cuts
         for (index, name) in names.enumerated() {
             let end = index < 4 ? cuts[index] : lines.count
             _ = try scratch.write(name, text(lines[starts[index]..<end]))
         }
-        #expect(try read([scratch.url.path]).0 == text(lines))
+        #expect(try read([scratch.url.path], firstYear: 2026).0 == text(lines))
+    }
+
+    /// Dates in names are believed where they can be true, as for logs of more than a year.
+    @Test func logsOfMoreThanAYearKeepTheDatesOfTheirNames() throws {
+        let scratch = try Scratch()
+        var whole = ""
+        for (date, day) in [("20250301", "Feb 27"), ("20250901", "Aug 30"), ("20260301", "Feb 27")]
+        {
+            let lines = yearless([(day, 3)]).map { $0 + " \(date)\n" }.joined()
+            _ = try scratch.write("mail.log-\(date)", lines)
+            whole += lines
+        }
+        let lines = yearless([("Feb 26", 2), ("Mar  1", 2)]).map { $0 + " again\n" }.joined()
+        _ = try scratch.write("mail.log-20270302", lines)
+        #expect(try read([scratch.url.path], firstYear: 2025).0 == whole + lines)
     }
 
     private func yearless(_ days: [(String, Int)]) -> [String] {
