@@ -52,9 +52,12 @@ let package = Package(
     targets: [
         // System libraries: a module map and a shim.h each.
         systemLibrary("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
+        systemLibrary("CBzip2", pkgConfig: nil, apt: "libbz2-dev"),
         systemLibrary("CIdn", pkgConfig: "libidn2", apt: "libidn2-dev"),
         systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLinux", pkgConfig: nil, apt: "libc6-dev"),
+        systemLibrary("CLz4", pkgConfig: "liblz4", apt: "liblz4-dev"),
+        systemLibrary("CLzma", pkgConfig: "liblzma", apt: "liblzma-dev"),
         systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
         systemLibrary("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
@@ -72,7 +75,10 @@ let package = Package(
         // Verbs, in the order of a log line's way.
         room(
             "LogSources",
-            ["Records", "LinuxIO", "SafeText", "CISAL", "CSystemd", "CZstd", system]
+            [
+                "Records", "LinuxIO", "SafeText", "CArchive", "CBzip2", "CISAL", "CLz4", "CLzma",
+                "CSystemd", "CZstd", system,
+            ]
         ),
         room("MailText", ["CIdn"]),
         room("MailLog", ["Records", "MailEvents", "MailText", "SafeText"]),

@@ -90,6 +90,14 @@ public enum SourceNote: Hashable, Sendable {
     case truncated(FilePath, Truncation)
     /// The path names something that cannot be followed, or cannot be opened. It is tried again.
     case cannotOpen(SystemCallError)
+    /// A text grew more than ``ArchiveLimits/ratioTold`` times out of its compressed form. All of it
+    /// was read.
+    case expanded(FilePath, textBytes: UInt64, fileBytes: UInt64)
+    /// A member of an archive that is read from a stream is no log; see ``SkippedInput``.
+    case leftOut(SkippedInput)
+    /// An archive is read from a stream, in its own order, and this log in it begins before the one
+    /// that was read before it.
+    case notInTimeOrder(FilePath)
     /// No events come, as when the user's inotify watches are used up: the file is looked at often.
     case notWatched(SystemCallError)
     /// Journal entries were passed over that claim to be the mail server's and are not.
@@ -187,7 +195,8 @@ public struct SourceProblem: Hashable, Sendable {
         case corrupt(String)
         /// What follows the last gzip member or zstd frame is neither.
         case trailingBytes
-        /// A zstd frame asks for a window above ``ReplayLimits/zstdWindowLogMax``.
+        /// A zstd frame asks for a window above ``ReplayLimits/zstdWindowLogMax``, or an xz stream
+        /// for more than ``ReplayLimits/xzMemoryBytesMax``.
         case windowTooLarge
         /// The kernel could not read it.
         case unreadable(SystemCallError)
@@ -219,6 +228,9 @@ public enum ReplayLimits {
     /// Base-2 logarithm of the largest zstd window: 128 MiB, the default bound of `zstd -d` too. A
     /// file made with `--long=28` or more needs more memory than a log reader should take.
     public static let zstdWindowLogMax = 27
+    /// Bytes that liblzma may take for one xz stream: a dictionary of 128 MiB and what goes with
+    /// it. `xz -9` needs 65 MiB.
+    public static let xzMemoryBytesMax: UInt64 = 130 << 20
 }
 
 /// What is read before the present file at a first start, when there is no cursor.

@@ -48,7 +48,7 @@ extension SourceNote {
                 endMicroseconds: entries.toMicroseconds
             )
         case .resumed, .rotated, .readsRotated, .disappeared, .truncated, .cannotOpen, .notWatched,
-            .forged:
+            .forged, .expanded, .leftOut, .notInTimeOrder:
             nil
         }
     }

@@ -7,7 +7,7 @@ struct PosternBench: ParsableCommand {
         commandName: "PosternBench",
         abstract: "Measures what Postern's figures rest on.",
         subcommands: [
-            RingBench.self, ReplayBench.self, FollowBench.self, JournalBench.self,
+            RingBench.self, ReplayBench.self, ReadBench.self, FollowBench.self, JournalBench.self,
             CheckpointBench.self,
         ]
     )

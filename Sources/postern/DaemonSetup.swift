@@ -219,7 +219,7 @@ extension SinkEvent {
 
 extension SourceNote {
     /// What happened, in words.
-    fileprivate var words: String {
+    var words: String {
         switch self {
         case .damaged(let problem):
             "\(shown(problem.path.string)): \(problem.damage.words)"
@@ -234,6 +234,13 @@ extension SourceNote {
         case .truncated(let path, let truncation):
             "\(shown(path.string)): truncated after byte \(truncation.offset); read from its beginning"
                 + (truncation.copy.map { ", after the rest of \(shown($0.string))" } ?? "")
+        case .expanded(let path, let textBytes, let fileBytes):
+            "\(shown(path.string)): \(textBytes) bytes of text came out of \(fileBytes); all of it "
+                + "was read"
+        case .leftOut(let skipped): skipped.words + "; left out"
+        case .notInTimeOrder(let path):
+            "\(shown(path.string)): it begins before the log that was read before it; an archive that "
+                + "comes through a pipe is read in its own order: name the file instead"
         case .cannotOpen(let error): shown("\(error)")
         case .notWatched(let error): "no inotify, the file is looked at often: " + shown("\(error)")
         case .forged, .suppressed, .vacuumed: journalWords ?? ""

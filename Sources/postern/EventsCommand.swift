@@ -32,11 +32,7 @@ struct EventsCommand: ParsableCommand {
     func run() throws {
         let settings = try input.settings()
         let engine = try input.engineSettings(settings, rules: .init())
-        let opened = ordered(
-            try openAll(inputs),
-            timeZone: engine.timeZone,
-            firstYear: engine.firstYear
-        )
+        let opened = try openAll(inputs, engine)
         var replay = Replay()
         replay.showsEvents = true
         replay.window = input.window

@@ -19,7 +19,7 @@ extension SourceNote {
             "journal entries from \(rfc3339(microseconds: vacuumed.fromMicroseconds)) to "
                 + "\(rfc3339(microseconds: vacuumed.toMicroseconds)) were removed before they were read"
         case .damaged, .resumed, .lost, .readsRotated, .rotated, .disappeared, .truncated,
-            .cannotOpen, .notWatched:
+            .cannotOpen, .notWatched, .expanded, .leftOut, .notInTimeOrder:
             nil
         }
     }

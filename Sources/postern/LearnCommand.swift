@@ -48,11 +48,7 @@ struct LearnCommand: ParsableCommand {
     func run() throws {
         let settings = try self.settings()
         let engine = try input.engineSettings(settings, rules: .init())
-        let opened = ordered(
-            try openAll(inputs),
-            timeZone: engine.timeZone,
-            firstYear: engine.firstYear
-        )
+        let opened = try openAll(inputs, engine)
         let folder = FilePath(state ?? settings?.state ?? CheckedSettings().state)
         let store: StateStore
         do {

@@ -281,8 +281,8 @@ struct WrittenLog: ~Copyable {
         #expect(texts == log.lines)
         let trouble = follower.given.notes.filter {
             switch $0 {
-            case .lost, .cannotOpen, .notWatched, .damaged, .forged, .suppressed,
-                .vacuumed:
+            case .lost, .cannotOpen, .notWatched, .damaged, .forged, .suppressed, .vacuumed,
+                .expanded, .leftOut, .notInTimeOrder:
                 true
             case .resumed, .rotated, .readsRotated, .disappeared, .truncated: false
             }

@@ -72,6 +72,9 @@ struct ExportParser: Sendable {
         marks.contains { $0.count > head.count && $0.starts(with: head) }
     }
 
+    /// So many first bytes tell whether a text is an export.
+    static let markBytesMax = 64
+
     private static let marks = ["__CURSOR=", "__REALTIME_TIMESTAMP=", "__MONOTONIC_TIMESTAMP="]
         .map { Array($0.utf8) }
 

@@ -5,34 +5,28 @@ import SystemPackage
 /// An export of a journal that is read from its first entry to its last. The place of an entry is
 /// the offset of its first byte in the text.
 struct ExportReplay: ~Copyable, Sendable {
-    private(set) var reader: InputReader
+    let stream: any ByteStream
     private var parser: ExportParser
     private var reading: EntryReading
     private let path: FilePath
     private let file: FileNumber
     private var buffer: [UInt8]
-    private var damage: SourceProblem.Damage?
     private let isStream: Bool
 
-    /// - Parameters:
-    ///   - ahead: the first bytes of the text, already read.
-    ///   - damage: what came behind them.
+    /// - Parameter isStream: it may let us wait.
     init(
-        _ reader: consuming InputReader,
-        _ input: Input,
-        file: FileNumber,
-        ahead: [UInt8],
-        damage: SourceProblem.Damage?,
+        _ stream: any ByteStream,
+        _ path: FilePath,
+        _ file: FileNumber,
+        isStream: Bool,
         selection: JournalSelection
     ) {
         reading = EntryReading(selection, isLive: false)
         parser = ExportParser(matches: reading.trust.matches)
-        parser.append(ahead[...])
-        buffer = [UInt8](repeating: 0, count: max(reader.roomMin, ReplayLimits.readBytes))
-        self.reader = reader
-        self.damage = damage
-        path = input.path
-        isStream = input.identity == nil
+        buffer = [UInt8](repeating: 0, count: max(stream.roomMin, ReplayLimits.readBytes))
+        self.stream = stream
+        self.path = path
+        self.isStream = isStream
         self.file = file
     }
 
@@ -74,12 +68,8 @@ struct ExportReplay: ~Copyable, Sendable {
 
     /// - Returns: false at the end.
     private mutating func readMore(_ notes: inout [SourceNote]) -> Bool {
-        if let damage {
-            end(damage, &notes)
-            return false
-        }
         do {
-            let count = try reader.read(into: &buffer, 0..<buffer.count)
+            let count = try stream.read(into: &buffer, 0..<buffer.count)
             if count > 0 {
                 parser.append(buffer[..<count])
                 return true
@@ -99,7 +89,7 @@ struct ExportReplay: ~Copyable, Sendable {
                 SourceProblem(
                     path: path,
                     damage: damage,
-                    fileOffset: reader.fileOffset,
+                    fileOffset: stream.fileOffset,
                     textOffset: parser.offset,
                     withheldBytes: parser.unfinishedBytes
                 )
