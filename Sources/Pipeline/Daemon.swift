@@ -31,6 +31,10 @@ public enum DaemonMessage: Sendable {
     case ready(lines: UInt64, openMessages: Int)
     case source(String, SourceNote)
     case sourceFailed(String, SourceError)
+    /// A file that matches a pattern is a source from now on.
+    case followed(String)
+    /// More files match a pattern than are followed.
+    case filesLeftOut(String, Int)
     case sink(SinkEvent)
     case sealFailed(EvidenceError)
     /// A commit failed; it is tried again with what comes.
@@ -46,7 +50,7 @@ public enum DaemonMessage: Sendable {
 /// messages, memory and the cursor go into one transaction, and only then does the dispatcher hear
 /// of it. Idle, nothing wakes up but the source's periodic look.
 public struct Daemon: ~Copyable {
-    private let configuration: DaemonConfiguration
+    private var configuration: DaemonConfiguration
     private var store: StateStore
     private var engine: Engine
     private var output: DaemonOutput
@@ -54,7 +58,7 @@ public struct Daemon: ~Copyable {
     private let bell: Bell
     private let marksWaiting: MarkFlag
     /// Where each source enters its files.
-    private let tables: [FileTable]
+    private var tables: [FileTable]
     /// The cursors as they were committed last.
     private var cursors: [[UInt8]?]
     /// When a source's failure was last told to the sinks: microseconds since 1970.
@@ -180,21 +184,29 @@ public struct Daemon: ~Copyable {
         }
         let dispatcher = try startDispatcher(sinks: untilCaughtUp ? [] : configuration.sinks)
         defer { dispatcher.stop() }
+        let patterns = PatternFeed()
         var merger = try startFeeds(stored, stop)
+        if !configuration.patterns.isEmpty {
+            patterns.start(configuration.patterns.map(\.pattern), stop: stop, bell: bell)
+        }
         if !untilCaughtUp { try abandonRowsOfRemovedSinks() }
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
         var isStopping = false
         while !isStopping {
+            if let look = patterns.take() { try take(look, &merger, stop) }
             let wait = try work(&merger, dispatcher)
             if marksWaiting.take() { commitMarks(&merger, dispatcher) }
             commitIfDue(merger, dispatcher)
             isStopping = hasStopSignal(signals) || untilCaughtUp && merger.isCaughtUp
-            if !isStopping { park(merger, signals, until: wait, looksOften: untilCaughtUp) }
+            if !isStopping {
+                park(merger, patterns, signals, until: wait, looksOften: untilCaughtUp)
+            }
         }
         stop.ring()
         commit(durable: true, merger, dispatcher)
         merger.join()
+        patterns.join()
         dispatcher.stop()
         commitMarks(&merger, dispatcher)
         tell(.stopped(lines: engine.lineCount))
@@ -316,6 +328,51 @@ public struct Daemon: ~Copyable {
         } catch {
             preconditionFailure("all errors are typed")
         }
+    }
+
+    // MARK: Patterns
+
+    /// Files that match and are no source yet become one.
+    private mutating func take(
+        _ look: PatternLook,
+        _ merger: inout Merger,
+        _ stop: SourceStop
+    ) throws(DaemonError) {
+        let matches: [FilePattern.Matches]
+        switch look {
+        case .failed(let error):
+            tell(.sourceFailed("sources", error))
+            return
+        case .matches(let found): matches = found
+        }
+        for (pattern, found) in zip(configuration.patterns, matches) {
+            for source in pattern.sources(found.files) { try add(source, &merger, stop) }
+            if found.leftOut > 0 {
+                tell(.filesLeftOut(pattern.pattern.pattern.string, found.leftOut))
+            }
+        }
+    }
+
+    private mutating func add(
+        _ source: FollowedSource,
+        _ merger: inout Merger,
+        _ stop: SourceStop
+    ) throws(DaemonError) {
+        guard !configuration.sources.contains(where: { $0.name == source.name }) else { return }
+        let index = configuration.sources.firstIndex { $0.name > source.name }
+            ?? configuration.sources.count
+        let table = FileTable()
+        configuration.sources.insert(source, at: index)
+        tables.insert(table, at: index)
+        cursors.insert(nil, at: index)
+        engine.insertLane(LaneSource(name: source.name, table: table), at: index)
+        let cursor = try storedCursors()[index]
+        do throws(BellError) {
+            merger.insert(try startFeed(index, cursor, stop), table, at: index)
+        } catch {
+            throw .bell(error)
+        }
+        tell(.followed(source.name))
     }
 
     // MARK: Work
@@ -455,6 +512,7 @@ public struct Daemon: ~Copyable {
 
     private func park(
         _ merger: borrowing Merger,
+        _ patterns: PatternFeed,
         _ signals: borrowing SignalQueue,
         until wait: UInt64?,
         looksOften: Bool
@@ -467,7 +525,7 @@ public struct Daemon: ~Copyable {
         let now = Clocks.monotonicNanoseconds()
         let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(
-            unless: { merger.isReady && !isFull || marksWaiting.isSet },
+            unless: { merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout
         )

@@ -27,8 +27,10 @@ public struct FollowedSource: Sendable {
 public struct DaemonConfiguration: Sendable {
     /// The state folder.
     public var state: FilePath
-    /// At least one, each name once.
-    public var sources: [FollowedSource]
+    /// In the order of their names, each name once.
+    public internal(set) var sources: [FollowedSource]
+    /// Files that match are sources too, named by their paths; also those that come later.
+    public var patterns: [FollowedPattern]
     /// How long a line waits for sources that show nothing: see ``Merger``.
     public var mergeHoldNanoseconds: UInt64 = 1_000_000_000
     public var engine: EngineSettings
@@ -41,6 +43,7 @@ public struct DaemonConfiguration: Sendable {
     public init(
         state: FilePath,
         sources: [FollowedSource],
+        patterns: [FollowedPattern] = [],
         engine: EngineSettings,
         sinks: [any Sink],
         router: Router,
@@ -50,6 +53,7 @@ public struct DaemonConfiguration: Sendable {
         self.state = state
         // By name: what the order among sources means must not depend on the settings' order.
         self.sources = sources.sorted { $0.name < $1.name }
+        self.patterns = patterns
         self.engine = engine
         self.sinks = sinks
         self.router = router

@@ -16,7 +16,7 @@ func daemonConfiguration(
     _ settings: CheckedSettings,
     ruleFolders: [String] = []
 ) throws -> DaemonConfiguration {
-    let sources = try followedSources(settings)
+    let (sources, patterns) = try followedSources(settings)
     let rules = try loadAllRules(
         shipped: true,
         folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
@@ -36,6 +36,7 @@ func daemonConfiguration(
     var configuration = DaemonConfiguration(
         state: FilePath(settings.state),
         sources: sources,
+        patterns: patterns,
         engine: engine,
         sinks: settings.sinks.map { $0.sink(settings) },
         router: Router(
@@ -70,15 +71,29 @@ func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws
 
 /// What the settings name, else the journal if the mail server logs there, else the first of the usual
 /// logs that is there.
-private func followedSources(_ settings: CheckedSettings) throws -> [FollowedSource] {
-    if let sources = settings.sources { return try sources.map { try $0.followed() } }
+private func followedSources(
+    _ settings: CheckedSettings
+) throws -> (sources: [FollowedSource], patterns: [FollowedPattern]) {
+    if let sources = settings.sources {
+        let patterns = sources.compactMap(\.pattern)
+        // Those that are there are read from the beginning together, so that their lines get one
+        // order; the daemon finds those that come later.
+        var followed = sources.filter { $0.pattern == nil }.map(\.followed)
+        for pattern in patterns {
+            for source in (try? pattern.sources()) ?? []
+            where !followed.contains(where: { $0.name == source.name }) {
+                followed.append(source)
+            }
+        }
+        return (followed, patterns)
+    }
     let journal = CheckedSettings.JournalSource()
     if journalHasEntries(ofUnits: journal.units) {
-        return [try CheckedSettings.Source(kind: .journal(journal)).followed()]
+        return ([CheckedSettings.Source(kind: .journal(journal)).followed], [])
     }
     for path in CheckedSettings.defaultLogs
     where (try? SystemCalls().status(of: FilePath(path))) != nil {
-        return [FollowedSource(name: path, kind: .file(FilePath(path), .rotated))]
+        return ([FollowedSource(name: path, kind: .file(FilePath(path), .rotated))], [])
     }
     throw Failure(
         .noInput,
@@ -89,7 +104,19 @@ private func followedSources(_ settings: CheckedSettings) throws -> [FollowedSou
 }
 
 extension CheckedSettings.Source {
-    fileprivate func followed() throws -> FollowedSource {
+    /// Of a file whose path is a pattern.
+    fileprivate var pattern: FollowedPattern? {
+        guard case .file(let path, let backfill) = kind else { return nil }
+        let pattern = FilePattern(FilePath(path))
+        guard pattern.isPattern else { return nil }
+        return FollowedPattern(
+            pattern: pattern,
+            backfill: backfill == .rotated ? .rotated : .none,
+            allowsDuplicate: allowDuplicate
+        )
+    }
+
+    fileprivate var followed: FollowedSource {
         let kind: FollowedSource.Kind
         switch self.kind {
         case .file(let path, let backfill):
@@ -190,6 +217,9 @@ extension DaemonMessage {
                 "\(shown(name)): " + shown("\(error.cause)")
                     + (error.advice.map { "; \($0)" } ?? "")
             )
+        case .followed(let name): warn("\(shown(name)): followed from now on")
+        case .filesLeftOut(let pattern, let count):
+            warn("\(shown(pattern)): \(count) more files match than are followed")
         case .sink(let event): warn("sink: \(event.words)")
         case .sealFailed(let error):
             warn("evidence: the alert goes out without its bundle: \(error)")
