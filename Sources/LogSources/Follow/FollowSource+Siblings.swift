@@ -176,7 +176,7 @@ extension FollowSource {
     ///
     /// - Returns: whether there is any; then that is read first.
     mutating func holdUnseenCopies(of key: FileKey) throws(SystemCallError) -> Bool {
-        guard let place else { return false }
+        guard let place, try pathStillNames(key) else { return false }
         for _ in 0..<FollowLimits.listingsMax {
             switch try holdUnseenCopies(of: key, among: siblings(place)) {
             case .all: return life.reading != key
@@ -185,6 +185,15 @@ extension FollowSource {
             }
         }
         throw restless(place.folders.last)
+    }
+
+    /// Not so if it was renamed since the last look: then what is newer may be newer than itself.
+    private func pathStillNames(_ key: FileKey) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            return FileKey(try calls.status(of: path)) == key
+        } catch  where error.cause == .noSuchFileOrDirectory || error.cause == .notDirectory {
+            return false
+        }
     }
 
     private mutating func holdUnseenCopies(
