@@ -175,7 +175,10 @@ struct LogPlace: Hashable {
         var siblings: [Sibling] = []
         for folder in folders {
             for name in try nameBytes(in: folder, calls) where !names.contains(name) {
-                let rotated = names.lazy.compactMap { RotatedName(name, of: $0) }.first
+                // Rotated files lie beside the file itself; beside a link lies what was moved.
+                let rotated =
+                    folder == folders.last
+                    ? names.lazy.compactMap { RotatedName(name, of: $0) }.first : nil
                 if onlyRotated, rotated == nil { continue }
                 // What goes away meanwhile is none any more.
                 guard let status = try status(ofName: name, in: folder, calls),
