@@ -8,7 +8,11 @@ public import SystemPackage
 ///
 /// - Returns: seconds since 1970 at the end of that day, UTC.
 public func endOfDay(inName path: FilePath) -> Int64? {
-    guard let name = path.lastComponent?.bytes else { return nil }
+    path.lastComponent.flatMap { endOfDay(inName: $0.bytes) }
+}
+
+/// As ``endOfDay(inName:)-(FilePath)``, of the name itself.
+func endOfDay(inName name: [UInt8]) -> Int64? {
     for start in name.indices.reversed() {
         guard start == 0 || !isDigit(name[start - 1]) else { continue }
         if let date = date(in: name[start...]) { return date }

@@ -116,10 +116,7 @@ extension FollowSource {
         at cursor: FileCursor,
         _ place: LogPlace
     ) throws(SystemCallError) -> Bool {
-        if try resumeInPath(cursor, isSameInode: true) {
-            try leaveAllRotated(place)
-            return true
-        }
+        if try resumeInPath(cursor, place, isSameInode: true) { return true }
         for _ in 0..<FollowLimits.listingsMax {
             switch try resume(at: cursor, place, among: siblings(place, onlyRotated: false)) {
             case .found: return true
@@ -141,9 +138,8 @@ extension FollowSource {
         // Other inodes: after a restore, or where device numbers change at each boot. Only the most
         // of a head that an identity has tells that it is the same log.
         if cursor.identity.headByteCount == UInt32(FileIdentity.headBytesMax),
-            try resumeInPath(cursor, isSameInode: false)
+            try resumeInPath(cursor, place, isSameInode: false)
         {
-            try leaveAllRotated(place)
             return .found
         }
         // Nothing is like everything. Otherwise, a few bytes that are alike by chance mean that
@@ -154,12 +150,15 @@ extension FollowSource {
 
     private mutating func resumeInPath(
         _ cursor: FileCursor,
+        _ place: LogPlace,
         isSameInode: Bool
     ) throws(SystemCallError) -> Bool {
         guard var file = try openPath(),
             (file.key == FileKey(cursor.identity)) == isSameInode,
             try file.seek(to: cursor)
         else { return false }
+        // What can fail comes before what is kept: after a failure all of it is done again.
+        try leaveAllRotated(place)
         _ = life.pathNames(file.key)
         notes.append(.resumed(path, offset: cursor.offset))
         hold(file)

@@ -53,9 +53,10 @@ extension FollowSource {
     }
 
     func open(_ sibling: Sibling) throws(SystemCallError) -> OpenedSibling {
+        let path = sibling.path
         let descriptor: Descriptor
         do throws(SystemCallError) {
-            descriptor = try calls.open(sibling.path, [.read, .nonBlocking])
+            descriptor = try calls.open(path, [.read, .nonBlocking])
         } catch  where error.cause == .noSuchFileOrDirectory {
             return .stale
         }
@@ -64,8 +65,8 @@ extension FollowSource {
         let file = try OpenFile.rotated(
             descriptor,
             status,
-            path: sibling.path,
-            hasCompressedName: sibling.isCompressed,
+            of: sibling,
+            path: path,
             readBytes: limits.compressedReadBytes,
             clock: clock
         )
@@ -147,7 +148,10 @@ extension FollowSource {
         skipped.removeAll { !siblings.rotated.contains($0) }
         let known = try heldNewestFirst() + left.reversed()
         let read = known + (present.map { [$0] } ?? [])
-        for sibling in try newer(than: known, among: siblings) {
+        let candidates = try newer(than: known, among: siblings)
+        for (index, sibling) in candidates.enumerated() {
+            // Only to the newest can anything still come.
+            if sibling.size == 0, index + 1 < candidates.count { continue }
             if let present, FileKey(present.identity) == sibling.key { continue }
             switch try openUnread(sibling, read) {
             case .nothing: continue
@@ -172,7 +176,7 @@ extension FollowSource {
     ///
     /// - Returns: whether there is any; then that is read first.
     mutating func holdUnseenCopies(of key: FileKey) throws(SystemCallError) -> Bool {
-        guard let place else { return false }
+        guard let place, try pathStillNames(key) else { return false }
         for _ in 0..<FollowLimits.listingsMax {
             switch try holdUnseenCopies(of: key, among: siblings(place)) {
             case .all: return life.reading != key
@@ -183,12 +187,23 @@ extension FollowSource {
         throw restless(place.folders.last)
     }
 
+    /// Not so if it was renamed since the last look: then what is newer may be newer than itself.
+    private func pathStillNames(_ key: FileKey) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            return FileKey(try calls.status(of: path)) == key
+        } catch  where error.cause == .noSuchFileOrDirectory || error.cause == .notDirectory {
+            return false
+        }
+    }
+
     private mutating func holdUnseenCopies(
         of key: FileKey,
         among siblings: Siblings
     ) throws(SystemCallError) -> Holding {
         let known = try heldNewestFirst() + left.reversed()
         for sibling in try newer(than: left.reversed(), among: siblings) {
+            // It has been renamed since the path was looked at: what follows is newer than itself.
+            if sibling.key == key { return .all }
             guard sibling.size > 0 else { continue }
             switch try openUnread(sibling, known) {
             case .nothing: continue

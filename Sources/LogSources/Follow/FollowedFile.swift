@@ -184,10 +184,11 @@ public struct FollowedFile: Hashable, Sendable {
         switch state {
         case .absent, .following: return .wait(atMostNanoseconds: nil)
         case .draining(_, let next, let isNamed):
-            // While nothing has come to those after it, nothing is late.
-            guard let first = next.first, let filled = facts.nextFilledNanoseconds else {
-                return .wait(atMostNanoseconds: nil)
-            }
+            // While nothing has come to those after it, nothing is late. But when no more can be
+            // held, what comes after them could not be seen.
+            guard let first = next.first,
+                let filled = facts.nextFilledNanoseconds ?? (hasRoom(next) ? nil : 0)
+            else { return .wait(atMostNanoseconds: nil) }
             let isQuiet = facts.isClosed || facts.quietNanoseconds >= limits.quietNanoseconds
             let isOverdue = filled >= limits.drainNanosecondsMax
             guard isQuiet || isOverdue else {

@@ -87,8 +87,8 @@ struct OpenFile: ~Copyable, Sendable {
     static func rotated(
         _ descriptor: consuming Descriptor,
         _ status: FileStatus,
+        of sibling: Sibling,
         path: FilePath,
-        hasCompressedName: Bool,
         readBytes: Int,
         clock: Clock
     ) throws(SystemCallError) -> OpenFile? {
@@ -99,12 +99,12 @@ struct OpenFile: ~Copyable, Sendable {
         case .empty: encoding = .plain
         case .other, .journal, .archive:
             // A log may begin with zeros, or whatever its writer put there.
-            guard !hasCompressedName else { return nil }
+            guard !sibling.isCompressed else { return nil }
             encoding = .plain
         }
         let modified = status.modifiedMicroseconds
         let hint: TimeHint =
-            endOfDay(inName: path).map { .nameDate($0) }
+            endOfDay(inName: sibling.name).map { .nameDate($0) }
             ?? .modified(modified / 1_000_000 - (modified % 1_000_000 < 0 ? 1 : 0))
         return OpenFile(
             descriptor,

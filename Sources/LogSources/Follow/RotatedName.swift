@@ -41,6 +41,20 @@ struct RotatedName: Hashable {
         return Array(name.dropLast(ending.count))
     }
 
+    /// Every name of which `name` may be a rotation: what is left without a number or a date, at
+    /// the end or before the ending.
+    static func bases(of name: [UInt8]) -> [[UInt8]] {
+        let name = withoutCompression(name)
+        var bases: [[UInt8]] = []
+        for index in name.indices.dropFirst() where "-._".utf8.contains(name[index]) {
+            let front = Array(name[..<index])
+            if age(name[index...]) != nil { bases.append(front) }
+            guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > index else { continue }
+            if age(name[index..<dot]) != nil { bases.append(front + name[dot...]) }
+        }
+        return bases
+    }
+
     /// What stands behind `base`, or between it and its ending.
     private static func mark(in name: [UInt8], of base: [UInt8]) -> ArraySlice<UInt8>? {
         guard !base.isEmpty, name.count > base.count + 1 else { return nil }

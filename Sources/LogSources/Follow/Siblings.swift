@@ -90,28 +90,40 @@ struct LogPlace: Hashable {
     private(set) var folders: [FilePath] = []
     /// Names that the file has there; rotated ones begin with one of them.
     private(set) var names: [[UInt8]] = []
-    private(set) var hasLinks = false
+    private var links: [Link] = []
+
+    private struct Link: Hashable {
+        var path: FilePath
+        var target: FilePath
+    }
 
     /// Links after which the kernel gives up as well (path_resolution(7)).
     private static let linksMax = 40
 
     /// Follows the links at the end of `path`.
     ///
-    /// - Parameter known: what it came to the last time: without links it is the same.
+    /// - Parameter known: what it came to the last time; it is the same if the links are.
     init(of path: FilePath, known: LogPlace?, calls: SystemCalls) throws(SystemCallError) {
-        if let known, !known.hasLinks, try Self.target(of: path, calls) == nil {
+        var links: [Link] = []
+        var end = path
+        while let target = try Self.target(of: end, calls) {
+            guard links.count < Self.linksMax else {
+                throw SystemCallError(
+                    call: .readlinkat,
+                    path: path,
+                    cause: .tooManySymbolicLinkLevels
+                )
+            }
+            links.append(Link(path: end, target: target))
+            end = target.isAbsolute ? target : end.removingLastComponent().pushing(target)
+        }
+        if let known, known.links == links {
             self = known
             return
         }
-        var path = path
-        for _ in 0...Self.linksMax {
-            add(path)
-            guard let target = try Self.target(of: path, calls) else { return }
-            hasLinks = true
-            path =
-                target.isAbsolute ? target : path.removingLastComponent().pushing(target)
-        }
-        throw SystemCallError(call: .readlinkat, path: path, cause: .tooManySymbolicLinkLevels)
+        self.links = links
+        for link in links { add(link.path) }
+        add(end)
     }
 
     /// - Returns: nil for what is no link, or is not there.
@@ -163,7 +175,10 @@ struct LogPlace: Hashable {
         var siblings: [Sibling] = []
         for folder in folders {
             for name in try nameBytes(in: folder, calls) where !names.contains(name) {
-                let rotated = names.lazy.compactMap { RotatedName(name, of: $0) }.first
+                // Rotated files lie beside the file itself; beside a link lies what was moved.
+                let rotated =
+                    folder == folders.last
+                    ? names.lazy.compactMap { RotatedName(name, of: $0) }.first : nil
                 if onlyRotated, rotated == nil { continue }
                 // What goes away meanwhile is none any more.
                 guard let status = try status(ofName: name, in: folder, calls),
