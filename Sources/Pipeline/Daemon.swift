@@ -359,7 +359,8 @@ public struct Daemon: ~Copyable {
         _ stop: SourceStop
     ) throws(DaemonError) {
         guard !configuration.sources.contains(where: { $0.name == source.name }) else { return }
-        let index = configuration.sources.firstIndex { $0.name > source.name }
+        let index =
+            configuration.sources.firstIndex { $0.name > source.name }
             ?? configuration.sources.count
         let table = FileTable()
         configuration.sources.insert(source, at: index)

@@ -120,3 +120,34 @@ import Testing
         #expect(daemon.stop() == 0)
     }
 }
+
+/// Files that match a pattern.
+@Suite(.serialized) struct PatternTests {
+    /// Logs that are there, one that comes later, and what rotation makes of them.
+    @Test func eachMatchingFileIsASource() throws {
+        let daemon = try Daemon(sources: ["file: FOLDER/mail*.log"])
+        try daemon.append(receipt(0, second: 0), to: "mail-a.log")
+        try daemon.start()
+        try daemon.append(receipt(1, second: 0), to: "mail-a.log")
+        try FileManager.default.moveItem(
+            atPath: daemon.scratch.path("mail-a.log"),
+            toPath: daemon.scratch.path("mail-a.log.1")
+        )
+        try daemon.append("", to: "mail-a.log")
+        try daemon.append(receipt(2, second: 0), to: "mail-b.log")
+        #expect(eventually { daemon.alerts.count == 1 }, "\(daemon.messages)")
+        #expect(daemon.alerts.first?.count == 3)
+        #expect(daemon.messages.contains("mail-b.log: followed from now on"))
+        #expect(!daemon.messages.contains("mail-a.log.1: followed"))
+        #expect(daemon.stop() == 0)
+        // What came while it was down is found by the cursor of each.
+        try daemon.append(receipt(3, second: 0), to: "mail-b.log")
+        try daemon.append(receipt(4, second: 0), to: "mail-b.log")
+        try daemon.append(receipt(5, second: 0), to: "mail-a.log")
+        try daemon.start()
+        #expect(eventually { daemon.alerts.count == 2 }, "\(daemon.messages)")
+        #expect(daemon.alerts.last?.action == "updated")
+        #expect(daemon.alerts.last?.count == 6)
+        #expect(daemon.stop() == 0)
+    }
+}

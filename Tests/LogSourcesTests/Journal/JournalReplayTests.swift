@@ -142,7 +142,7 @@ struct JournalReplayTests {
             ]
         )
         #expect(opened.inputs[0].peekFirstLines(maxBytes: 1) == [entries[0].line])
-        #expect(opened.inputs[0].peekLastLine() == entries[89].line)
+        #expect(opened.inputs[0].peekLastLines() == [entries[89].line])
         let given = try replayEntries([folder.path.appending("machine")])
         #expect(given.lines == entries.map(\.line))
         #expect(Set(given.files).count == 3)
