@@ -352,6 +352,8 @@ extension FollowSource {
         // Of what was never begun, any number of copies may have been made and none was seen.
         if file.number != nil || life.named != key {
             do { try holdCopy(of: file) } catch { throw putBack(file, error) }
+            // A copy that ends before what was read of it is no news.
+            if file.number != nil { leaveBehind(LeftFile(file)) }
         }
         file.restart()
         put(file)

@@ -321,8 +321,7 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         // The files that wait may not be all.
         if life.named == nil { mustLook = true }
         if let id = file.watch { watch?.remove(id) }
-        left.append(LeftFile(file))
-        if left.count > 2 * FollowLimits.heldFilesMax { left.removeFirst() }
+        leaveBehind(LeftFile(file))
         guard let number = file.number else { return .again }
         batch.file = number
         batch.observedMicroseconds = clock.realtimeMicroseconds()
@@ -336,6 +335,12 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         file.splitter.end(&batch)
         batch.end = .endOfFile
         return .lines
+    }
+
+    /// Remembers what was read, so that it is not read again under another name.
+    mutating func leaveBehind(_ file: LeftFile) {
+        left.append(file)
+        if left.count > 2 * FollowLimits.heldFilesMax { left.removeFirst() }
     }
 
     /// How long one of the waiting files has had bytes.
