@@ -227,37 +227,52 @@ public struct Engine: ~Copyable, Sendable {
         let bytes = batch.bytes.span
         let firstLine = lanes[index].linesTaken
         let firstSequence = lineCount
+        let number = lanes[index].number
+        let file = lanes[index].file ?? FileNumber(0)
+        // The last stamp that was believed, and its time. Lines of one second follow each other, and
+        // what holds for the first of them holds for all.
+        var believedStamp: Stamp?
+        var time = Int64.min
+        var isLate = false
         var next = start
         while next < facts.count {
             let fact = facts[next]
-            let time = try time(of: fact, batch, lane: index)
-            guard time < bound else { break }
-            next += 1
             let line = Int(fact.line)
-            if keepsContinuity { tally(time, batch, line: line, lane: index) }
-            guard time >= window.start, time < window.end else { continue }
-            let range = batch.lines[line].indices
             let sequence = firstSequence + UInt64(line - firstLine) + 1
-            let record = lanes[index].record(batch, line: line)
-            if isInDoubt(time, lane: index) {
-                let doubtful = DoubtfulLine(
-                    fact: fact,
-                    bytes: Array(batch.bytes[range]),
-                    record: record,
-                    sequence: sequence,
-                    microseconds: time
-                )
-                let count = lanes[index].lineCount + UInt64(line - firstLine) + 1
-                doubt(doubtful, number: count, lane: index, to: &output)
-                continue
+            if fact.stamp != believedStamp {
+                believedStamp = nil
+                time = try self.time(of: fact, batch, lane: index)
+                guard time < bound else { break }
+                isLate = keepsContinuity && tally(time, batch, line: line, lane: index)
+                guard time >= window.start, time < window.end else {
+                    next += 1
+                    continue
+                }
+                if isInDoubt(time, lane: index) {
+                    let doubtful = DoubtfulLine(
+                        fact: fact,
+                        bytes: Array(batch.bytes[batch.lines[line].indices]),
+                        record: lanes[index].record(batch, line: line),
+                        sequence: sequence,
+                        microseconds: time
+                    )
+                    let count = lanes[index].lineCount + UInt64(line - firstLine) + 1
+                    next += 1
+                    doubt(doubtful, number: count, lane: index, to: &output)
+                    continue
+                }
+                lanes[index].believed = max(lanes[index].believed, time)
+                detector.moveTime(to: time)
+                believedStamp = fact.stamp
             }
-            lanes[index].believed = max(lanes[index].believed, time)
+            next += 1
+            if isLate { lanes[index].tally.counts.late += 1 }
             if fact.kind == .client { duplicates.opened(fact.key, by: index) }
-            detector.moveTime(to: time)
+            let range = batch.lines[line].indices
             let isNews = assembler.take(
                 fact,
                 bytes.extracting(range),
-                record: record,
+                record: RecordID(source: number, file: file, offset: batch.offset(ofLine: line)),
                 sequence: sequence,
                 microseconds: time
             )
@@ -278,22 +293,21 @@ public struct Engine: ~Copyable, Sendable {
     // MARK: Continuity
 
     /// Counts the lines before one whose time is known, on the day of those before it.
-    @inline(__always)
+    ///
+    /// - Returns: whether the line is later than the lateness allowed.
     private mutating func tally(
         _ time: Int64,
         _ batch: borrowing Batch,
         line: Int,
         lane index: Int
-    ) {
+    ) -> Bool {
         if !lanes[index].tally.span.contains(time) {
             if lanes[index].tally.day != nil { lanes[index].tally.count(batch, to: line) }
             flushTally(lane: index)
             beginDay(of: time, lane: index)
         }
         lanes[index].tally.saw(time)
-        if time < detector.now - settings.detection.latenessMicroseconds {
-            lanes[index].tally.counts.late += 1
-        }
+        return time < detector.now - settings.detection.latenessMicroseconds
     }
 
     private mutating func flushTally(lane index: Int) {
