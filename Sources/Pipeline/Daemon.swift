@@ -445,7 +445,9 @@ public struct Daemon: ~Copyable {
     private mutating func commitIfDue(_ merger: borrowing Merger, _ dispatcher: Dispatcher) {
         // Also lines that say nothing move the cursors.
         let bytes = merger.byteCount - committedBytes
-        guard hasUncommitted || bytes > 0, !engine.hasDoubtfulLines else { return }
+        guard hasUncommitted || bytes > 0 || output.hasFindings, !engine.hasDoubtfulLines else {
+            return
+        }
         let now = Clocks.monotonicNanoseconds()
         let isDue =
             output.hasFindings || bytes >= Self.commitBytes
