@@ -264,6 +264,8 @@ public struct FollowLimits: Hashable, Sendable {
     /// How often a folder is read anew that changes while it is read; then it is let be until the
     /// next look.
     static let listingsMax = 8
+    /// Then it is let be for so long.
+    static let restNanoseconds: UInt64 = 20_000_000
 
     public init() {}
 }

@@ -5,7 +5,7 @@ import Testing
     /// Everything that can happen to a life, over three files.
     enum Fact: CaseIterable, Equatable {
         case names1, names2, names3, namesNothing, found1, found2, copy3
-        case endEmpty, endBusy, endQuiet, endClosed, endOverdue
+        case endEmpty, endBusy, endQuiet, endClosed, endOverdue, endComplete
     }
 
     static let files = (0...3).map { FileKey(device: 1, inode: UInt64($0)) }
@@ -56,6 +56,15 @@ import Testing
         case .endQuiet: end(limits.quietNanoseconds, false, 0)
         case .endClosed: end(0, true, 0)
         case .endOverdue: end(0, false, limits.drainNanosecondsMax)
+        case .endComplete:
+            ending = life.reachedEnd(
+                .init(
+                    quietNanoseconds: 0,
+                    isClosed: false,
+                    nextFilledNanoseconds: nil,
+                    isComplete: true
+                )
+            )
         }
         let after = held(life)
         #expect(Set(after).count == after.count, "no file is held twice")

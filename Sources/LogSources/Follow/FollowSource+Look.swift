@@ -25,7 +25,7 @@ extension FollowSource {
             blockedSince = nil
         } catch {
             // While there is something to read, that goes on.
-            if failure != error { notes.append(.cannotOpen(error)) }
+            if failure != error, !isRestless(error) { notes.append(.cannotOpen(error)) }
             failure = error
             if life.reading == nil {
                 mustLook = true
@@ -36,15 +36,34 @@ extension FollowSource {
 
     /// Sees what the path names now, after holding what it has named since the last look.
     private mutating func look(_ place: LogPlace) throws(SystemCallError) {
-        guard var file = try openPath() else {
-            if life.named != nil { notes.append(.disappeared(path)) }
-            life.pathNamesNothing()
-            _ = try holdNewer(place, present: nil)
-            return
+        for _ in 0..<FollowLimits.listingsMax {
+            guard let file = try openPath() else {
+                if life.named != nil { notes.append(.disappeared(path)) }
+                life.pathNamesNothing()
+                _ = try holdNewer(place, present: nil)
+                return
+            }
+            if file.key == life.named { return }
+            if try look(place, at: file) { return }
         }
-        if file.key == life.named { return }
+        throw restless(place.folders.last)
+    }
+
+    /// - Returns: false when the path, or what lies beside it, was in motion.
+    private mutating func look(
+        _ place: LogPlace,
+        at file: consuming OpenFile
+    ) throws(SystemCallError) -> Bool {
+        let present = try LeftFile(held: &file)
+        let siblings = try siblings(place)
+        // A file that was rotated or truncated meanwhile is not the newest of them.
+        guard try pathStillNames(file.key), try file.isWhole() else { return false }
+        switch try holdNewer(among: siblings, present) {
+        case .stale: return false
         // What the path names is the newest: it has to wait until all others are held.
-        guard try holdNewer(place, present: LeftFile(held: &file)) else { return }
+        case .full: return true
+        case .all: break
+        }
         let isRotation = life.reading != nil
         switch life.pathNames(file.key) {
         case .known, .refuse: break
@@ -52,6 +71,7 @@ extension FollowSource {
             if isRotation { notes.append(.rotated(path)) }
             hold(file)
         }
+        return true
     }
 
     /// Opens what the path names.

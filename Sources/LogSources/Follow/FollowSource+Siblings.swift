@@ -52,6 +52,10 @@ extension FollowSource {
         SystemCallError(call: .listFolder, path: path, cause: .resourceTemporarilyUnavailable)
     }
 
+    func isRestless(_ error: SystemCallError) -> Bool {
+        error.call == .listFolder && error.cause == .resourceTemporarilyUnavailable
+    }
+
     func open(_ sibling: Sibling) throws(SystemCallError) -> OpenedSibling {
         let path = sibling.path
         let descriptor: Descriptor
@@ -103,7 +107,7 @@ extension FollowSource {
     /// The identity of a rotated file, as far as it has one now and it can be had.
     mutating func identity(of sibling: Sibling) throws(SystemCallError) -> FileIdentity? {
         switch try openPatiently(sibling) {
-        case .stale: throw restless(sibling.path)
+        case .stale: throw restless(sibling.folder)
         case .unreadable: return nil
         case .file(let file): return file.identity
         }
@@ -112,7 +116,7 @@ extension FollowSource {
     /// The first bytes of a rotated file's text; none where they cannot be had.
     private mutating func head(of sibling: Sibling) throws(SystemCallError) -> [UInt8] {
         switch try openPatiently(sibling) {
-        case .stale: throw restless(sibling.path)
+        case .stale: throw restless(sibling.folder)
         case .unreadable: return []
         case .file(let file): return file.head
         }
@@ -120,7 +124,7 @@ extension FollowSource {
 
     // MARK: What comes next
 
-    private enum Holding { case all, full, stale }
+    enum Holding { case all, full, stale }
 
     /// Holds the rotated files that are newer than those that are held or were left.
     ///
@@ -141,7 +145,7 @@ extension FollowSource {
         throw restless(place.folders.last)
     }
 
-    private mutating func holdNewer(
+    mutating func holdNewer(
         among siblings: Siblings,
         _ present: LeftFile?
     ) throws(SystemCallError) -> Holding {
@@ -176,9 +180,14 @@ extension FollowSource {
     ///
     /// - Returns: whether there is any; then that is read first.
     mutating func holdUnseenCopies(of key: FileKey) throws(SystemCallError) -> Bool {
-        guard let place, try pathStillNames(key) else { return false }
+        guard let place else { return false }
         for _ in 0..<FollowLimits.listingsMax {
-            switch try holdUnseenCopies(of: key, among: siblings(place)) {
+            let siblings = try siblings(place)
+            // If it was renamed, what is newer may be newer than itself; if it was truncated once
+            // more, what is known of it is of a copy.
+            guard try pathStillNames(key) else { return false }
+            guard try isStillWhole(key) else { continue }
+            switch try holdUnseenCopies(of: key, among: siblings) {
             case .all: return life.reading != key
             case .full: return true
             case .stale: continue
@@ -187,8 +196,19 @@ extension FollowSource {
         throw restless(place.folders.last)
     }
 
-    /// Not so if it was renamed since the last look: then what is newer may be newer than itself.
-    private func pathStillNames(_ key: FileKey) throws(SystemCallError) -> Bool {
+    /// Whether a file that was not begun begins as it did; otherwise it is another from now on.
+    private mutating func isStillWhole(_ key: FileKey) throws(SystemCallError) -> Bool {
+        var file = take(key)
+        let isWhole: Bool
+        do { isWhole = try file.isWhole() } catch { throw putBack(file, error) }
+        if !isWhole { file.restart() }
+        file.searchedAt = file.modifiedMicroseconds
+        put(file)
+        return isWhole
+    }
+
+    /// Whether the path names it now, whatever it did when it was last looked at.
+    func pathStillNames(_ key: FileKey) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
             return FileKey(try calls.status(of: path)) == key
         } catch  where error.cause == .noSuchFileOrDirectory || error.cause == .notDirectory {

@@ -121,6 +121,12 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
             endWait = nil
             return .idle
         } catch {
+            if isRestless(error) {
+                // Names move faster than they can be read; soon they will not.
+                mustLook = true
+                endWait = FollowLimits.restNanoseconds
+                return .idle
+            }
             throw SourceError(error)
         }
     }
@@ -144,14 +150,15 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         }
         if file.number == nil {
             do { try file.extendHead() } catch { return try failed(file, error) }
-            if !file.head.isEmpty {
-                let mayHaveCopies = life.named == key && file.splitter.readOffset == 0
-                put(file)
-                // A copy may have been made of it before anything of it was read.
-                if mayHaveCopies, try holdUnseenCopies(of: key) { return .again }
-                file = take(key)
-                file.number = enter(file)
-            }
+            // Copies may have been made of it before anything of it was read. As long as it is
+            // empty, only another truncation can bring more of them.
+            let mayHaveCopies =
+                life.named == key && file.splitter.readOffset == 0
+                && !(file.head.isEmpty && file.searchedAt == file.modifiedMicroseconds)
+            put(file)
+            if mayHaveCopies, try holdUnseenCopies(of: key) { return .again }
+            file = take(key)
+            if !file.head.isEmpty { file.number = enter(file) }
         }
         guard let number = file.number else { return try leave(file, &batch) }
         let before = file.splitter
@@ -295,7 +302,8 @@ public struct FollowSource: RecordSource, ~Copyable, Sendable {
         let facts = FollowedFile.EndFacts(
             quietNanoseconds: quietNanoseconds(file, now),
             isClosed: file.isClosed,
-            nextFilledNanoseconds: nextFilled
+            nextFilledNanoseconds: nextFilled,
+            isComplete: file.isComplete
         )
         switch life.reachedEnd(facts) {
         case .wait(let nanoseconds):

@@ -46,11 +46,19 @@ public struct FollowedFile: Hashable, Sendable {
         public var isClosed: Bool
         /// How long one of those that come after it has had bytes; nil: none has.
         public var nextFilledNanoseconds: UInt64?
+        /// Nothing can come to it any more: it is a copy, or compressed.
+        public var isComplete: Bool
 
-        public init(quietNanoseconds: UInt64, isClosed: Bool, nextFilledNanoseconds: UInt64?) {
+        public init(
+            quietNanoseconds: UInt64,
+            isClosed: Bool,
+            nextFilledNanoseconds: UInt64?,
+            isComplete: Bool = false
+        ) {
             self.quietNanoseconds = quietNanoseconds
             self.isClosed = isClosed
             self.nextFilledNanoseconds = nextFilledNanoseconds
+            self.isComplete = isComplete
         }
     }
 
@@ -186,10 +194,13 @@ public struct FollowedFile: Hashable, Sendable {
         case .draining(_, let next, let isNamed):
             // While nothing has come to those after it, nothing is late. But when no more can be
             // held, what comes after them could not be seen.
+            let mayLeave = facts.isComplete || !hasRoom(next)
             guard let first = next.first,
-                let filled = facts.nextFilledNanoseconds ?? (hasRoom(next) ? nil : 0)
+                let filled = facts.nextFilledNanoseconds ?? (mayLeave ? 0 : nil)
             else { return .wait(atMostNanoseconds: nil) }
-            let isQuiet = facts.isClosed || facts.quietNanoseconds >= limits.quietNanoseconds
+            let isQuiet =
+                facts.isComplete || facts.isClosed
+                || facts.quietNanoseconds >= limits.quietNanoseconds
             let isOverdue = filled >= limits.drainNanosecondsMax
             guard isQuiet || isOverdue else {
                 let untilQuiet = limits.quietNanoseconds - facts.quietNanoseconds

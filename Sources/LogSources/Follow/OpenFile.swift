@@ -25,6 +25,8 @@ struct OpenFile: ~Copyable, Sendable {
     private(set) var fileOffset: UInt64 = 0
     /// `st_mtime` when it was last looked at.
     private(set) var modifiedMicroseconds: Int64
+    /// What it was when copies of it were last looked for; nil: never.
+    var searchedAt: Int64?
     var watch: FileWatch.ID?
     /// When it last grew: monotonic nanoseconds.
     var grownAt: UInt64
@@ -78,7 +80,7 @@ struct OpenFile: ~Copyable, Sendable {
         splitter = LineSplitter(offset: 0)
         grownAt = clock.monotonicNanoseconds()
         // Nobody writes to a log that is compressed.
-        if encoding != .plain { closedSize = .max }
+        isComplete = encoding != .plain
     }
 
     /// A rotated file: it may be compressed.
@@ -118,9 +120,10 @@ struct OpenFile: ~Copyable, Sendable {
     }
 
     /// A writer closed it, and it has not grown since.
-    var isClosed: Bool {
-        isDone || closedSize.map { encoding != .plain || splitter.readOffset <= $0 } ?? false
-    }
+    var isClosed: Bool { closedSize.map { splitter.readOffset <= $0 } ?? false }
+
+    /// Nothing can come to it any more.
+    private(set) var isComplete = false
 
     // MARK: What it is
 
@@ -301,11 +304,12 @@ struct OpenFile: ~Copyable, Sendable {
     }
 
     /// Nobody writes to it.
-    mutating func isCopy() { closedSize = .max }
+    mutating func isCopy() { isComplete = true }
 
     /// No more is read of it, though there may be more.
     mutating func giveUp() {
         isDone = true
+        isComplete = true
         isGivenUp = true
     }
 }
