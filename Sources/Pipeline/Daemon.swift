@@ -187,6 +187,7 @@ public struct Daemon: ~Copyable {
         let source = FollowSource(
             path: configuration.sourcePath,
             cursor: try storedCursor(),
+            backfill: .rotated,
             files: table
         )
         let stop: SourceStop
