@@ -52,10 +52,14 @@ let package = Package(
     targets: [
         // System libraries: a module map and a shim.h each.
         systemLibrary("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
+        systemLibrary("CBzip2", pkgConfig: nil, apt: "libbz2-dev"),
         systemLibrary("CIdn", pkgConfig: "libidn2", apt: "libidn2-dev"),
         systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLinux", pkgConfig: nil, apt: "libc6-dev"),
+        systemLibrary("CLz4", pkgConfig: "liblz4", apt: "liblz4-dev"),
+        systemLibrary("CLzma", pkgConfig: "liblzma", apt: "liblzma-dev"),
         systemLibrary("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
+        systemLibrary("CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
         // Ground: text that is safe to print, system calls, the ring.
@@ -69,7 +73,13 @@ let package = Package(
         room("Findings", ["MailEvents", "Records", "SafeText", crypto]),
 
         // Verbs, in the order of a log line's way.
-        room("LogSources", ["Records", "LinuxIO", "CISAL", "CZstd", system]),
+        room(
+            "LogSources",
+            [
+                "Records", "LinuxIO", "SafeText", "CArchive", "CBzip2", "CISAL", "CLz4", "CLzma",
+                "CSystemd", "CZstd", system,
+            ]
+        ),
         room("MailText", ["CIdn"]),
         room("MailLog", ["Records", "MailEvents", "MailText", "SafeText"]),
         room("Sigma", [yams]),
@@ -108,7 +118,10 @@ let package = Package(
         ),
         .executableTarget(
             name: "PosternBench",
-            dependencies: ["RingBuffer", argumentParser],
+            dependencies: [
+                "LinuxIO", "LogSources", "Records", "RingBuffer", "State", argumentParser,
+                system,
+            ],
             swiftSettings: settings
         ),
 
@@ -118,7 +131,7 @@ let package = Package(
         tests(of: "LinuxIO", [system]),
         tests(of: "LogSources", ["CISAL", "CZstd", "LinuxIO", "Records", system]),
         tests(of: "MailText"),
-        tests(of: "MailLog", ["MailEvents", "Records"]),
+        tests(of: "MailLog", ["MailEvents", "MailText", "Records"]),
         tests(of: "Sigma"),
         tests(of: "Memory", ["MailEvents"]),
         tests(of: "Detection", ["Findings", "MailEvents", "Memory", "Records", "Sigma"]),
@@ -128,12 +141,15 @@ let package = Package(
         tests(of: "Alerting", ["Findings", "LinuxIO", "SafeText", "State", system]),
         tests(
             of: "Pipeline",
-            ["Evidence", "Findings", "LogSources", "MailEvents", "Records", "Sigma", system]
+            [
+                "Evidence", "Findings", "LogSources", "MailEvents", "Memory", "Records", "Sigma",
+                "State", system,
+            ]
         ),
         tests(of: "SafeText"),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["TestSupport"],
+            dependencies: ["Pipeline", "State", "TestSupport", system],
             swiftSettings: settings
         ),
     ]

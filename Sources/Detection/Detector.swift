@@ -31,9 +31,16 @@ public struct Detector: ~Copyable, Sendable {
     public private(set) var now: Int64 = 0
 
     private let zone: @Sendable (Int64) -> Int64
+    /// The quarter of an hour and the day that ``day(_:)`` found last.
+    private var lastQuarter = Int64.min
+    private var lastDay = 0
     private var submittedRules: RuleMatcher
     private var settledRules: RuleMatcher
     public let hasSettledRules: Bool
+    /// The fields that bring the rules of submitted events into question, and the others that they
+    /// test.
+    private let guardFields: [EventField]
+    private let furtherFields: [EventField]
     /// The fields that rules test, and the others.
     private let testedFields: [EventField]
     private let otherFields: [EventField]
@@ -97,6 +104,9 @@ public struct Detector: ~Copyable, Sendable {
         let usesEveryField = rules.detections.indices.contains { probe.searchesEveryField($0) }
         testedFields = EventField.allCases.filter { usesEveryField || used[$0.rawValue] }
         otherFields = EventField.allCases.filter { !usesEveryField && !used[$0.rawValue] }
+        let guards = submittedPlan.guardFields.map(Set.init)
+        guardFields = testedFields.filter { guards?.contains($0.index) ?? true }
+        furtherFields = testedFields.filter { !(guards?.contains($0.index) ?? true) }
         let payload = EventField.payload.index
         usesPayload =
             usesEveryField || used[payload.position]
@@ -110,9 +120,15 @@ public struct Detector: ~Copyable, Sendable {
     }
 
     /// The day of a moment in the log's zone, counted from 1970.
-    public func day(_ microseconds: Int64) -> Int {
+    public mutating func day(_ microseconds: Int64) -> Int {
         let seconds = floorDivide(microseconds, by: 1_000_000).quotient
-        return Int(floorDivide(seconds + zone(seconds), by: 86_400).quotient)
+        let quarter = floorDivide(seconds, by: 900).quotient
+        if quarter != lastQuarter {
+            // Since 1973 no zone changes its offset, or its day, but at a whole quarter of an hour.
+            lastQuarter = quarter
+            lastDay = Int(floorDivide(seconds + zone(seconds), by: 86_400).quotient)
+        }
+        return lastDay
     }
 
     /// Forgets the transitions and notices that were taken.
@@ -181,26 +197,25 @@ public struct Detector: ~Copyable, Sendable {
 
     /// A copy of a message came to a mailbox here, or to another server.
     ///
-    /// - Parameter domain: the recipient's, in canonical form.
-    public mutating func delivered(to domain: Span<UInt8>, isLocal: Bool) {
-        memory.delivered(to: memory.hash(domain), isLocal: isLocal)
+    /// - Parameter domain: the recipient's, by the memory's hash of its canonical form.
+    public mutating func delivered(to domain: UInt64, isLocal: Bool) {
+        memory.delivered(to: domain, isLocal: isLocal)
     }
 
     /// Mail came to a mailbox here.
     ///
     /// - Parameters:
-    ///   - senderDomain: canonical domain of the envelope sender.
-    ///   - mailbox: the recipient as an account in canonical form.
-    ///   - domain: its domain in canonical form.
+    ///   - sender: domain of the envelope sender, by the memory's hash, like all of them.
+    ///   - mailbox: the recipient as an account.
+    ///   - domain: the recipient's domain.
     public mutating func heard(
-        from senderDomain: Span<UInt8>,
-        by mailbox: Span<UInt8>,
-        domain: Span<UInt8>,
+        from sender: UInt64,
+        by mailbox: AccountNumber,
+        domain: UInt64,
         microseconds: Int64
     ) {
-        delivered(to: domain, isLocal: true)
-        let account = memory.account(mailbox)
-        memory.heard(account, from: memory.hash(senderDomain), day: day(microseconds))
+        memory.delivered(to: domain, isLocal: true)
+        memory.heard(mailbox, from: sender, day: day(microseconds))
     }
 
     /// The first evaluation of an event: account, subject and recipient are known.
@@ -219,8 +234,11 @@ public struct Detector: ~Copyable, Sendable {
         counters.submitted += 1
         event.phase = .submitted
         enrich(&event, earlier: earlier, stated: stated)
-        fill(event)
-        submittedRules.evaluate(fields, into: &matches)
+        fields.reset()
+        for field in guardFields { set(field, of: event) }
+        guard submittedRules.findCandidates(fields) else { return false }
+        for field in furtherFields { set(field, of: event) }
+        submittedRules.evaluateCandidates(fields, into: &matches)
         guard !matches.isEmpty else { return false }
         return correlate(event, key)
     }
@@ -258,10 +276,12 @@ public struct Detector: ~Copyable, Sendable {
         memory.sawDay(day)
         let isReceipt = event.receipt != .none
         if isReceipt { counters.receipts += 1 }
-        let account = memory.account(event.text.span.extracting(event.account.indices))
-        let domain = memory.hash(event.text.span.extracting(event.domain.indices))
-        var facts = memory.facts(account, domain: domain, day: day)
-        if !event.text[event.account.indices].contains(UInt8(ascii: "@")) {
+        let account = memory.account(
+            event.accountHash,
+            name: event.text.span.extracting(event.account.indices)
+        )
+        var facts = memory.facts(account, domain: event.domainHash, day: day)
+        if !event.text.span.extracting(event.account.indices).hasAt {
             // The mailboxes of a bare login are not known.
             facts.domainHeardDays = nil
         }
@@ -272,7 +292,7 @@ public struct Detector: ~Copyable, Sendable {
         if let stated { facts = stated }
         event.facts = facts
         if event.domain.isPresent {
-            memory.wrote(account, to: domain, day: day, isReceipt: isReceipt)
+            memory.wrote(account, to: event.domainHash, day: day, isReceipt: isReceipt)
         }
     }
 
@@ -699,4 +719,12 @@ public struct Detector: ~Copyable, Sendable {
     // MARK: Stored form
 
     mutating func restoreClock(_ microseconds: Int64) { now = microseconds }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether an `@` is in it.
+    fileprivate var hasAt: Bool {
+        for index in indices where self[index] == UInt8(ascii: "@") { return true }
+        return false
+    }
 }

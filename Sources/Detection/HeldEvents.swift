@@ -45,10 +45,7 @@ struct HeldEvents: Sendable {
     mutating func insert(_ event: SendEvent, serial: UInt64, recipient: UInt32) -> HeldID {
         let id = HeldID(nextID)
         nextID += 1
-        var copy = event
-        // Only what the event says, not the room that its storage had.
-        copy.text = Array(event.text)
-        let held = HeldEvent(event: copy, serial: serial, recipient: recipient)
+        let held = HeldEvent(event: event.compacted(), serial: serial, recipient: recipient)
         events[id] = held
         byAssembly[serial, default: []].append(id)
         byteCount += held.byteCount

@@ -24,6 +24,12 @@ public struct PollSet: Sendable {
         add(counter.descriptor)
     }
 
+    /// Adds a descriptor that a C library owns, by its number; ready as with ``add(_:)``.
+    public mutating func add(libraryDescriptor number: CInt) -> Member {
+        items.append(pollfd(fd: number, events: Int16(POLLIN), revents: 0))
+        return Member(index: items.count - 1)
+    }
+
     public mutating func add(_ watch: borrowing FileWatch) -> Member { add(watch.descriptor) }
 
     public mutating func add(_ signals: borrowing SignalQueue) -> Member {

@@ -26,7 +26,8 @@ public struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertibl
     }
 }
 
-/// The system calls that this room makes, by their names.
+/// The system calls that this room makes, by their names; and those calls of libsystemd that fail
+/// with an errno (sd-journal(3)), so that they are told of alike.
 public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case chmod = "fchmod"
     case duplicate = "fcntl"
@@ -39,6 +40,11 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case ftruncate
     case inotifyAddWatch = "inotify_add_watch"
     case inotifyInit = "inotify_init1"
+    case journalNext = "sd_journal_next"
+    case journalOpen = "sd_journal_open"
+    case journalProcess = "sd_journal_process"
+    case journalRead = "sd_journal_enumerate_data"
+    case journalSeek = "sd_journal_seek"
     case listFolder = "getdents64"
     case lseek
     case mkdirat

@@ -7,6 +7,9 @@ public struct OpenedInputs: Sendable {
     public var inputs: [Input] = []
     /// What is not read, and why, in the same order.
     public var skipped: [SkippedInput] = []
+    /// Archives whose members are read in their own order although their times say another, see
+    /// ``Swift/Array/boundRestarts()``.
+    public var keptInOrder: [FilePath] = []
 }
 
 /// A path that gives nothing to read.
@@ -24,12 +27,36 @@ public struct SkippedInput: Hashable, Sendable {
         case notAFile
         /// It could not be read, and was found in a folder.
         case unreadable(SystemCallError)
+        /// It lies deeper than ``ArchiveLimits/nestingMax``.
+        case nestedTooDeep
+        /// The archive has more members than ``ArchiveLimits/membersMax``; those before were read.
+        case tooManyMembers
+        /// A member of an archive that only names another file.
+        case memberLink
+        /// A member of an archive with holes.
+        case sparseMember
+        /// A member of a zip that needs a password.
+        case encrypted
+        /// A member of a zip whose compression is not read; in the words of libarchive.
+        case unknownMethod(String)
+        /// A member of an archive whose name leads out of it, with `..`.
+        case leadsOutside
+        /// It has the text of an earlier input; its lines would count twice.
+        case sameText(as: FilePath)
+        /// Its text is the beginning of another input's; its lines would count twice.
+        case beginning(of: FilePath)
     }
 
     public var path: FilePath
     public var reason: Reason
     /// Whether the user named it, rather than a folder above it.
     public var isNamed: Bool
+
+    public init(path: FilePath, reason: Reason, isNamed: Bool) {
+        self.path = path
+        self.reason = reason
+        self.isNamed = isNamed
+    }
 }
 
 /// Checks the inputs of a replay before anything is read from them: each is opened, and known by
@@ -58,6 +85,8 @@ private struct InputWalk {
     var opened = OpenedInputs()
     /// Device and inode of each regular file so far.
     private var seen: [FileKey: FilePath] = [:]
+    /// Which input holds the journal files of a folder.
+    private var journals: [FilePath: Int] = [:]
 
     init(calls: SystemCalls) { self.calls = calls }
 
@@ -104,34 +133,63 @@ private struct InputWalk {
         }
         seen[key] = path
         let head = try file.readFully(count: Content.headBytes, at: 0)
+        let inputFile = InputFile(path, status, head: head, calls: calls)
         switch Content(head: head) {
         case .empty: skip(path, .empty, isNamed)
-        case .text(let encoding):
-            let input = Input(path, encoding, status, head: head, calls: calls)
-            if let words = Self.binaryInside(input) {
-                skip(path, .notALog(words), isNamed)
-            } else {
-                opened.inputs.append(input)
-            }
+        case .text(.plain): opened.inputs.append(Input(inputFile, .plain, head: head))
+        case .text(let encoding): addCompressed(inputFile, encoding, head: head, isNamed)
+        case .archive: addArchive(inputFile, .plain, head: head)
+        case .journal: addJournal(path, status)
         case .other(let words):
             let count = min(Int(clamping: status.size), Content.headBytes)
             let tail = try file.readFully(count: count, at: status.size - UInt64(count))
             if Content.isLogBehindZeros(head: head, tail: tail) {
-                opened.inputs.append(Input(path, .plain, status, head: head, calls: calls))
+                opened.inputs.append(Input(inputFile, .plain, head: head))
             } else {
                 skip(path, .notALog(words), isNamed)
             }
         }
     }
 
-    /// What a compressed input holds, if its text is none.
-    private static func binaryInside(_ input: Input) -> String? {
-        guard input.encoding != .plain else { return nil }
-        switch Content(head: input.peekHead()) {
-        case .other(let words): return "compressed: " + words
-        case .text(.gzip), .text(.zstd): return "compressed twice"
-        case .empty, .text(.plain): return nil
+    /// Journal files of one folder are one journal: they are read together, in the order of their
+    /// entries, since the archived ones and those of users interleave.
+    private mutating func addJournal(_ path: FilePath, _ status: FileStatus) {
+        let folder = path.removingLastComponent()
+        if let index = journals[folder] {
+            opened.inputs[index].addJournalFile(path, status)
+        } else {
+            journals[folder] = opened.inputs.count
+            opened.inputs.append(Input(journalFile: path, status, calls: calls))
         }
+    }
+
+    /// A compressed file is a log, an archive, or compressed once more.
+    private mutating func addCompressed(
+        _ file: InputFile,
+        _ encoding: Encoding,
+        head: [UInt8],
+        _ isNamed: Bool
+    ) {
+        switch Content(head: Input.head(of: file, encoding)) {
+        case .empty, .text(.plain): opened.inputs.append(Input(file, encoding, head: head))
+        case .text, .archive: addArchive(file, encoding, head: head)
+        case .other(let words): skip(file.path, .notALog("compressed: " + words), isNamed)
+        case .journal:
+            skip(
+                file.path,
+                .notALog("compressed: a journal, which can only be read unpacked"),
+                isNamed
+            )
+        }
+    }
+
+    /// Goes through an archive once and takes the logs in it.
+    private mutating func addArchive(_ file: InputFile, _ encoding: Encoding, head: [UInt8]) {
+        let hint = Input.timeHint(of: file, encoding, head: head)
+        var survey = ArchiveSurvey(ArchiveFile(file: file, timeHint: hint), encoding)
+        survey.run()
+        opened.inputs += survey.opened.inputs
+        opened.skipped += survey.opened.skipped
     }
 
     /// A stream is looked at as soon as its first bytes come; it may be waited for.
@@ -153,8 +211,7 @@ private struct InputWalk {
         }
         var head: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: Content.headBytes)
-        // Four bytes tell every format; a slow writer need not fill the rest first.
-        while head.count < 4 {
+        while !Content.isDecided(by: head) {
             let count = try stream.read(into: &buffer, 0..<buffer.count)
             if count == 0 { break }
             head.append(contentsOf: buffer[..<count])
@@ -162,7 +219,16 @@ private struct InputWalk {
         switch Content(head: head) {
         case .empty: skip(path, .empty, true)
         case .text(let encoding):
-            opened.inputs.append(Input(path, encoding, stream: stream, head: head, calls: calls))
+            // What is within can be known only by reading it.
+            let isArchive = encoding != .plain
+            opened.inputs.append(
+                Input(path, encoding, stream: stream, head: head, isArchive: isArchive)
+            )
+        case .archive:
+            opened.inputs.append(
+                Input(path, .plain, stream: stream, head: head, isArchive: true)
+            )
+        case .journal: skip(path, .notALog("a journal, which can only be read as a file"), true)
         case .other(let words): skip(path, .notALog(words), true)
         }
     }

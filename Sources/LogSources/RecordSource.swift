@@ -30,7 +30,8 @@ public protocol RecordSource: ~Copyable {
 
 /// What ``RecordSource/fill(_:)`` did.
 public enum Fill: Hashable, Sendable {
-    /// The batch holds at least one line, or says that a file or the source has ended.
+    /// The batch holds at least one line, or says that a file or the source has ended, or, of a
+    /// journal, that entries were passed over: its cursor tells how far.
     case lines
     /// Nothing is new; the batch is empty. Call `wait`.
     case idle
@@ -55,9 +56,12 @@ public struct SourceError: Error, Hashable, Sendable {
     public let code: Code
     /// Which call failed on which path, and why.
     public let cause: SystemCallError
+    /// What to do about it, in a sentence for the operator, where that is known.
+    public let advice: String?
 
-    public init(_ cause: SystemCallError) {
+    public init(_ cause: SystemCallError, advice: String? = nil) {
         self.cause = cause
+        self.advice = advice
         code =
             switch cause.cause {
             case .noSuchFileOrDirectory, .notDirectory: .notFound
@@ -86,8 +90,55 @@ public enum SourceNote: Hashable, Sendable {
     case truncated(FilePath, Truncation)
     /// The path names something that cannot be followed, or cannot be opened. It is tried again.
     case cannotOpen(SystemCallError)
+    /// A text grew more than ``ArchiveLimits/ratioTold`` times out of its compressed form. All of it
+    /// was read.
+    case expanded(FilePath, textBytes: UInt64, fileBytes: UInt64)
+    /// A member of an archive that is read from a stream is no log; see ``SkippedInput``.
+    case leftOut(SkippedInput)
+    /// An archive is read from a stream, in its own order, and this log in it begins before the one
+    /// that was read before it.
+    case notInTimeOrder(FilePath)
     /// No events come, as when the user's inotify watches are used up: the file is looked at often.
     case notWatched(SystemCallError)
+    /// Journal entries were passed over that claim to be the mail server's and are not.
+    case forged(ForgedEntries)
+    /// journald left out messages of a unit because it wrote too many (`RateLimitBurst=` in
+    /// journald.conf(5)).
+    case suppressed(SuppressedMessages)
+    /// Journal entries were removed before they were read.
+    case vacuumed(VacuumedEntries)
+}
+
+/// Journal entries that claimed to be the mail server's. What stands in them, strangers chose.
+public struct ForgedEntries: Hashable, Sendable {
+    /// How many since this was last told of.
+    public var count: Int
+    /// The first one: what it calls itself, and what its trusted fields say of its writer.
+    public var identifier: String
+    public var unit: String?
+    public var userID: UInt32?
+    public var command: String?
+    /// Microseconds since 1970, UTC.
+    public var microseconds: Int64
+}
+
+/// Messages that journald did not store.
+public struct SuppressedMessages: Hashable, Sendable {
+    /// The unit that wrote them; empty when journald does not say.
+    public var unit: String
+    /// How many; at least one.
+    public var count: UInt64
+    /// When journald said so, at the end of the interval in which they were left out:
+    /// microseconds since 1970, UTC.
+    public var microseconds: Int64
+}
+
+/// The part of a journal that is gone: what was read and what is there do not meet.
+public struct VacuumedEntries: Hashable, Sendable {
+    /// The time of the last entry that was read: microseconds since 1970, UTC.
+    public var fromMicroseconds: Int64
+    /// The time of the first entry that is there: microseconds since 1970, UTC.
+    public var toMicroseconds: Int64
 }
 
 /// How a followed file became shorter.
@@ -144,12 +195,19 @@ public struct SourceProblem: Hashable, Sendable {
         case corrupt(String)
         /// What follows the last gzip member or zstd frame is neither.
         case trailingBytes
-        /// A zstd frame asks for a window above ``ReplayLimits/zstdWindowLogMax``.
+        /// A zstd frame asks for a window above ``ReplayLimits/zstdWindowLogMax``, or an xz stream
+        /// for more than ``ReplayLimits/xzMemoryBytesMax``.
         case windowTooLarge
         /// The kernel could not read it.
         case unreadable(SystemCallError)
         /// Another file has its name now, and it was not found beside it.
         case replaced
+        /// A journal file is shorter than its header says; what is there was read.
+        case journalTruncated
+        /// So many entries of a journal could not be read.
+        case entriesUnreadable(UInt64)
+        /// A journal export breaks off within an entry, or is none from here on.
+        case exportBroken
     }
 
     public var path: FilePath
@@ -170,6 +228,9 @@ public enum ReplayLimits {
     /// Base-2 logarithm of the largest zstd window: 128 MiB, the default bound of `zstd -d` too. A
     /// file made with `--long=28` or more needs more memory than a log reader should take.
     public static let zstdWindowLogMax = 27
+    /// Bytes that liblzma may take for one xz stream: a dictionary of 128 MiB and what goes with
+    /// it. `xz -9` needs 65 MiB.
+    public static let xzMemoryBytesMax: UInt64 = 130 << 20
 }
 
 /// What is read before the present file at a first start, when there is no cursor.

@@ -33,10 +33,11 @@ public struct TextRange: Sendable, Hashable {
 
 /// One submission and one recipient, as the client gave it.
 ///
-/// The texts are bytes as logged (decoded where noted), all in one buffer that is filled anew for
-/// each event, so an ordinary event makes no `String` and allocates nothing.
+/// The texts are bytes as logged (decoded where noted), all in one buffer, which the assembly of the
+/// event's message lends for the time of an evaluation: an ordinary event copies and allocates
+/// nothing. ``compacted()`` gives an event that can be kept.
 public struct SendEvent: Sendable {
-    /// All texts, one behind the other.
+    /// Holds all texts, and may hold more: what its message's lines say.
     public var text: [UInt8] = []
 
     /// The login, as logged.
@@ -61,6 +62,10 @@ public struct SendEvent: Sendable {
     public var payload = TextRange.absent
     /// The name of the host in the line.
     public var host = TextRange.absent
+    /// Keyed hashes of ``account`` and ``domain``, as the memory knows them; 0 when absent. They are
+    /// of one run and not stored.
+    public var accountHash: UInt64 = 0
+    public var domainHash: UInt64 = 0
 
     public var dialect = Dialect.postfix
     /// Event time of the submission: microseconds since 1970, UTC.
@@ -81,13 +86,30 @@ public struct SendEvent: Sendable {
 
     public init() {}
 
-    /// Forgets everything and keeps the storage.
-    public mutating func reset() {
-        var storage = text
-        text = []
-        storage.removeAll(keepingCapacity: true)
-        self = SendEvent()
-        text = storage
+    /// The same event with no text but its own, one behind the other.
+    public func compacted() -> SendEvent {
+        var copy = self
+        var kept: [UInt8] = []
+        func keep(_ range: TextRange) -> TextRange {
+            guard range.isPresent else { return .absent }
+            let start = kept.count
+            kept += text[range.indices]
+            return TextRange(start: start, count: Int(range.count))
+        }
+        copy.user = keep(user)
+        copy.account = keep(account)
+        copy.sourceIP = keep(sourceIP)
+        copy.sourceDomain = keep(sourceDomain)
+        copy.queueID = keep(queueID)
+        copy.messageID = keep(messageID)
+        copy.sender = keep(sender)
+        copy.recipient = keep(recipient)
+        copy.domain = keep(domain)
+        copy.subject = keep(subject)
+        copy.payload = keep(payload)
+        copy.host = keep(host)
+        copy.text = kept
+        return copy
     }
 
     /// Appends a text and gives its place.

@@ -8,68 +8,61 @@ public struct HeaderReader: ~Copyable, Sendable {
     var decoder = HeaderDecoder()
     let receipts: ReceiptTable
     let accountDomain: [UInt8]
+    var names: NameReader
     var scratch: [UInt8] = []
     /// Whether events get their payload; receipts always do.
     public var wantsPayload = false
 
     /// - Parameters:
     ///   - receipts: the prefixes of read receipts.
-    ///   - accountDomain: `account_domain:`; nil to complete nothing.
-    public init(receipts: ReceiptTable, accountDomain: String?) {
+    ///   - accountDomain: `account_domain:`; empty to complete nothing.
+    ///   - seed: of the memory that will be asked about the names.
+    public init(receipts: ReceiptTable, accountDomain: [UInt8], seed: HashSeed) {
         self.receipts = receipts
-        self.accountDomain = Array((accountDomain ?? "").utf8)
+        self.accountDomain = accountDomain
+        names = NameReader(seed: seed, accountDomain: accountDomain)
     }
 }
 
 extension Assembler {
-    /// Fills `event` with what is known of one recipient's copy now. The storage of `event` is used
-    /// again; an event of ASCII text allocates nothing.
-    public mutating func fill(
+    /// Makes `event` what is known of one recipient's copy now. The event gets the assembly's text
+    /// itself, without a copy: until ``takeBack(_:slot:)`` nothing else may be asked of the assembly.
+    ///
+    /// - Parameter event: without text.
+    public mutating func lend(
         _ event: inout SendEvent,
         slot: Int32,
         recipient recipientIndex: Int,
         reader: inout HeaderReader
     ) {
-        event.reset()
-        let index = Int(slot)
-        let recipient = slots[index].recipients[recipientIndex]
-        slots[index].copyTexts(to: &event, recipient: recipient.address)
-        event.submittedMicroseconds = recipient.microseconds
-        event.settledMicroseconds = recipient.microseconds
-        event.record = recipient.record
-        event.delivery = recipient.delivery
-        event.isAmbiguous = slots[index].isAmbiguous
-        event.facts = recipient.facts
-        slots[index].copySubject(to: &event, reader: &reader)
+        precondition(event.text.isEmpty)
+        slots[Int(slot)].lend(&event, recipientIndex, &reader)
+    }
 
-        Canonical.account(
-            event.text.span.extracting(event.user.indices),
-            domain: reader.accountDomain,
-            into: &reader.scratch
-        )
-        event.account = event.append(reader.scratch.span)
-        let address = MailAddress(event.text.span.extracting(event.recipient.indices))
-        if let domain = address.domain {
-            let start = Int(event.recipient.start)
-            _ = Canonical.domain(
-                event.text.span.extracting(
-                    (start + domain.lowerBound)..<(start + domain.upperBound)
-                ),
-                into: &reader.scratch
-            )
-            event.domain = event.append(reader.scratch.span)
-        }
+    /// Takes the text back that ``lend(_:slot:recipient:reader:)`` gave.
+    public mutating func takeBack(_ event: inout SendEvent, slot: Int32) {
+        slots[Int(slot)].takeBack(&event)
     }
 
     /// The facts of an earlier recipient of the same message at the same domain: what was known
     /// before a submission does not change within it.
-    public func earlierFacts(slot: Int32, recipient: Int) -> DerivedFacts? {
-        recipient == 0 ? nil : slots[Int(slot)].earlierFacts(recipient: recipient)
+    ///
+    /// - Parameter domain: the domain's identity; 0 for none.
+    public func earlierFacts(slot: Int32, recipient: Int, domain: UInt64) -> DerivedFacts? {
+        guard recipient > 0, domain != 0 else { return nil }
+        let earlier = slots[Int(slot)].recipients[..<recipient]
+        return earlier.first { $0.domainHash == domain }?.facts
     }
 
     /// Keeps the derived facts of an event until it has settled.
-    public mutating func freeze(_ facts: DerivedFacts, slot: Int32, recipient: Int) {
+    public mutating func freeze(
+        _ facts: DerivedFacts,
+        domain: UInt64,
+        slot: Int32,
+        recipient: Int
+    ) {
         slots[Int(slot)].recipients[recipient].facts = facts
+        slots[Int(slot)].recipients[recipient].domainHash = domain
         markChanged(slot)
     }
 
@@ -102,88 +95,97 @@ extension Assembler {
 
     /// Lines of an assembly that were not kept for lack of room.
     public func linesLeftOut(slot: Int32) -> Int { slots[Int(slot)].linesLeftOut }
-
-    /// Puts the canonical domain of a message's envelope sender into `domain`; false if it has none.
-    public func appendSenderDomain(slot: Int32, to domain: inout [UInt8]) -> Bool {
-        slots[Int(slot)].canonicalDomain(ofAddress: slots[Int(slot)].sender, into: &domain)
-    }
-
-    /// Gives an address within a message as an account name and as a domain, in canonical form.
-    public func canonical(
-        slot: Int32,
-        address: TextRange,
-        account: inout [UInt8],
-        domain: inout [UInt8]
-    ) -> Bool {
-        slots[Int(slot)].canonicalAccount(ofAddress: address, into: &account)
-        return slots[Int(slot)].canonicalDomain(ofAddress: address, into: &domain)
-    }
 }
 
 extension Assembly {
-    fileprivate func earlierFacts(recipient: Int) -> DerivedFacts? {
-        guard let domain = domain(of: recipients[recipient].address) else { return nil }
-        let all = text.span
-        for index in 0..<recipient {
-            guard let other = self.domain(of: recipients[index].address),
-                all.equalsIgnoringCase(other.indices, all, domain.indices)
-            else { continue }
-            return recipients[index].facts
+    fileprivate mutating func lend(
+        _ event: inout SendEvent,
+        _ recipientIndex: Int,
+        _ reader: inout HeaderReader
+    ) {
+        if !isRead || reader.wantsPayload && !payload.isPresent { readHeaders(&reader) }
+        let recipient = recipients[recipientIndex]
+        event = SendEvent()
+        event.user = login
+        event.account = account
+        event.sourceIP = clientIP
+        event.sourceDomain = clientName
+        event.queueID = queueID
+        event.messageID = messageID
+        event.sender = sender
+        event.recipient = recipient.address
+        event.subject = decodedSubject
+        event.payload = payload
+        event.host = host
+        event.submittedMicroseconds = recipient.microseconds
+        event.settledMicroseconds = recipient.microseconds
+        event.receipt = receipt
+        event.receiptEvidence = receiptEvidence
+        event.delivery = recipient.delivery
+        event.isAmbiguous = isAmbiguous
+        event.record = recipient.record
+        event.facts = recipient.facts
+        event.accountHash = accountHash
+        lentTextCount = text.count
+        swap(&event.text, &text)
+        addDomain(of: recipient, to: &event, &reader)
+    }
+
+    fileprivate mutating func takeBack(_ event: inout SendEvent) {
+        precondition(text.isEmpty)
+        swap(&event.text, &text)
+        if text.count > lentTextCount { text.removeSubrange(lentTextCount...) }
+    }
+
+    /// The recipient's domain in canonical form: mostly a part of the address as it stands.
+    private func addDomain(
+        of recipient: Recipient,
+        to event: inout SendEvent,
+        _ reader: inout HeaderReader
+    ) {
+        let (place, hash) = Self.canonicalDomain(
+            event.text.span,
+            recipient.address.indices,
+            hash: recipient.domainHash,
+            &reader
+        )
+        event.domainHash = hash
+        event.domain = place ?? (hash == 0 ? .absent : event.append(reader.scratch.span))
+    }
+
+    /// The identity of an address' domain, 0 if it has none, and where its canonical form stands:
+    /// in the text, or (nil) in the reader's scratch.
+    ///
+    /// - Parameter known: the identity, if it is known already; otherwise 0.
+    private static func canonicalDomain(
+        _ text: Span<UInt8>,
+        _ address: Range<Int>,
+        hash known: UInt64,
+        _ reader: inout HeaderReader
+    ) -> (place: TextRange?, hash: UInt64) {
+        guard let domain = MailAddress(text.extracting(address)).domain else { return (.absent, 0) }
+        let start = address.lowerBound + domain.lowerBound
+        let name = text.extracting(start..<(start + domain.count))
+        let hash = known != 0 ? known : reader.names.domain(name)
+        if name.isCanonicalASCII, name.count <= Canonical.domainBytesMax {
+            return (TextRange(start: start, count: domain.count), hash)
         }
-        return nil
+        _ = Canonical.domain(name, into: &reader.scratch)
+        return (nil, hash)
     }
 
-    fileprivate func canonicalDomain(ofAddress address: TextRange, into out: inout [UInt8]) -> Bool
-    {
-        guard let range = domain(of: address) else { return false }
-        _ = Canonical.domain(text.span.extracting(range.indices), into: &out)
-        return !out.isEmpty
-    }
-
-    fileprivate func canonicalAccount(ofAddress address: TextRange, into out: inout [UInt8]) {
-        Canonical.account(text.span.extracting(address.indices), domain: [], into: &out)
-    }
-
-    fileprivate func copyTexts(to event: inout SendEvent, recipient: TextRange) {
-        func copy(_ range: TextRange) -> TextRange {
-            range.isPresent ? event.append(text.span.extracting(range.indices)) : .absent
-        }
-        event.user = copy(login)
-        event.host = copy(host)
-        event.queueID = copy(queueID)
-        event.messageID = copy(messageID)
-        event.sender = copy(sender)
-        event.recipient = copy(recipient)
-        guard client.isPresent else { return }
-        let all = text.span
-        let range = client.indices
-        guard let open = all.first(UInt8(ascii: "["), from: range.lowerBound, to: range.upperBound),
-            let close = all.first(UInt8(ascii: "]"), from: open, to: range.upperBound)
-        else { return }
-        event.sourceIP = event.append(all.extracting((open + 1)..<close))
-        let name = all.extracting(range.lowerBound..<open)
-        if !(name.count == 7 && name.has("unknown", at: 0)) {
-            event.sourceDomain = event.append(name)
-        }
-    }
-
-    /// Decodes the subject into the event, and finds out once whether the message is a receipt.
-    fileprivate mutating func copySubject(to event: inout SendEvent, reader: inout HeaderReader) {
-        var payloadStart = 0
+    /// Reads what the message's header lines and its `client=` line say: once for a message, unless
+    /// more header lines come. What has to be decoded stands behind the lines in ``text``.
+    private mutating func readHeaders(_ reader: inout HeaderReader) {
+        isRead = true
+        readClient()
+        readAccount(&reader)
+        decodedSubject = .absent
+        payload = .absent
+        receipt = .none
+        receiptEvidence = .none
+        let subjectVerdict = readSubject(&reader)
         var verdict: ReceiptVerdict?
-        var subjectVerdict: ReceiptSubject?
-        if subject.isPresent {
-            let raw = text.span.extracting(trimmed(subject.indices))
-            if HeaderDecoder.isPlain(raw) {
-                event.subject = event.append(raw)
-            } else {
-                _ = reader.decoder.decode(raw, into: &reader.scratch)
-                event.subject = event.append(reader.scratch.span)
-            }
-            subjectVerdict = reader.receipts.classify(
-                event.text.span.extracting(event.subject.indices)
-            )
-        }
         if subjectVerdict != nil || contentType.isPresent {
             let report =
                 contentType.isPresent
@@ -191,25 +193,90 @@ extension Assembly {
             verdict = ReceiptVerdict(subject: subjectVerdict, reportType: report)
         }
         if let verdict {
-            payloadStart = verdict.payloadStart
-            switch verdict.kind {
-            case .notRead: event.receipt = .notRead
-            case .read: event.receipt = .read
-            case .unknown: event.receipt = .unknown
-            }
-            switch verdict.evidence {
-            case .subject: event.receiptEvidence = .subject
-            case .contentType: event.receiptEvidence = .contentType
-            case .both: event.receiptEvidence = .both
-            }
+            receipt =
+                switch verdict.kind {
+                case .notRead: .notRead
+                case .read: .read
+                case .unknown: .unknown
+                }
+            receiptEvidence =
+                switch verdict.evidence {
+                case .subject: .subject
+                case .contentType: .contentType
+                case .both: .both
+                }
         }
-        guard event.subject.isPresent, verdict != nil || reader.wantsPayload else { return }
+        guard decodedSubject.isPresent, verdict != nil || reader.wantsPayload else { return }
         Canonical.payload(
-            event.text.span.extracting(event.subject.indices),
-            from: payloadStart,
+            text.span.extracting(decodedSubject.indices),
+            from: verdict?.payloadStart ?? 0,
             into: &reader.scratch
         )
-        event.payload = event.append(reader.scratch.span)
+        payload = append(reader.scratch.span)
+    }
+
+    /// Where address and name stand in the client's `HOST[IP]`.
+    private mutating func readClient() {
+        guard client.isPresent, let (open, close) = Self.brackets(text.span, client.indices) else {
+            return
+        }
+        clientIP = TextRange(start: open + 1, count: close - open - 1)
+        let start = Int(client.start)
+        let isUnknown = open - start == 7 && text.span.has("unknown", at: start)
+        clientName = isUnknown ? .absent : TextRange(start: start, count: open - start)
+    }
+
+    private static func brackets(_ text: Span<UInt8>, _ client: Range<Int>) -> (Int, Int)? {
+        guard
+            let open = text.first(
+                UInt8(ascii: "["),
+                from: client.lowerBound,
+                to: client.upperBound
+            ), let close = text.first(UInt8(ascii: "]"), from: open, to: client.upperBound)
+        else { return nil }
+        return (open, close)
+    }
+
+    /// The login in canonical form: mostly as it stands.
+    private mutating func readAccount(_ reader: inout HeaderReader) {
+        guard !account.isPresent else { return }
+        let (isAsItStands, hash) = Self.canonicalAccount(
+            text.span.extracting(login.indices),
+            &reader
+        )
+        accountHash = hash
+        account = isAsItStands ? login : append(reader.scratch.span)
+    }
+
+    /// The identity of a login, and whether its canonical form is the login itself; otherwise it is
+    /// in the reader's scratch.
+    private static func canonicalAccount(
+        _ login: Span<UInt8>,
+        _ reader: inout HeaderReader
+    ) -> (isAsItStands: Bool, hash: UInt64) {
+        let hash = reader.names.account(login)
+        let isWhole =
+            reader.accountDomain.isEmpty
+            || login.first(UInt8(ascii: "@"), from: 0, to: login.count) != nil
+        if isWhole, login.isCanonicalASCII, login.count <= Canonical.accountBytesMax {
+            return (true, hash)
+        }
+        Canonical.account(login, domain: reader.accountDomain, into: &reader.scratch)
+        return (false, hash)
+    }
+
+    /// Decodes the subject, and finds out whether it is a receipt's.
+    private mutating func readSubject(_ reader: inout HeaderReader) -> ReceiptSubject? {
+        guard subject.isPresent else { return nil }
+        let range = trimmed(subject.indices)
+        let isPlain = HeaderDecoder.isPlain(text.span.extracting(range))
+        if !isPlain {
+            _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
+        }
+        decodedSubject =
+            isPlain
+            ? TextRange(start: range.lowerBound, count: range.count) : append(reader.scratch.span)
+        return reader.receipts.classify(text.span.extracting(decodedSubject.indices))
     }
 
     /// Blanks around a header's text are the line's, not the text's.

@@ -55,7 +55,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -87,6 +87,7 @@ extension Assembler {
             writer.write(recipient.record.offset)
             writer.write(recipient.microseconds)
             recipient.facts.write(to: &writer)
+            writer.write(recipient.domainHash)
         }
         for range in [
             assembly.queueID, assembly.host, assembly.client, assembly.login, assembly.sender,
@@ -102,6 +103,7 @@ extension Assembler {
             writer.write(flag)
         }
         writer.write(serial(of: assembly.outer))
+        writer.write(assembly.senderDomain)
         return writer.bytes
     }
 
@@ -148,8 +150,13 @@ extension Assembler {
 
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
-        try Self.readVersion(&reader)
-        let (assembly, outer, inner) = try Self.readAssembly(&reader)
+        let version = try reader.read(UInt8.self)
+        guard version == 1 || version == 2 else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 or 2")
+        }
+        var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
+        // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
+        if version == 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         try reader.finish()
         slots.append(assembly)
         return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
@@ -174,7 +181,8 @@ extension Assembler {
     }
 
     private static func readAssembly(
-        _ reader: inout BinaryReader
+        _ reader: inout BinaryReader,
+        _ version: UInt8
     ) throws(BinaryReadError) -> (Assembly, outer: UInt64, inner: [UInt64]) {
         var assembly = Assembly()
         guard let state = Assembly.State(rawValue: try reader.read(UInt8.self)),
@@ -183,7 +191,7 @@ extension Assembler {
         assembly.state = state
         try assembly.readHead(&reader)
         try assembly.readLines(&reader)
-        let inner = try assembly.readRecipients(&reader)
+        let inner = try assembly.readRecipients(&reader, version)
         try assembly.readTexts(&reader)
         let outer = try reader.read(UInt64.self)
         return (assembly, outer, inner)
@@ -217,22 +225,24 @@ extension Assembly {
 
     /// - Returns: for each recipient, the serial of the message that a filter made of it; 0 if none.
     fileprivate mutating func readRecipients(
-        _ reader: inout BinaryReader
+        _ reader: inout BinaryReader,
+        _ version: UInt8
     ) throws(BinaryReadError) -> [UInt64] {
         var inner: [UInt64] = []
         let count = try reader.readCount(ofSize: 56)
         for _ in 0..<count {
-            inner.append(try readRecipient(&reader))
+            inner.append(try readRecipient(&reader, version))
         }
         return inner
     }
 
     private mutating func readRecipient(
-        _ reader: inout BinaryReader
+        _ reader: inout BinaryReader,
+        _ version: UInt8
     ) throws(BinaryReadError) -> UInt64 {
         let address = try readRange(&reader)
         let target = try readRange(&reader)
-        let hash = try reader.read(UInt32.self)
+        _ = try reader.read(UInt32.self)
         guard let delivery = Delivery(rawValue: try reader.read(UInt8.self)) else {
             throw BinaryReadError(offset: 0, expected: "a delivery")
         }
@@ -244,7 +254,8 @@ extension Assembly {
         var recipient = Recipient(
             address: address,
             target: target,
-            hash: hash,
+            // Made anew: how it is computed belongs to the program, not to the stored form.
+            hash: hash(ofAddress: address),
             record: record,
             microseconds: microseconds
         )
@@ -252,6 +263,7 @@ extension Assembly {
         recipient.isSubmitted = isSubmitted
         recipient.isSettled = isSettled
         recipient.facts = try DerivedFacts(from: &reader)
+        if version >= 2 { recipient.domainHash = try reader.read(UInt64.self) }
         recipients.append(recipient)
         return inner
     }

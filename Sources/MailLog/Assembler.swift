@@ -1,4 +1,4 @@
-public import MailEvents
+import MailEvents
 public import Records
 
 /// How often the assembler met its limits, and how much it holds.
@@ -49,8 +49,10 @@ public struct Assembler: ~Copyable, Sendable {
         case settled(slot: Int32, recipient: Int)
         /// The message is gone without a final outcome for this recipient.
         case unsettled(slot: Int32, recipient: Int)
-        /// A copy came to a mailbox of this server (`isLocal`) or to another server.
-        case delivered(slot: Int32, recipient: TextRange, isLocal: Bool)
+        /// A copy for a domain came to a mailbox of this server (`isLocal`) or to another server.
+        case delivered(domain: UInt64, isLocal: Bool)
+        /// A copy of a message from a domain came to a mailbox of this server: `name` in the line.
+        case heard(mailbox: UInt64, name: LineFact.Piece, domain: UInt64, sender: UInt64)
         /// The assembly is closed: its slot becomes free after this.
         case closed(slot: Int32)
     }
@@ -72,10 +74,10 @@ public struct Assembler: ~Copyable, Sendable {
     /// Instances that wrote lines of qmgr or cleanup: a `client=` line under another tag may belong
     /// to them (`-o syslog_name=submission`).
     var instancesWithQueue: Set<UInt32> = []
+    /// The one that was entered last, which is mostly the only one.
+    private var lastInstanceWithQueue: UInt32?
     private var happenings: [Happening] = []
     private var closing: [Int32] = []
-    /// Text that only the pending happenings need: an assembly, and how much of its text stays.
-    private var passingText: (slot: Int32, count: Int)?
     /// Number of the line that is being read, counted over all sources.
     private var sequence: UInt64 = 0
 
@@ -83,10 +85,18 @@ public struct Assembler: ~Copyable, Sendable {
     var changedSlots: [Int32] = []
     var releasedSerials: [UInt64] = []
     private let tracksChanges: Bool
+    private let queueKeys: QueueKeys
 
-    /// - Parameter tracksChanges: whether ``takeChanges()`` will be asked what to store.
-    public init(limits: AssemblyLimits = AssemblyLimits(), tracksChanges: Bool = false) {
+    /// - Parameters:
+    ///   - seed: of the scanners whose facts come in.
+    ///   - tracksChanges: whether ``takeChanges()`` will be asked what to store.
+    public init(
+        limits: AssemblyLimits = AssemblyLimits(),
+        seed: HashSeed,
+        tracksChanges: Bool = false
+    ) {
         self.limits = limits
+        queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
         slots.reserveCapacity(1_024)
     }
@@ -94,20 +104,13 @@ public struct Assembler: ~Copyable, Sendable {
     /// How many assemblies are open or wait.
     public var openCount: Int { table.count }
 
-    /// Whether the last fact brought something to light.
-    @inline(__always)
-    public var hasHappenings: Bool { !happenings.isEmpty }
-
     /// What the last fact brought to light, in order. Their slots stay valid until the next fact.
     public var pending: [Happening] { happenings }
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
         happenings.removeAll(keepingCapacity: true)
-        if let (slot, count) = passingText {
-            slots[Int(slot)].text.removeSubrange(count...)
-            passingText = nil
-        }
+        guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
         closing.removeAll(keepingCapacity: true)
     }
@@ -122,29 +125,41 @@ public struct Assembler: ~Copyable, Sendable {
     ///   - record: where the line was read.
     ///   - sequence: the number of the line in the run.
     ///   - microseconds: its event time.
-    ///   - scanner: the scanner of the fact's source, for keys of other queue IDs.
+    /// - Returns: whether it brought something to light: ``pending``.
     public mutating func take(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         record: RecordID,
         sequence: UInt64,
-        microseconds: Int64,
-        scanner: borrowing PostfixScanner
-    ) {
+        microseconds: Int64
+    ) -> Bool {
         precondition(happenings.isEmpty)
         self.sequence = sequence
         expire(now: microseconds)
+        join(fact, line, record, microseconds)
+        return !happenings.isEmpty
+    }
+
+    private mutating func join(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
         switch fact.kind {
         case .time:
             return
         case .client:
-            open(fact, line, record, microseconds, scanner)
+            open(fact, line, record, microseconds)
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded:
             break
         }
-        if fact.agent == .cleanup || fact.agent == .queueManager {
+        if fact.agent == .cleanup || fact.agent == .queueManager,
+            fact.instance != lastInstanceWithQueue
+        {
+            lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
         guard let slot = openSlot(of: fact, line) else {
@@ -168,7 +183,7 @@ public struct Assembler: ~Copyable, Sendable {
         case .active:
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
-            takeDelivery(fact, line, base, record, microseconds, scanner, in: index)
+            takeDelivery(fact, line, base, record, microseconds, in: index)
         case .held:
             takeHeader(fact, line, base, in: index)
             slots[index].isHeld = true
@@ -214,8 +229,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
-        _ microseconds: Int64,
-        _ scanner: borrowing PostfixScanner
+        _ microseconds: Int64
     ) {
         // A `client=` line always starts a new message: short queue IDs come back.
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
@@ -251,7 +265,7 @@ public struct Assembler: ~Copyable, Sendable {
             // XFORWARD's IDENT names the outer message (postconf(5),
             // smtpd_authorized_xforward_hosts).
             let outerID = line.extracting(fact.c.indices)
-            let key = scanner.queueKey(outerID, hostBytes: line.extracting(fact.host.indices))
+            let key = queueKeys.key(outerID, hostBytes: line.extracting(fact.host.indices))
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
             }
@@ -364,6 +378,7 @@ public struct Assembler: ~Copyable, Sendable {
         case .dispositionNotificationTo, .other, .none: isFirst = false
         }
         guard isFirst else { return }
+        slots[index].isRead = false
         let tails = slots[index].headerTails(line, from: Int(fact.a.start))
         let rest = place(of: fact.a, line, base, in: index)
         if fact.header == .contentType {
@@ -411,6 +426,9 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
+        slots[index].senderDomain = fact.domain
+        // Of ordinary inbound mail no more than the sender's domain is asked for.
+        guard slots[index].keepsLines else { return }
         slots[index].sender = place(of: fact.a, line, base, in: index)
         settleSubject(in: index)
         submitFirstRecipient(record, microseconds, in: index)
@@ -429,9 +447,11 @@ public struct Assembler: ~Copyable, Sendable {
         addRecipient(address, hash, record, microseconds, in: index)
     }
 
+    /// - Parameter domain: identity of the address' domain; 0 if it is not known yet.
     private mutating func addRecipient(
         _ address: TextRange,
         _ hash: UInt32,
+        domain: UInt64 = 0,
         _ record: RecordID,
         _ microseconds: Int64,
         in index: Int
@@ -443,6 +463,7 @@ public struct Assembler: ~Copyable, Sendable {
             record: record,
             microseconds: microseconds
         )
+        recipient.domainHash = domain
         recipient.isSubmitted = slots[index].isSubmission
         if slots[index].isHeld { recipient.delivery = .held }
         slots[index].recipients.append(recipient)
@@ -464,7 +485,6 @@ public struct Assembler: ~Copyable, Sendable {
         _ base: Int?,
         _ record: RecordID,
         _ microseconds: Int64,
-        _ scanner: borrowing PostfixScanner,
         in index: Int
     ) {
         guard fact.status != .other, fact.status != .none else { return }
@@ -472,15 +492,15 @@ public struct Assembler: ~Copyable, Sendable {
 
         var inner: Int32 = -1
         let isHandOff = fact.status == .sent && Self.isLocalRelay(line, fact)
-        if isHandOff { inner = innerSlot(of: fact, line, scanner, outer: index) }
+        if isHandOff { inner = innerSlot(of: fact, line, outer: index) }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
         var recipientIndex: Int?
         if slots[index].keepsLines {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
-        if inner < 0, fact.status == .sent {
-            noteDelivered(fact, line, base, in: index)
+        if inner < 0, fact.status == .sent, fact.domain != 0 {
+            noteDelivered(fact, line, in: index)
         }
         guard let recipientIndex else { return }
         if inner >= 0 {
@@ -519,7 +539,14 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if found == nil {
             let address = place(of: given, line, base, in: index)
-            addRecipient(address, hash, record, microseconds, in: index)
+            addRecipient(
+                address,
+                hash,
+                domain: fact.b.isPresent ? 0 : fact.domain,
+                record,
+                microseconds,
+                in: index
+            )
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         if fact.b.isPresent {
@@ -566,25 +593,27 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func noteDelivered(
         _ fact: LineFact,
         _ line: Span<UInt8>,
-        _ base: Int?,
         in index: Int
     ) {
-        let isLocal: Bool
         switch fact.agent {
-        case .mailbox: isLocal = true
-        case .lmtp: isLocal = true
+        case .mailbox, .lmtp:
+            let sender = slots[index].senderDomain
+            happenings.append(
+                sender == 0
+                    ? .delivered(domain: fact.domain, isLocal: true)
+                    : .heard(
+                        mailbox: fact.account,
+                        name: fact.a,
+                        domain: fact.domain,
+                        sender: sender
+                    )
+            )
         case .smtp:
             guard !Self.isLocalRelay(line, fact) else { return }
-            isLocal = false
+            happenings.append(.delivered(domain: fact.domain, isLocal: false))
         case .other, .smtpd, .cleanup, .queueManager, .error, .discard, .operator, .pickup:
             return
         }
-        if !slots[index].keepsLines {
-            // Ordinary inbound mail keeps no text of its deliveries.
-            passingText = (Int32(index), slots[index].text.count)
-        }
-        let recipient = place(of: fact.a, line, base, in: index)
-        happenings.append(.delivered(slot: Int32(index), recipient: recipient, isLocal: isLocal))
     }
 
     // MARK: Filters
@@ -594,12 +623,11 @@ public struct Assembler: ~Copyable, Sendable {
     private func innerSlot(
         of fact: LineFact,
         _ line: Span<UInt8>,
-        _ scanner: borrowing PostfixScanner,
         outer: Int
     ) -> Int32 {
         guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
         let queueID = line.extracting(reply)
-        let key = scanner.queueKey(queueID, hostBytes: line.extracting(fact.host.indices))
+        let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
             slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID, 0..<queueID.count)

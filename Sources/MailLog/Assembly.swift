@@ -50,6 +50,9 @@ struct Assembly: Sendable {
         var address: TextRange
         /// As the last delivery line has it, after aliases.
         var target: TextRange
+        /// Identity of the address' domain, see ``NameReader``; 0 for none, or until the event was
+        /// asked for.
+        var domainHash: UInt64 = 0
         /// Hash of ``address`` without regard to ASCII case, to find it among many.
         var hash: UInt32
         var delivery = Delivery.unknown
@@ -89,6 +92,23 @@ struct Assembly: Sendable {
     /// The first recipient, by a header line that can be read in one way only.
     var firstRecipient = TextRange.absent
 
+    /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
+    var senderDomain: UInt64 = 0
+
+    /// Whether what follows was made of the header lines and the `client=` line.
+    var isRead = false
+    /// Identity of the account.
+    var accountHash: UInt64 = 0
+    var account = TextRange.absent
+    var clientIP = TextRange.absent
+    var clientName = TextRange.absent
+    var decodedSubject = TextRange.absent
+    var payload = TextRange.absent
+    var receipt = Receipt.none
+    var receiptEvidence = ReceiptEvidence.none
+    /// How much of ``text`` there was when an event borrowed it.
+    var lentTextCount = 0
+
     var isActive = false
     var isHeld = false
     var isAmbiguous = false
@@ -121,8 +141,10 @@ struct Assembly: Sendable {
         self.lines = []
         self.recipients = []
         text.removeAll(keepingCapacity: text.capacity <= 16_384)
-        lines.removeAll(keepingCapacity: true)
-        recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
+        if !lines.isEmpty { lines.removeAll(keepingCapacity: true) }
+        if !recipients.isEmpty {
+            recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
+        }
         self = Assembly()
         self.text = text
         self.lines = lines
@@ -160,6 +182,7 @@ struct Assembly: Sendable {
     mutating func settleSubject() -> Bool {
         let rest = subjectRest
         guard rest.isPresent else { return false }
+        isRead = false
         subjectRest = .absent
         let tails = headerTails(text.span.extracting(rest.indices), from: 0)
         let chosen = tails.firstOfSender ?? tails.first
@@ -190,7 +213,7 @@ struct Assembly: Sendable {
     /// The index of the recipient with this address; nil if there is none.
     func recipient(_ address: Range<Int>, of line: Span<UInt8>, hash: UInt32) -> Int? {
         for index in recipients.indices
-        where recipients[index].hash == hash
+        where recipients[index].hash == hash && recipients[index].address.count == address.count
             && text.span.equalsIgnoringCase(
                 recipients[index].address.indices,
                 line,
@@ -203,11 +226,21 @@ struct Assembly: Sendable {
     }
 }
 
-/// FNV-1a over an address without regard to ASCII case. Only a filter before a comparison.
+/// A hash of an address without regard to ASCII case. Only a filter before a comparison.
 func addressHash(_ line: Span<UInt8>, _ range: Range<Int>) -> UInt32 {
-    var hash: UInt32 = 0x811c_9dc5
-    for index in range {
-        hash = (hash ^ UInt32(asciiLowered(line[index]))) &* 0x0100_0193
+    var mixed = UInt64(range.count)
+    var index = range.lowerBound
+    while index &+ 8 <= range.upperBound {
+        // Bit 5 is what tells the cases apart; of other bytes the hash may forget it too.
+        let word = line.word(at: index) | 0x2020_2020_2020_2020
+        mixed = (mixed ^ word) &* 0x9e37_79b9_7f4a_7c15
+        mixed ^= mixed >> 32
+        index &+= 8
     }
-    return hash
+    while index < range.upperBound {
+        mixed = (mixed ^ UInt64(line[index] | 0x20)) &* 0x9e37_79b9_7f4a_7c15
+        mixed ^= mixed >> 32
+        index &+= 1
+    }
+    return UInt32(truncatingIfNeeded: mixed ^ mixed >> 32)
 }

@@ -6,8 +6,11 @@ extension Span where Element == UInt8 {
         let count = text.utf8CodeUnitCount
         guard index >= 0, count <= self.count - index else { return false }
         let start = unsafe text.utf8Start
-        for offset in 0..<count where unsafe self[index &+ offset] != start[offset] {
-            return false
+        var offset = 0
+        while offset < count {
+            // Up to `index + count` the span was checked above.
+            guard unsafe self[unchecked: index &+ offset] == start[offset] else { return false }
+            offset &+= 1
         }
         return true
     }
@@ -25,12 +28,21 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// The first index from `index` on that holds `byte`, below `end`.
+    /// The first index from `index` on that holds `byte`, below `end`. Eight bytes at a time: most of
+    /// the time of reading a line goes into such searches.
     @inline(__always)
     func first(_ byte: UInt8, from index: Int, to end: Int) -> Int? {
+        precondition(index >= 0 && end <= count)
         var index = index
+        let pattern = UInt64(byte) &* 0x0101_0101_0101_0101
+        while index &+ 8 <= end {
+            let marks = zeroBytes(unsafe uncheckedWord(at: index) ^ pattern)
+            if marks != 0 { return index &+ marks.trailingZeroBitCount >> 3 }
+            index &+= 8
+        }
         while index < end {
-            if self[index] == byte { return index }
+            // `index` is below `end`, which is at most the span's count.
+            if unsafe self[unchecked: index] == byte { return index }
             index &+= 1
         }
         return nil
@@ -38,14 +50,37 @@ extension Span where Element == UInt8 {
 
     /// The first index from `index` on at which `text` stands.
     func first(_ text: StaticString, from index: Int) -> Int? {
-        let last = count - text.utf8CodeUnitCount
-        var index = index
+        let last = count &- text.utf8CodeUnitCount
         let lead = unsafe text.utf8Start.pointee
-        while index <= last {
-            if self[index] == lead, has(text, at: index) { return index }
-            index += 1
+        var index = index
+        while index <= last, let candidate = first(lead, from: index, to: last &+ 1) {
+            if has(text, at: candidate) { return candidate }
+            index = candidate &+ 1
         }
         return nil
+    }
+
+    /// Whether a name of these bytes is in canonical form as it stands: ASCII in lower case, no dot at
+    /// its end.
+    var isCanonicalASCII: Bool {
+        guard count > 0, self[count &- 1] != UInt8(ascii: ".") else { return false }
+        var index = 0
+        while index &+ 8 <= count {
+            // The loop's condition keeps the word within the span.
+            let word = unsafe uncheckedWord(at: index)
+            // Of a byte below 0x80, adding 0x3f sets the top bit from `A` on, 0x25 beyond `Z`.
+            let upper =
+                (word &+ 0x3f3f_3f3f_3f3f_3f3f) & ~(word &+ 0x2525_2525_2525_2525)
+            if (word | upper) & 0x8080_8080_8080_8080 != 0 { return false }
+            index &+= 8
+        }
+        while index < count {
+            // `index` is below the span's count.
+            let byte = unsafe self[unchecked: index]
+            if byte >= 0x80 || byte &- UInt8(ascii: "A") < 26 { return false }
+            index &+= 1
+        }
+        return true
     }
 
     /// Whether the bytes at `range` equal those of `other` at `otherRange`. Eight at a time: names
@@ -89,6 +124,13 @@ extension Span where Element == UInt8 {
         }
         return true
     }
+}
+
+/// The top bit of each byte that is 0, counted from the lowest; of those behind the first such byte
+/// nothing is said (Hacker's Delight, 6-1).
+@inline(__always)
+func zeroBytes(_ word: UInt64) -> UInt64 {
+    (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
 }
 
 @inline(__always)

@@ -2,7 +2,7 @@
 ///
 /// Reading is cut in two so that it can run on several threads: a scanner turns the lines of a batch
 /// into facts, each on its own; one ``Assembler`` joins the facts in order. A fact holds places
-/// within its line, never text, and no reference: it is 56 bytes of plain data.
+/// within its line, never text, and no reference: it is 72 bytes of plain data.
 @frozen
 public struct LineFact: Sendable {
     /// When the line says it was written.
@@ -28,6 +28,11 @@ public struct LineFact: Sendable {
     public var b: Piece
     public var c: Piece
     public var d: Piece
+    /// Identity of the mailbox that a ``Kind/delivery`` came to (`a`, see ``NameReader``); 0 for none.
+    public var account: UInt64
+    /// Identity of the domain of `a`: the envelope sender's (``Kind/active``) or the recipient's
+    /// (``Kind/delivery``); 0 for none.
+    public var domain: UInt64
 
     /// A range of bytes within the line; empty with `start` 0 when absent.
     @frozen
@@ -138,5 +143,7 @@ public struct LineFact: Sendable {
         b = .absent
         c = .absent
         d = .absent
+        account = 0
+        domain = 0
     }
 }

@@ -9,6 +9,34 @@ enum PostfixGrammar {
     /// `info_log_address_format = external`): blanks, `<` and `>` stand only within a quoted local
     /// part, where `"` and `\` have a backslash before them (RFC 5321, 4.1.2).
     static func endOfAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
+        // Mostly there is no quote, blank or `<` before the first `>`.
+        let end = line.count
+        var index = start
+        while index &+ 8 <= end {
+            // The loop's condition keeps the word within the span.
+            let word = unsafe line.uncheckedWord(at: index)
+            let marks =
+                zeroBytes(word ^ 0x3e3e_3e3e_3e3e_3e3e) | zeroBytes(word ^ 0x2222_2222_2222_2222)
+                | zeroBytes(word ^ 0x2020_2020_2020_2020) | zeroBytes(word ^ 0x3c3c_3c3c_3c3c_3c3c)
+            if marks != 0 {
+                index &+= marks.trailingZeroBitCount >> 3
+                break
+            }
+            index &+= 8
+        }
+        while index < end {
+            switch line[index] {
+            case UInt8(ascii: ">"): return index
+            case UInt8(ascii: "\""): return endOfQuotedAddress(line, from: index)
+            case UInt8(ascii: " "), UInt8(ascii: "<"): return nil
+            default: index &+= 1
+            }
+        }
+        return nil
+    }
+
+    /// The same from the first quote on.
+    private static func endOfQuotedAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         var isQuoted = false
         while index < line.count {
@@ -111,15 +139,19 @@ enum PostfixGrammar {
     /// what tells them from words such as `warning` or `statistics`.
     @inline(__always)
     static func queueIDClass(_ byte: UInt8) -> UInt8 {
-        // One bit for each byte from `0` (0x30) on, 64 in the first word, the rest in the second.
-        let place = byte &- 0x30
-        guard place < 75 else { return 0 }
-        let bit = UInt64(place & 63)
-        let isFirst = place < 64
-        // `0`–`9` and `A`–`F`; `0`–`9` and all letters but `AEIOUaeiou`.
-        let hex: UInt64 = isFirst ? 0x7e_03ff : 0
-        let long: UInt64 = isFirst ? 0x7ddc_07df_7ddc_03ff : 0x7df
-        return UInt8(truncatingIfNeeded: hex >> bit & 1 | (long >> bit & 1) << 1)
+        // The table has an entry for each value of a byte.
+        unsafe queueIDClasses.utf8Start[Int(byte)] & 3
+    }
+
+    /// By byte: the digits 0 to 3, whose last two bits are the alphabets. A string literal is the
+    /// one table that costs no check that it was made.
+    private static var queueIDClasses: StaticString {
+        """
+        0000000000000000000000000000000000000000000000003333333333000000\
+        0133313220222220222220222220000000222022202222202222202222200000\
+        0000000000000000000000000000000000000000000000000000000000000000\
+        0000000000000000000000000000000000000000000000000000000000000000
+        """
     }
 
     /// The tail of a logged header: ` from HOST[IP]; from=<S> to=<R> proto=P helo=<H>`.

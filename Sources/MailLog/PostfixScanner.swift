@@ -38,6 +38,7 @@ public struct ScanCounters: Sendable, Equatable {
 /// again is not read again; it never changes what a line means.
 public struct PostfixScanner: Sendable {
     private let seed: HashSeed
+    private var names: NameReader
     public private(set) var counters = ScanCounters()
 
     /// The last stamp's bytes (15 of RFC 3164, or 19 of RFC 3339) as two overlapping words.
@@ -69,7 +70,11 @@ public struct PostfixScanner: Sendable {
         }
     }
 
-    public init(seed: HashSeed) { self.seed = seed }
+    /// - Parameter accountDomain: `account_domain:`, which completes bare logins; empty for none.
+    public init(seed: HashSeed, accountDomain: [UInt8] = []) {
+        self.seed = seed
+        names = NameReader(seed: seed, accountDomain: accountDomain)
+    }
 
     /// The counters since the last call.
     public mutating func takeCounters() -> ScanCounters {
@@ -124,11 +129,13 @@ public struct PostfixScanner: Sendable {
 
         // Host name.
         let hostStart = index
+        var isHostKnown = false
         let known = index &+ hostBytes.count
         if known < end, text[known] == UInt8(ascii: " "), !hostBytes.isEmpty,
             text.equals(index..<known, hostBytes.span, 0..<hostBytes.count)
         {
             index = known
+            isHostKnown = true
         } else {
             while index < end, text[index] != UInt8(ascii: " ") { index &+= 1 }
         }
@@ -141,17 +148,7 @@ public struct PostfixScanner: Sendable {
 
         // Tag.
         let tagStart = index
-        while index < end {
-            // `index` is below `end`, the span's count.
-            let byte = unsafe text[unchecked: index]
-            // The three bytes that can end a tag; nearly all others are letters.
-            if byte <= UInt8(ascii: "["),
-                byte == UInt8(ascii: "[") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: " ")
-            {
-                break
-            }
-            index &+= 1
-        }
+        index = Self.endOfTag(text, from: index)
         let tagEnd = index
         guard tagEnd > tagStart, index < end else {
             counters.noHeader &+= 1
@@ -199,41 +196,15 @@ public struct PostfixScanner: Sendable {
         let queueEnd = index
         index &+= 2
 
-        guard var fact = readBody(text, from: index, line: line) else { return }
-        lookAtHost(text, hostStart..<hostEnd)
-        fact.key = Self.queueKey(text.extracting(queueStart..<queueEnd), hostHash: hostHash)
+        var fact = LineFact(kind: .time, stamp: stamp, line: line)
+        fact.agent = tagAgent
+        guard readBody(text, from: index, into: &fact) else { return }
+        if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
+        fact.key = queueKey(text.extracting(queueStart..<queueEnd), hostHash: hostHash)
         fact.instance = tagInstance
         fact.queueID = LineFact.Piece(queueStart, queueEnd)
         fact.host = LineFact.Piece(hostStart, hostEnd)
         facts.append(fact)
-    }
-
-    /// The key of a queue ID that a line only mentions: an inner one that a filter's reply names, or
-    /// the outer one of `orig_queue_id=`.
-    ///
-    /// - Parameter hostBytes: the host name of the line.
-    public func queueKey(_ queueID: Span<UInt8>, hostBytes: Span<UInt8>) -> UInt64 {
-        Self.queueKey(queueID, hostHash: keyedHash(hostBytes, seed: seed))
-    }
-
-    /// A multiplication folded in two, after wyhash (Wang Yi): six times cheaper than SipHash, and
-    /// enough here, since the server and no stranger chooses queue IDs, and since the ID itself is
-    /// compared where the key is found.
-    private static func queueKey(_ queueID: Span<UInt8>, hostHash: UInt64) -> UInt64 {
-        let count = queueID.count
-        var first: UInt64 = 0
-        var last: UInt64 = 0
-        if count >= 8 {
-            first = queueID.word(at: 0)
-            last = queueID.word(at: count &- 8)
-            if count > 16 { first ^= queueID.word(at: 8) &* 0x9e37_79b9_7f4a_7c15 }
-        } else {
-            for index in queueID.indices { first = first << 8 | UInt64(queueID[index]) }
-        }
-        let left = first ^ hostHash
-        let right = last ^ (hostHash &* 0xe703_7ed1_a0b4_28db) ^ UInt64(count)
-        let product = left.multipliedFullWidth(by: right | 1)
-        return (product.high ^ product.low) | 1
     }
 
     private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
@@ -246,6 +217,29 @@ public struct PostfixScanner: Sendable {
     }
 
     // MARK: Stamp, host, tag
+
+    /// The index of the byte that ends a tag: `[`, `:` or a blank.
+    @inline(__always)
+    private static func endOfTag(_ text: Span<UInt8>, from start: Int) -> Int {
+        let end = text.count
+        var index = start
+        while index &+ 8 <= end {
+            // The loop's condition keeps the word within the span.
+            let word = unsafe text.uncheckedWord(at: index)
+            let marks =
+                zeroBytes(word ^ 0x5b5b_5b5b_5b5b_5b5b) | zeroBytes(word ^ 0x3a3a_3a3a_3a3a_3a3a)
+                | zeroBytes(word ^ 0x2020_2020_2020_2020)
+            if marks != 0 { return index &+ marks.trailingZeroBitCount >> 3 }
+            index &+= 8
+        }
+        while index < end {
+            switch text[index] {
+            case UInt8(ascii: "["), UInt8(ascii: ":"), UInt8(ascii: " "): return index
+            default: index &+= 1
+            }
+        }
+        return end
+    }
 
     /// Reads the stamp and the blank after it. Gives the index of the host name, 0 if there is no
     /// stamp.
@@ -383,14 +377,24 @@ public struct PostfixScanner: Sendable {
 
     /// Finds out whether Postfix wrote the line, which program and which instance of it.
     private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) {
-        let count = range.count
-        let last = text[range.upperBound &- 1]
-        let middle = text[range.lowerBound &+ count / 2]
-        let slot = (count &* 7 &+ Int(last) &* 3 &+ Int(middle)) & 63
+        let slot = Self.tagSlot(text, range)
         if !tags[slot].isTag(text, range) { tags[slot] = readTag(text.extracting(range)) }
         isTagPostfix = tags[slot].isPostfix
         tagAgent = tags[slot].agent
         tagInstance = tags[slot].instance
+    }
+
+    /// One of 64 places, by a tag's ends and its length.
+    private static func tagSlot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+        let count = range.count
+        var mixed = UInt64(count)
+        if count >= 8 {
+            mixed ^= text.word(at: range.lowerBound) &* 0x9e37_79b9_7f4a_7c15
+            mixed ^= text.word(at: range.upperBound &- 8) &* 0xe703_7ed1_a0b4_28db
+        } else {
+            for index in range { mixed = mixed << 8 ^ UInt64(text[index]) }
+        }
+        return Int(truncatingIfNeeded: (mixed &* 0xd6e8_feb8_6659_fd93) >> 58)
     }
 
     private func readTag(_ tag: Span<UInt8>) -> KnownTag {
@@ -432,52 +436,52 @@ public struct PostfixScanner: Sendable {
     private mutating func readBody(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         switch tagAgent {
         case .smtpd:
             if text.has("client=", at: start) {
-                return readClient(text, from: start + 7, line: line)
+                return readClient(text, from: start + 7, into: &fact)
             }
         case .cleanup:
-            return readCleanup(text, from: start, line: line)
+            return readCleanup(text, from: start, into: &fact)
         case .queueManager:
             if text.has("from=<", at: start) {
-                return readActive(text, from: start + 6, line: line)
+                return readActive(text, from: start + 6, into: &fact)
             }
             if text.has("removed", at: start), start + 7 == text.count {
-                return fact(.removed, line)
+                fact.kind = .removed
+                return true
             }
         case .smtp, .lmtp, .mailbox, .error, .discard, .other:
             if text.has("to=<", at: start) {
-                return readDelivery(text, from: start + 4, line: line)
+                return readDelivery(text, from: start + 4, into: &fact)
             }
         case .operator:
-            return readOperator(text, from: start, line: line)
+            return readOperator(text, from: start, into: &fact)
         case .pickup:
             break
         }
         counters.ignored &+= 1
-        return nil
+        return false
     }
 
-    private func fact(_ kind: LineFact.Kind, _ line: Int) -> LineFact {
-        var fact = LineFact(kind: kind, stamp: stamp, line: line)
-        fact.agent = tagAgent
-        return fact
+    private func give(_ fact: inout LineFact, _ kind: LineFact.Kind) -> Bool {
+        fact.kind = kind
+        return true
     }
 
     /// `client=HOST[IP]`, then optional fields in the order in which smtpd.c writes them.
     private mutating func readClient(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         guard let clientEnd = PostfixGrammar.endOfClient(text, from: start) else {
             counters.brokenClient &+= 1
-            return nil
+            return false
         }
-        var fact = fact(.client, line)
+        fact.kind = .client
         fact.a = LineFact.Piece(start, clientEnd)
         var index = clientEnd
         if text.has(", sasl_method=", at: index) {
@@ -492,10 +496,10 @@ public struct PostfixScanner: Sendable {
             // An empty login is no login.
             guard loginEnd > index else {
                 counters.brokenClient &+= 1
-                return nil
+                return false
             }
             fact.b = LineFact.Piece(index, loginEnd)
-            return fact
+            return true
         }
         if let end = PostfixGrammar.endOfQueueField(text, from: index) {
             fact.c = LineFact.Piece(index + 16, end)
@@ -504,26 +508,26 @@ public struct PostfixScanner: Sendable {
         if text.has(", orig_client=", at: index) {
             guard let end = PostfixGrammar.endOfClient(text, from: index + 14) else {
                 counters.brokenClient &+= 1
-                return nil
+                return false
             }
             index = end
         }
         guard index == text.count || text.has(", sasl_", at: index) else {
             counters.brokenClient &+= 1
-            return nil
+            return false
         }
-        return fact
+        return true
     }
 
     private mutating func readCleanup(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         if text.has("message-id=", at: start) {
-            var fact = fact(.messageID, line)
+            fact.kind = .messageID
             fact.a = LineFact.Piece(start + 11, text.count)
-            return fact
+            return true
         }
         // `ACTION: header NAME: TEXT from …` (cleanup_message.c).
         var index = start
@@ -532,10 +536,10 @@ public struct PostfixScanner: Sendable {
         let actionEnd = index
         guard index > start, text.has(": ", at: index) else {
             // milter-hold:, milter-discard: (cleanup_milter.c).
-            if text.has("milter-hold: ", at: start) { return fact(.held, line) }
-            if text.has("milter-discard: ", at: start) { return fact(.discarded, line) }
+            if text.has("milter-hold: ", at: start) { return give(&fact, .held) }
+            if text.has("milter-discard: ", at: start) { return give(&fact, .discarded) }
             counters.ignored &+= 1
-            return nil
+            return false
         }
         let kind: LineFact.Kind
         switch actionEnd - start {
@@ -544,25 +548,25 @@ public struct PostfixScanner: Sendable {
         case 7 where text.has("discard", at: start): kind = .discarded
         case 6 where text.has("reject", at: start):
             counters.ignored &+= 1
-            return nil
+            return false
         default: kind = .headerLine
         }
         index = actionEnd + 2
-        var fact = fact(kind, line)
+        fact.kind = kind
         guard text.has("header ", at: index) else {
             // Body checks and content: no header, but a hold or a discard all the same.
-            if kind != .headerLine { return fact }
+            if kind != .headerLine { return true }
             counters.ignored &+= 1
-            return nil
+            return false
         }
         index += 7
         let nameStart = index
         while index < text.count, text[index] != UInt8(ascii: ":"), text[index] != UInt8(ascii: " ")
         { index += 1 }
         guard index < text.count, text[index] == UInt8(ascii: ":"), index > nameStart else {
-            if kind != .headerLine { return fact }
+            if kind != .headerLine { return true }
             counters.ignored &+= 1
-            return nil
+            return false
         }
         switch index - nameStart {
         case 7 where text.hasIgnoringCase("subject", at: nameStart): fact.header = .subject
@@ -573,30 +577,32 @@ public struct PostfixScanner: Sendable {
         default: fact.header = .other
         }
         fact.a = LineFact.Piece(index + 1, text.count)
-        return fact
+        return true
     }
 
     /// `from=<S>, size=N, nrcpt=N (queue active)` or `from=<S>, status=expired, …`.
     private mutating func readActive(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         guard let end = PostfixGrammar.endOfAddress(text, from: start) else {
             counters.brokenActive &+= 1
-            return nil
+            return false
         }
         if text.has(">, size=", at: end) {
-            var fact = fact(.active, line)
+            fact.kind = .active
             fact.a = LineFact.Piece(start, end)
-            return fact
+            fact.domain = names.domain(ofAddress: text.extracting(start..<end))
+            return true
         }
         // qmgr_active.c: `status=expired`, 3.x also `status=force-expired`.
         if text.has(">, status=expired", at: end) || text.has(">, status=force-expired", at: end) {
-            return fact(.expired, line)
+            fact.kind = .expired
+            return true
         }
         counters.brokenActive &+= 1
-        return nil
+        return false
     }
 
     /// log_adhoc.c: `to=<R>[, orig_to=<O>], relay=…[, conn_use=N], delay=…, delays=…, dsn=…,
@@ -604,31 +610,30 @@ public struct PostfixScanner: Sendable {
     private mutating func readDelivery(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
+        into fact: inout LineFact
+    ) -> Bool {
         guard let end = PostfixGrammar.endOfAddress(text, from: start) else {
             counters.brokenDelivery &+= 1
-            return nil
+            return false
         }
-        var fact = fact(.delivery, line)
+        fact.kind = .delivery
         fact.a = LineFact.Piece(start, end)
         var index = end + 1
         if text.has(", orig_to=<", at: index) {
             guard let origEnd = PostfixGrammar.endOfAddress(text, from: index + 11) else {
                 counters.brokenDelivery &+= 1
-                return nil
+                return false
             }
             fact.b = LineFact.Piece(index + 11, origEnd)
             index = origEnd + 1
         }
         guard text.has(", relay=", at: index) else {
             counters.brokenDelivery &+= 1
-            return nil
+            return false
         }
         let relayStart = index + 8
-        index = relayStart
-        while index < text.count, text[index] != UInt8(ascii: ","), text[index] != UInt8(ascii: " ")
-        { index += 1 }
+        let comma = text.first(UInt8(ascii: ","), from: relayStart, to: text.count) ?? text.count
+        index = text.first(UInt8(ascii: " "), from: relayStart, to: comma) ?? comma
         fact.c = LineFact.Piece(relayStart, index)
         while !text.has(", status=", at: index) {
             guard
@@ -636,10 +641,9 @@ public struct PostfixScanner: Sendable {
                     || text.has(", conn_use=", at: index)
             else {
                 counters.brokenDelivery &+= 1
-                return nil
+                return false
             }
-            index += 2
-            while index < text.count, text[index] != UInt8(ascii: ",") { index += 1 }
+            index = text.first(UInt8(ascii: ","), from: index + 2, to: text.count) ?? text.count
         }
         index += 9
         let statusStart = index
@@ -654,20 +658,28 @@ public struct PostfixScanner: Sendable {
         if text.has(" (", at: index) {
             fact.d = LineFact.Piece(index + 2, text.count)
         }
-        return fact
+        if fact.status != .other {
+            let recipient = text.extracting(start..<end)
+            fact.domain = names.domain(ofAddress: recipient)
+            // Only a copy that came to a mailbox teaches whose it is.
+            if fact.status == .sent, fact.agent == .lmtp || fact.agent == .mailbox {
+                fact.account = names.mailbox(recipient)
+            }
+        }
+        return true
     }
 
     /// postsuper.c: `QID: removed`, `placed on hold`, `released from hold`, `requeued`.
     private mutating func readOperator(
         _ text: Span<UInt8>,
         from start: Int,
-        line: Int
-    ) -> LineFact? {
-        if text.has("removed", at: start) { return fact(.removed, line) }
-        if text.has("placed on hold", at: start) { return fact(.held, line) }
-        if text.has("released from hold", at: start) { return fact(.released, line) }
+        into fact: inout LineFact
+    ) -> Bool {
+        if text.has("removed", at: start) { return give(&fact, .removed) }
+        if text.has("placed on hold", at: start) { return give(&fact, .held) }
+        if text.has("released from hold", at: start) { return give(&fact, .released) }
         counters.ignored &+= 1
-        return nil
+        return false
     }
 }
 
@@ -676,5 +688,12 @@ extension Span where Element == UInt8 {
     @inline(__always)
     func word(at index: Int) -> UInt64 {
         unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+    }
+
+    /// The same where the caller knows that `index + 8` is at most the span's count.
+    @unsafe
+    @inline(__always)
+    func uncheckedWord(at index: Int) -> UInt64 {
+        unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
     }
 }

@@ -5,6 +5,9 @@ public struct Stamp: Sendable, Hashable {
     /// seconds of the day, as `month << 22 | day << 17 | second`.
     @usableFromInline let bits: UInt64
 
+    @inlinable
+    public static func == (left: Self, right: Self) -> Bool { left.bits == right.bits }
+
     @usableFromInline static var yearlessMark: UInt64 { 1 << 63 }
 
     /// A stamp that names its moment.

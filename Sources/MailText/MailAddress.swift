@@ -15,6 +15,11 @@ public struct MailAddress: Sendable, Equatable {
             start += 1
             end -= 1
         }
+        if let at = Self.onlyAt(address, start, end) {
+            local = start..<at
+            domain = at + 1..<end
+            return
+        }
         // From the end: an `@` with no quote behind it is the one, whatever stands before it.
         var tail = end
         while tail > start, address[tail - 1] != UInt8(ascii: "\""),
@@ -53,6 +58,45 @@ public struct MailAddress: Sendable, Equatable {
             local = start..<end
             domain = nil
         }
+    }
+
+    /// The index of the one `@` of an address without quotes and backslashes; nil for every other
+    /// address. Eight bytes at a time.
+    private static func onlyAt(_ address: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
+        func marks(_ word: UInt64, _ byte: UInt8) -> UInt64 {
+            // The top bit of each byte that is `byte`, and of no other (Hacker's Delight, 6-1).
+            let other = word ^ UInt64(byte) &* 0x0101_0101_0101_0101
+            let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
+            return ~(((other & low) &+ low) | other | low)
+        }
+        var found: Int?
+        var index = start
+        while index &+ 8 <= end {
+            let word = unsafe address.bytes.unsafeLoadUnaligned(
+                fromByteOffset: index,
+                as: UInt64.self
+            )
+            guard marks(word, UInt8(ascii: "\"")) | marks(word, UInt8(ascii: "\\")) == 0 else {
+                return nil
+            }
+            let ats = marks(word, UInt8(ascii: "@"))
+            if ats != 0 {
+                guard found == nil, ats & (ats &- 1) == 0 else { return nil }
+                found = index &+ ats.trailingZeroBitCount >> 3
+            }
+            index &+= 8
+        }
+        while index < end {
+            switch address[index] {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): return nil
+            case UInt8(ascii: "@"):
+                guard found == nil else { return nil }
+                found = index
+            default: break
+            }
+            index &+= 1
+        }
+        return found
     }
 
     public var isNull: Bool { local.isEmpty && domain == nil }

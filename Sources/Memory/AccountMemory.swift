@@ -52,6 +52,7 @@ public struct AccountMemory: Sendable {
     }
 
     private struct Domain: Sendable {
+        var nameHash: UInt64
         var localDeliveries: UInt8 = 0
         /// A copy went to another server: it is not hosted here.
         var isRemote = false
@@ -65,10 +66,11 @@ public struct AccountMemory: Sendable {
     public private(set) var firstDay: UInt16 = 0
 
     private var accounts: [Account] = []
-    private var numbers: [UInt64: UInt32] = [:]
-    private var domains: [UInt64: Domain] = [:]
+    private var numbers = HashIndex()
+    private var domains: [Domain] = []
+    private var domainNumbers = HashIndex()
     private var changedAccounts: [UInt32] = []
-    private var changedDomains: [UInt64] = []
+    private var changedDomains: [UInt32] = []
     private var isFirstDayChanged = false
 
     public init(seed: HashSeed, limits: MemoryLimits = MemoryLimits()) {
@@ -83,21 +85,32 @@ public struct AccountMemory: Sendable {
         accounts.reduce(0) { $0 + $1.wroteTo.count + $1.heardFrom.count }
     }
 
+    /// Those of them that make a domain seen or heard: receipts alone make a pair that does neither.
+    public var knownPairCount: Int {
+        accounts.reduce(0) { $0 + $1.wroteTo.seenCount + $1.heardFrom.count }
+    }
+
     // MARK: Names
 
     /// The identity of a domain or account: its keyed hash.
     public func hash(_ name: Span<UInt8>) -> UInt64 { keyedHash(name, seed: seed) }
 
-    /// The number of an account in canonical form; a new one if it was never met.
-    public mutating func account(_ name: Span<UInt8>) -> AccountNumber {
-        let hash = hash(name)
+    /// The number of an account by its identity; nil if it was never met.
+    public func number(_ hash: UInt64) -> AccountNumber? { numbers[hash].map(AccountNumber.init) }
+
+    /// The number of an account; a new one if it was never met.
+    ///
+    /// - Parameters:
+    ///   - hash: its identity.
+    ///   - name: its canonical form, of which the hash is.
+    public mutating func account(_ hash: UInt64, name: Span<UInt8>) -> AccountNumber {
         if let number = numbers[hash] { return AccountNumber(number) }
         let number = UInt32(accounts.count)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(name.count)
         for index in name.indices { bytes.append(name[index]) }
         accounts.append(Account(nameHash: hash, name: bytes))
-        numbers[hash] = number
+        numbers.insert(hash, number: number)
         return AccountNumber(number)
     }
 
@@ -121,7 +134,8 @@ public struct AccountMemory: Sendable {
 
     /// Whether this server hosts the domain, as far as deliveries have shown.
     public func isInternal(_ domain: UInt64) -> Bool {
-        guard let known = domains[domain] else { return false }
+        guard let number = domainNumbers[domain] else { return false }
+        let known = domains[Int(number)]
         return !known.isRemote && Int(known.localDeliveries) >= limits.localDeliveriesMin
     }
 
@@ -188,12 +202,23 @@ public struct AccountMemory: Sendable {
 
     /// A copy for the domain was delivered here, or to another server.
     public mutating func delivered(to domain: UInt64, isLocal: Bool) {
-        if isLocal {
-            let known = domains[domain] ?? Domain()
-            guard Int(known.localDeliveries) < limits.localDeliveriesMin else { return }
-            change(domain) { $0.localDeliveries += 1 }
-        } else if let known = domains[domain], !known.isRemote {
-            change(domain) { $0.isRemote = true }
+        if let number = domainNumbers[domain] {
+            let known = domains[Int(number)]
+            if isLocal {
+                guard Int(known.localDeliveries) < limits.localDeliveriesMin else { return }
+                domains[Int(number)].localDeliveries += 1
+            } else {
+                guard !known.isRemote else { return }
+                domains[Int(number)].isRemote = true
+            }
+            guard !known.isChanged else { return }
+            domains[Int(number)].isChanged = true
+            changedDomains.append(number)
+        } else if isLocal {
+            let number = UInt32(domains.count)
+            domains.append(Domain(nameHash: domain, localDeliveries: 1, isChanged: true))
+            domainNumbers.insert(domain, number: number)
+            changedDomains.append(number)
         }
     }
 
@@ -201,16 +226,6 @@ public struct AccountMemory: Sendable {
         guard !accounts[Int(account.rawValue)].isChanged else { return }
         accounts[Int(account.rawValue)].isChanged = true
         changedAccounts.append(account.rawValue)
-    }
-
-    private mutating func change(_ domain: UInt64, _ body: (inout Domain) -> Void) {
-        var known = domains[domain] ?? Domain()
-        body(&known)
-        if !known.isChanged {
-            known.isChanged = true
-            changedDomains.append(domain)
-        }
-        domains[domain] = known
     }
 
     // MARK: Stored form
@@ -237,11 +252,9 @@ public struct AccountMemory: Sendable {
             accounts[Int(number)].isChanged = false
             pieces.append(piece(ofAccount: number))
         }
-        for hash in changedDomains {
-            guard var domain = domains[hash] else { continue }
-            domain.isChanged = false
-            domains[hash] = domain
-            pieces.append(Self.piece(of: domain, hash: hash))
+        for number in changedDomains {
+            domains[Int(number)].isChanged = false
+            pieces.append(Self.piece(of: domains[Int(number)]))
         }
         if isFirstDayChanged {
             var writer = BinaryWriter()
@@ -270,9 +283,9 @@ public struct AccountMemory: Sendable {
         return Piece(kind: .account, key: key.bytes, body: body.bytes)
     }
 
-    private static func piece(of domain: Domain, hash: UInt64) -> Piece {
+    private static func piece(of domain: Domain) -> Piece {
         var key = BinaryWriter()
-        key.write(hash)
+        key.write(domain.nameHash)
         var body = BinaryWriter(reserving: 4)
         body.write(UInt8(1))
         body.write(domain.localDeliveries)
@@ -281,7 +294,13 @@ public struct AccountMemory: Sendable {
     }
 
     /// Takes a stored piece in; pieces may come in any order.
-    public mutating func restore(_ piece: Piece) throws(BinaryReadError) {
+    ///
+    /// - Parameter countsAnew: local deliveries of domains are counted from nothing, for who joins
+    ///   the counts later with ``joined(domain:with:)``.
+    public mutating func restore(
+        _ piece: Piece,
+        countsAnew: Bool = false
+    ) throws(BinaryReadError) {
         var key = BinaryReader(piece.key)
         var body = BinaryReader(piece.body)
         switch piece.kind {
@@ -298,21 +317,50 @@ public struct AccountMemory: Sendable {
             if let number = numbers[hash] {
                 accounts[Int(number)] = account
             } else {
-                numbers[hash] = UInt32(accounts.count)
+                numbers.insert(hash, number: UInt32(accounts.count))
                 accounts.append(account)
             }
         case .domain:
             let hash = try key.read(UInt64.self)
             try Self.readVersion(&body)
-            var domain = Domain()
+            var domain = Domain(nameHash: hash)
             domain.localDeliveries = try body.read(UInt8.self)
             domain.isRemote = try body.readBool()
-            domains[hash] = domain
+            if countsAnew { domain.localDeliveries = 0 }
+            if let number = domainNumbers[hash] {
+                domains[Int(number)] = domain
+            } else {
+                domainNumbers.insert(hash, number: UInt32(domains.count))
+                domains.append(domain)
+            }
         case .clock:
             firstDay = try body.read(UInt16.self)
         }
         try key.finish()
         try body.finish()
+    }
+
+    /// Joins what two memories with the same seed know of one domain.
+    ///
+    /// The higher count of local deliveries stays, not the sum: both may have read the same lines.
+    ///
+    /// - Parameter other: the body of a piece of the kind `domain` with the same key.
+    /// - Precondition: `piece` is of that kind.
+    public static func joined(
+        domain piece: Piece,
+        with other: [UInt8]
+    ) throws(BinaryReadError) -> Piece {
+        precondition(piece.kind == .domain)
+        var memory = AccountMemory(seed: .constant)
+        var domains: [Domain] = []
+        for body in [piece.body, other] {
+            try memory.restore(Piece(kind: .domain, key: piece.key, body: body))
+            domains.append(memory.domains[0])
+        }
+        var both = domains[0]
+        both.localDeliveries = max(both.localDeliveries, domains[1].localDeliveries)
+        both.isRemote = both.isRemote || domains[1].isRemote
+        return Self.piece(of: both)
     }
 
     private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {

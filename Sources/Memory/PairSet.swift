@@ -32,10 +32,38 @@ struct PairSet: Sendable, Equatable {
 
     var count: Int { pairs.count }
 
+    /// Pairs that something else than a receipt made.
+    var seenCount: Int { pairs.count { $0.lastDay > 0 } }
+
     /// The index of the first pair whose hash is not below `hash`.
+    ///
+    /// Keyed hashes lie evenly, so the search begins where the hash would be then, and doubles its
+    /// steps from there: mostly it looks at one or two cache lines.
     private func lowerBound(_ hash: UInt64) -> Int {
-        var low = 0
-        var high = pairs.count
+        let count = pairs.count
+        guard count > 0 else { return 0 }
+        let guess = Int(hash.multipliedFullWidth(by: UInt64(count)).high)
+        var low: Int
+        var high: Int
+        var step = 2
+        if pairs[guess].hash < hash {
+            low = guess + 1
+            high = low
+            while high < count, pairs[high].hash < hash {
+                low = high + 1
+                high += step
+                step *= 2
+            }
+            high = min(high, count)
+        } else {
+            high = guess
+            low = high
+            while low > 0, pairs[low - 1].hash >= hash {
+                high = low - 1
+                low = max(0, low - step)
+                step *= 2
+            }
+        }
         while low < high {
             let middle = (low + high) / 2
             if pairs[middle].hash < hash { low = middle + 1 } else { high = middle }

@@ -22,9 +22,9 @@ public struct FeedTuning: Sendable {
     /// Batches between source and engine; a power of two.
     public var ringBatches = 8
     /// Bytes of one batch: at least ``LineSplitter/batchBytesMin``.
-    public var batchBytes = 1 << 20
+    public var batchBytes = 1 << 18
     /// Lines of one batch.
-    public var batchLines = 16_384
+    public var batchLines = 4_096
 
     public init() {}
 }
@@ -37,6 +37,7 @@ public struct BatchFeed: ~Copyable {
     private var full: RingConsumer<ScannedBatch>
     private var empty: RingProducer<ScannedBatch>
     private let thread: WorkerThread
+    private let idleness: Idleness
 
     /// Starts the thread.
     ///
@@ -75,9 +76,12 @@ public struct BatchFeed: ~Copyable {
             )
             _ = emptyRing.producer.push(batch)
         }
+        let idleness = Idleness()
+        self.idleness = idleness
         let work = Mutex<SourceWork<Source>?>(
             SourceWork(
                 source: source,
+                idleness: idleness,
                 scanner: scanner,
                 full: fullRing.producer,
                 empty: emptyRing.consumer,
@@ -104,6 +108,9 @@ extension BatchFeed {
 
     var isAtEnd: Bool { full.isAtEnd }
 
+    /// Whether the source had nothing more when it was last asked, and all that it gave was taken.
+    var isCaughtUp: Bool { idleness.isIdle && !full.isReady }
+
     /// Gives a batch back to be filled again.
     mutating func giveBack(_ batch: consuming ScannedBatch) {
         // There are never more batches than the ring holds.
@@ -116,6 +123,15 @@ extension BatchFeed {
         empty.finish()
         thread.join()
     }
+}
+
+/// Whether a source waits for something new: set by its thread, read by the engine's.
+private final class Idleness: Sendable {
+    private let flag = Atomic(false)
+
+    var isIdle: Bool { flag.load(ordering: .acquiring) }
+
+    func set(_ isIdle: Bool) { flag.store(isIdle, ordering: .releasing) }
 }
 
 /// Ends sources that follow something.
@@ -136,6 +152,7 @@ public final class SourceStop: Sendable {
 /// What runs on a source's thread.
 private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyable, Sendable {
     var source: Source
+    let idleness: Idleness
     var scanner: PostfixScanner
     var full: RingProducer<ScannedBatch>
     var empty: RingConsumer<ScannedBatch>
@@ -172,12 +189,16 @@ private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyabl
                 isIdle = true
             }
             slot.notes = source.takeNotes()
-            if !isIdle || !slot.notes.isEmpty { return true }
+            if !isIdle || !slot.notes.isEmpty {
+                if !isIdle { idleness.set(false) }
+                return true
+            }
             if slot.failure != nil {
                 // Told once; the source tries again when it is asked again.
                 _ = try? source.wait(stop: stop.counter, atMost: 1_000_000_000)
                 return true
             }
+            idleness.set(true)
             _ = try? source.wait(stop: stop.counter, atMost: nil)
         }
         return false

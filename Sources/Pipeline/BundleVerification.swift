@@ -106,7 +106,8 @@ private func rerun(
     ruleID: String,
     group: [String]
 ) throws -> RerunOutput {
-    var engine = try Engine(settings, files: FileList(table: FileTable()), stated: state)
+    let source = LaneSource(name: "bundle", table: FileTable())
+    var engine = try Engine(settings, sources: [source], stated: state)
     engine.showsEvents = true
     if let prior = state.prior {
         engine.restore(prior: prior, ruleID: ruleID, group: group.map { Array($0.utf8) })

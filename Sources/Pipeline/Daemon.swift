@@ -9,42 +9,7 @@ import Records
 public import RingBuffer
 public import State
 import Synchronization
-public import SystemPackage
-
-/// What the daemon is told; all of it checked.
-public struct DaemonConfiguration: Sendable {
-    /// The state folder.
-    public var state: FilePath
-    /// The followed file, and the name under which its cursor is kept.
-    public var sourcePath: FilePath
-    public var sourceName: String
-    public var engine: EngineSettings
-    public var sinks: [any Sink]
-    public var router: Router
-    public var stateLimits = StateLimits()
-    public var posternVersion: String
-    public var host: String
-
-    public init(
-        state: FilePath,
-        sourcePath: FilePath,
-        sourceName: String,
-        engine: EngineSettings,
-        sinks: [any Sink],
-        router: Router,
-        posternVersion: String,
-        host: String
-    ) {
-        self.state = state
-        self.sourcePath = sourcePath
-        self.sourceName = sourceName
-        self.engine = engine
-        self.sinks = sinks
-        self.router = router
-        self.posternVersion = posternVersion
-        self.host = host
-    }
-}
+import SystemPackage
 
 /// Why the daemon cannot start or go on.
 public enum DaemonError: Error, Sendable {
@@ -56,14 +21,20 @@ public enum DaemonError: Error, Sendable {
     case dispatcher(DispatcherError)
     /// A stamp without a year, and nothing that tells it.
     case unknownYear
+    /// Two sources carry the same log.
+    case duplicateSources(String, String)
 }
 
 /// What the daemon tells its operator.
 public enum DaemonMessage: Sendable {
     /// The first cursor is placed; lines are read from now on.
     case ready(lines: UInt64, openMessages: Int)
-    case source(SourceNote)
-    case sourceFailed(SourceError)
+    case source(String, SourceNote)
+    case sourceFailed(String, SourceError)
+    /// A file that matches a pattern is a source from now on.
+    case followed(String)
+    /// More files match a pattern than are followed.
+    case filesLeftOut(String, Int)
     case sink(SinkEvent)
     case sealFailed(EvidenceError)
     /// A commit failed; it is tried again with what comes.
@@ -79,20 +50,26 @@ public enum DaemonMessage: Sendable {
 /// messages, memory and the cursor go into one transaction, and only then does the dispatcher hear
 /// of it. Idle, nothing wakes up but the source's periodic look.
 public struct Daemon: ~Copyable {
-    private let configuration: DaemonConfiguration
+    private var configuration: DaemonConfiguration
     private var store: StateStore
     private var engine: Engine
     private var output: DaemonOutput
     private let tell: @Sendable (DaemonMessage) -> Void
     private let bell: Bell
     private let marksWaiting: MarkFlag
-    private var cursor: [UInt8]?
+    /// Where each source enters its files.
+    private var tables: [FileTable]
+    /// The cursors as they were committed last.
+    private var cursors: [[UInt8]?]
+    /// When a source's failure was last told to the sinks: microseconds since 1970.
+    private var lostNotices: [Int: Int64] = [:]
     private var hasUncommitted = false
-    private var uncommittedBytes = 0
+    /// ``Merger/byteCount`` at the last commit.
+    private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
 
     private static let commitNanoseconds: UInt64 = 1_000_000_000
-    private static let commitBytes = 64 << 20
+    private static let commitBytes: UInt64 = 64 << 20
     /// With so much uncommitted, as on a full disk, nothing more is read: the log file waits.
     private static let uncommittedBytesMax = 256 << 20
 
@@ -131,8 +108,11 @@ public struct Daemon: ~Copyable {
             posternVersion: configuration.posternVersion,
             tell: tell
         )
-        let engine = try Self.restoredEngine(configuration, store, &output)
+        let tables = configuration.sources.map { _ in FileTable() }
+        let engine = try Self.restoredEngine(configuration, tables, store, &output)
         self.configuration = configuration
+        self.tables = tables
+        cursors = configuration.sources.map { _ in nil }
         self.tell = tell
         self.store = store
         self.bell = bell
@@ -144,6 +124,7 @@ public struct Daemon: ~Copyable {
     /// The engine as it was at the last commit.
     private static func restoredEngine(
         _ configuration: DaemonConfiguration,
+        _ tables: [FileTable],
         _ store: StateStore,
         _ output: inout DaemonOutput
     ) throws(DaemonError) -> Engine {
@@ -157,7 +138,9 @@ public struct Daemon: ~Copyable {
         do {
             engine = try Engine(
                 configuration.engine,
-                files: FileList(table: FileTable()),
+                sources: zip(configuration.sources, tables).map {
+                    LaneSource(name: $0.name, table: $1)
+                },
                 seed: seed,
                 tracksChanges: true
             )
@@ -165,6 +148,7 @@ public struct Daemon: ~Copyable {
             throw .engine(error)
         }
         engine.sealsEvidence = true
+        engine.keepsContinuity = true
         do {
             try engine.restore(from: store, changes: &output.changes)
         } catch {
@@ -181,62 +165,103 @@ public struct Daemon: ~Copyable {
         return engine
     }
 
-    /// Follows the source until a signal comes: SIGTERM or SIGINT.
-    public consuming func run(signals: borrowing SignalQueue) throws(DaemonError) {
-        let table = engine.files.table
-        let source = FollowSource(
-            path: configuration.sourcePath,
-            cursor: try storedCursor(),
-            backfill: .rotated,
-            files: table
-        )
+    /// Follows the sources until a signal comes: SIGTERM or SIGINT.
+    ///
+    /// - Parameter untilCaughtUp: end as well once all that is there was read; the sinks get nothing
+    ///   then, and what is to go to them waits for the next run.
+    /// - Returns: how many lines were read in all runs on this state.
+    @discardableResult
+    public consuming func run(
+        signals: borrowing SignalQueue,
+        untilCaughtUp: Bool = false
+    ) throws(DaemonError) -> UInt64 {
+        let stored = try storedCursors()
         let stop: SourceStop
         do {
             stop = try SourceStop()
         } catch {
             throw .system(error)
         }
-        let dispatcher = try startDispatcher()
+        let dispatcher = try startDispatcher(sinks: untilCaughtUp ? [] : configuration.sinks)
         defer { dispatcher.stop() }
-        var feed: BatchFeed
-        do {
-            feed = try BatchFeed(
-                source,
-                scanner: engine.makeScanner(),
-                tuning: Self.tuning,
-                engineBell: bell,
-                stop: stop
-            )
-        } catch {
-            throw .bell(error)
+        let patterns = PatternFeed()
+        var merger = try startFeeds(stored, stop)
+        if !configuration.patterns.isEmpty {
+            patterns.start(configuration.patterns.map(\.pattern), stop: stop, bell: bell)
         }
-        try abandonRowsOfRemovedSinks()
+        if !untilCaughtUp { try abandonRowsOfRemovedSinks() }
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
         var isStopping = false
         while !isStopping {
-            var hadWork = false
-            while !isFull, let scanned = feed.nextIfReady() {
-                hadWork = true
-                try take(scanned, &feed, table)
-                try commitIfDue(dispatcher)
+            if let look = patterns.take() { try take(look, &merger, stop) }
+            let wait = try work(&merger, dispatcher)
+            if marksWaiting.take() { commitMarks(&merger, dispatcher) }
+            commitIfDue(merger, dispatcher)
+            isStopping = hasStopSignal(signals) || untilCaughtUp && merger.isCaughtUp
+            if !isStopping {
+                park(merger, patterns, signals, until: wait, looksOften: untilCaughtUp)
             }
-            if marksWaiting.take() { commitMarks(dispatcher) }
-            if !hadWork { try commitIfDue(dispatcher) }
-            isStopping = hasStopSignal(signals)
-            if !isStopping, isFull || !feed.isReady { park(feed, signals) }
         }
         stop.ring()
-        while var rest = feed.next() {
-            // What was read when the signal came is read again after the restart.
-            rest.notes = []
-            feed.giveBack(rest)
-        }
-        feed.join()
-        commit(durable: true, dispatcher)
+        commit(durable: true, merger, dispatcher)
+        merger.join()
+        patterns.join()
         dispatcher.stop()
-        commitMarks(dispatcher)
+        commitMarks(&merger, dispatcher)
         tell(.stopped(lines: engine.lineCount))
+        return engine.lineCount
+    }
+
+    private func startFeeds(
+        _ stored: [Cursor?],
+        _ stop: SourceStop
+    ) throws(DaemonError) -> Merger {
+        let hold = configuration.mergeHoldNanoseconds
+        do throws(BellError) {
+            return try Merger(tables, holdNanoseconds: hold) { (index) throws(BellError) in
+                try startFeed(index, stored[index], stop)
+            }
+        } catch {
+            throw .bell(error)
+        }
+    }
+
+    private func startFeed(
+        _ index: Int,
+        _ cursor: Cursor?,
+        _ stop: SourceStop
+    ) throws(BellError) -> BatchFeed {
+        switch configuration.sources[index].kind {
+        case .file(let path, let backfill):
+            var place: FileCursor?
+            if case .file(let stored) = cursor { place = stored }
+            let source = FollowSource(
+                path: path,
+                cursor: place,
+                backfill: backfill,
+                files: tables[index]
+            )
+            return try startFeed(source, stop)
+        case .journal(let selection):
+            var place: JournalCursor?
+            if case .journal(let stored) = cursor { place = stored }
+            let source = JournalSource(selection, cursor: place, files: tables[index])
+            return try startFeed(source, stop)
+        }
+    }
+
+    private func startFeed<Source: RecordSource & ~Copyable & Sendable>(
+        _ source: consuming Source,
+        _ stop: SourceStop
+    ) throws(BellError) -> BatchFeed {
+        try BatchFeed(
+            source,
+            scanner: engine.makeScanner(),
+            tuning: Self.tuning,
+            engineBell: bell,
+            stop: stop
+        )
     }
 
     private static var tuning: FeedTuning {
@@ -247,14 +272,14 @@ public struct Daemon: ~Copyable {
         return tuning
     }
 
-    private func startDispatcher() throws(DaemonError) -> Dispatcher {
+    private func startDispatcher(sinks: [any Sink]) throws(DaemonError) -> Dispatcher {
         let folder = configuration.state
         let flag = marksWaiting
         let bell = bell
         let tell = tell
         do {
             return try Dispatcher(
-                sinks: configuration.sinks,
+                sinks: sinks,
                 seed: Clocks.monotonicNanoseconds(),
                 openOutbox: { () throws(StateError) in try StateReader(folder: folder) },
                 marksReady: {
@@ -288,14 +313,14 @@ public struct Daemon: ~Copyable {
         }
     }
 
-    private func storedCursor() throws(DaemonError) -> FileCursor? {
+    private func storedCursors() throws(DaemonError) -> [Cursor?] {
         do {
             let rows = try store.cursors()
-            guard let row = rows.first(where: { $0.source == configuration.sourceName }) else {
-                return nil
+            return try configuration.sources.map { source in
+                guard let row = rows.first(where: { $0.source == source.name }) else { return nil }
+                var reader = BinaryReader(row.body)
+                return try CursorForm.read(&reader)
             }
-            var reader = BinaryReader(row.body)
-            return try CursorForm.read(&reader)
         } catch let error as StateError {
             throw .state(error)
         } catch let error as BinaryReadError {
@@ -305,58 +330,153 @@ public struct Daemon: ~Copyable {
         }
     }
 
+    // MARK: Patterns
+
+    /// Files that match and are no source yet become one.
+    private mutating func take(
+        _ look: PatternLook,
+        _ merger: inout Merger,
+        _ stop: SourceStop
+    ) throws(DaemonError) {
+        let matches: [FilePattern.Matches]
+        switch look {
+        case .failed(let error):
+            tell(.sourceFailed("sources", error))
+            return
+        case .matches(let found): matches = found
+        }
+        for (pattern, found) in zip(configuration.patterns, matches) {
+            for source in pattern.sources(found.files) { try add(source, &merger, stop) }
+            if found.leftOut > 0 {
+                tell(.filesLeftOut(pattern.pattern.pattern.string, found.leftOut))
+            }
+        }
+    }
+
+    private mutating func add(
+        _ source: FollowedSource,
+        _ merger: inout Merger,
+        _ stop: SourceStop
+    ) throws(DaemonError) {
+        guard !configuration.sources.contains(where: { $0.name == source.name }) else { return }
+        let index =
+            configuration.sources.firstIndex { $0.name > source.name }
+            ?? configuration.sources.count
+        let table = FileTable()
+        configuration.sources.insert(source, at: index)
+        tables.insert(table, at: index)
+        cursors.insert(nil, at: index)
+        engine.insertLane(LaneSource(name: source.name, table: table), at: index)
+        let cursor = try storedCursors()[index]
+        do throws(BellError) {
+            merger.insert(try startFeed(index, cursor, stop), table, at: index)
+        } catch {
+            throw .bell(error)
+        }
+        tell(.followed(source.name))
+    }
+
     // MARK: Work
 
-    private mutating func take(
-        _ scanned: consuming ScannedBatch,
-        _ feed: inout BatchFeed,
-        _ table: FileTable
-    ) throws(DaemonError) {
-        var scanned = scanned
-        for note in scanned.notes { tell(.source(note)) }
-        if let failure = scanned.failure { tell(.sourceFailed(failure)) }
-        output.now = Clocks.realtimeMicroseconds()
-        do {
-            try engine.take(scanned.batch, facts: scanned.facts, to: &output)
-        } catch {
-            throw .unknownYear
+    /// Takes what is there, and commits what is due.
+    ///
+    /// - Returns: until when a line waits for other sources; nil when none does.
+    private mutating func work(
+        _ merger: inout Merger,
+        _ dispatcher: Dispatcher
+    ) throws(DaemonError) -> UInt64? {
+        while !isFull {
+            let now = Moment.now
+            output.now = now.realtimeMicroseconds
+            let turn: Merger.Turn
+            do {
+                turn = try merger.turn(&engine, now: now, to: &output)
+            } catch {
+                throw .unknownYear
+            }
+            for report in merger.takeReports() { take(report) }
+            switch turn {
+            case .took:
+                if let (first, second) = engine.duplicateSources,
+                    !mayBeDuplicate(first), !mayBeDuplicate(second)
+                {
+                    throw .duplicateSources(first, second)
+                }
+                hasUncommitted = true
+                commitIfDue(merger, dispatcher)
+            case .holding(let until): return until
+            case .idle, .ended: return nil
+            }
         }
-        if !scanned.batch.lines.isEmpty {
-            hasUncommitted = true
-            uncommittedBytes += scanned.batch.byteCount
+        return nil
+    }
+
+    private func mayBeDuplicate(_ name: String) -> Bool {
+        configuration.sources.contains { $0.name == name && $0.allowsDuplicate }
+    }
+
+    /// What a source told goes to the operator, into the ledger, and as a notice to the sinks.
+    private mutating func take(_ report: SourceReport) {
+        let name = configuration.sources[report.lane].name
+        let now = output.now
+        for note in report.notes {
+            tell(.source(name, note))
+            if let gap = note.gap(source: name) {
+                engine.add(gap, microseconds: now)
+                hasUncommitted = true
+            }
+            if note.isRotation {
+                engine.noteRotation(lane: report.lane, microseconds: now)
+                hasUncommitted = true
+            }
+            if let notice = note.notice(source: name, microseconds: now) { output.raised(notice) }
         }
-        if !engine.hasDoubtfulLines, let place = table.cursor(after: scanned.batch) {
-            var writer = BinaryWriter()
-            CursorForm.write(place, to: &writer)
-            cursor = writer.bytes
-            hasUncommitted = true
+        if let failure = report.failure {
+            tell(.sourceFailed(name, failure))
+            // It is tried again every second; the sinks hear of it once an hour.
+            if now - (lostNotices[report.lane] ?? 0) >= 3_600_000_000 {
+                lostNotices[report.lane] = now
+                output.raised(failure.notice(source: name, microseconds: now))
+            }
         }
-        scanned.notes = []
-        scanned.failure = nil
-        feed.giveBack(scanned)
     }
 
     /// At once when an alert changed, else after a second or 64 MiB.
-    private mutating func commitIfDue(_ dispatcher: Dispatcher) throws(DaemonError) {
-        guard hasUncommitted, !engine.hasDoubtfulLines else { return }
+    private mutating func commitIfDue(_ merger: borrowing Merger, _ dispatcher: Dispatcher) {
+        // Also lines that say nothing move the cursors.
+        let bytes = merger.byteCount - committedBytes
+        guard hasUncommitted || bytes > 0 || output.hasFindings, !engine.hasDoubtfulLines else {
+            return
+        }
         let now = Clocks.monotonicNanoseconds()
         let isDue =
-            output.hasFindings || uncommittedBytes >= Self.commitBytes
+            output.hasFindings || bytes >= Self.commitBytes
             || now - lastCommit >= Self.commitNanoseconds
-        if isDue { commit(durable: output.hasFindings, dispatcher) }
+        if isDue { commit(durable: output.hasFindings, merger, dispatcher) }
     }
 
-    private mutating func commit(durable: Bool, _ dispatcher: Dispatcher) {
+    private mutating func commit(
+        durable: Bool,
+        _ merger: borrowing Merger,
+        _ dispatcher: Dispatcher
+    ) {
         guard !engine.hasDoubtfulLines else { return }
         engine.takeChanges(into: &output.changes)
-        if let cursor { output.changes.setCursor(configuration.sourceName, body: cursor.span) }
+        for (index, source) in configuration.sources.enumerated() {
+            guard let cursor = merger.cursor(index, engine) else { continue }
+            var writer = BinaryWriter()
+            CursorForm.write(cursor, to: &writer)
+            guard cursors[index] != writer.bytes else { continue }
+            cursors[index] = writer.bytes
+            output.changes.setCursor(source.name, body: writer.bytes.span)
+        }
         let marks = dispatcher.takeMarks()
         marks.add(to: &output.changes)
         do {
             try store.commit(output.changes, durable: durable)
             output.committed()
             hasUncommitted = false
-            uncommittedBytes = 0
+            committedBytes = merger.byteCount
             lastCommit = Clocks.monotonicNanoseconds()
             dispatcher.committed(marks)
             if durable { dispatcher.wake() }
@@ -368,9 +488,9 @@ public struct Daemon: ~Copyable {
     }
 
     /// Answers of sinks, committed on their own when nothing else is to be.
-    private mutating func commitMarks(_ dispatcher: Dispatcher) {
+    private mutating func commitMarks(_ merger: inout Merger, _ dispatcher: Dispatcher) {
         if hasUncommitted, !engine.hasDoubtfulLines {
-            commit(durable: false, dispatcher)
+            commit(durable: false, merger, dispatcher)
             return
         }
         let marks = dispatcher.takeMarks()
@@ -393,15 +513,22 @@ public struct Daemon: ~Copyable {
         return false
     }
 
-    private func park(_ feed: borrowing BatchFeed, _ signals: borrowing SignalQueue) {
-        var timeout: Int?
-        if hasUncommitted {
-            let elapsed = Clocks.monotonicNanoseconds() - lastCommit
-            let left = elapsed >= Self.commitNanoseconds ? 1 : Self.commitNanoseconds - elapsed
-            timeout = Int(left / 1_000_000) + 1
+    private func park(
+        _ merger: borrowing Merger,
+        _ patterns: PatternFeed,
+        _ signals: borrowing SignalQueue,
+        until wait: UInt64?,
+        looksOften: Bool
+    ) {
+        var until = wait
+        if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
+        if hasUncommitted || merger.byteCount > committedBytes {
+            until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
         }
+        let now = Clocks.monotonicNanoseconds()
+        let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(
-            unless: { feed.isReady && !isFull || marksWaiting.isSet },
+            unless: { merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout
         )
@@ -423,44 +550,6 @@ private final class MarkFlag: Sendable {
     var isSet: Bool { flag.load(ordering: .acquiring) }
 
     func take() -> Bool { flag.exchange(false, ordering: .acquiringAndReleasing) }
-}
-
-/// The stored form of a cursor. Version 2; version 1 had no time of modification.
-enum CursorForm {
-    static func write(_ cursor: FileCursor, to writer: inout BinaryWriter) {
-        writer.write(UInt8(2))
-        writer.write(cursor.identity.device)
-        writer.write(cursor.identity.inode)
-        writer.write(cursor.identity.headDigest)
-        writer.write(cursor.identity.headByteCount)
-        writer.write(cursor.offset)
-        writer.write(cursor.modifiedMicroseconds)
-    }
-
-    static func read(_ reader: inout BinaryReader) throws(BinaryReadError) -> FileCursor {
-        let version = try reader.read(UInt8.self)
-        guard (1...2).contains(version) else {
-            throw BinaryReadError(offset: 0, expected: "a cursor of version 1 or 2")
-        }
-        let device = try reader.read(UInt64.self)
-        let inode = try reader.read(UInt64.self)
-        let digest = try reader.read(UInt64.self)
-        let count = try reader.read(UInt32.self)
-        let offset = try reader.read(UInt64.self)
-        let modified = version == 1 ? 0 : try reader.read(Int64.self)
-        try reader.finish()
-        let identity = FileIdentity(
-            device: device,
-            inode: inode,
-            headDigest: digest,
-            headByteCount: count
-        )
-        return FileCursor(
-            identity: identity,
-            offset: offset,
-            modifiedMicroseconds: modified
-        )
-    }
 }
 
 /// Seals bundles and collects what a commit writes of the findings.

@@ -51,12 +51,29 @@ extension Engine {
             case .lines: put(.keptLines, piece.key, piece.body)
             }
         }
-        for (key, body) in files.takeNewPieces() { put(.file, key, body) }
+        for index in lanes.indices {
+            let number = lanes[index].number
+            if unstoredSources.remove(number.rawValue) != nil {
+                put(.source, Self.key(of: number), Array(lanes[index].name.utf8))
+            }
+            for (key, body) in lanes[index].files.takeNewPieces(of: number) {
+                put(.file, key, body)
+            }
+            var clock = BinaryWriter()
+            lanes[index].write(to: &clock)
+            put(.laneClock, Self.key(of: number), clock.bytes)
+        }
+        continuity.takeChanges(into: &changes)
         var clock = BinaryWriter()
-        clock.write(UInt8(1))
+        clock.write(UInt8(2))
         clock.write(lineCount)
-        writeResolver(to: &clock)
         put(.engineClock, [], clock.bytes)
+    }
+
+    private static func key(of source: SourceNumber) -> [UInt8] {
+        var key = BinaryWriter(reserving: 2)
+        key.write(source.rawValue)
+        return key.bytes
     }
 
     /// Takes the whole stored state in; the engine must be new.
@@ -109,17 +126,93 @@ extension Engine {
         } catch {
             throw .stored(StoredStateError(piece: "messages", cause: error))
         }
+        try restoreSources(from: store)
+        try continuity.restore(from: store)
+    }
+
+    private mutating func restoreSources(
+        from store: StateReader
+    ) throws(EngineRestoreError) {
+        unstoredSources = []
+        var names: [UInt16: String] = [:]
+        try forEach(store, .source, "sources") { _, key, body throws(BinaryReadError) in
+            var reader = BinaryReader(key)
+            let number = try reader.read(UInt16.self)
+            try reader.finish()
+            names[number] = String(decoding: body, as: UTF8.self)
+        }
+        if names.isEmpty, let first = try firstCursor(store) {
+            // A state of version 1 has one source and does not name it.
+            names[0] = first
+            unstoredSources.insert(0)
+        }
+        numberSources(names)
         try forEach(store, .file, "files") { engine, key, body throws(BinaryReadError) in
-            try engine.files.restore(key: key, body: body)
+            let source = try FileList.source(ofKey: key)
+            try engine.change(source) { lane throws(BinaryReadError) in
+                try lane.files.restore(key: key, body: body)
+            }
+        }
+        try forEach(store, .laneClock, "clock") { engine, key, body throws(BinaryReadError) in
+            var keyReader = BinaryReader(key)
+            let source = SourceNumber(try keyReader.read(UInt16.self))
+            try engine.change(source) { lane throws(BinaryReadError) in
+                var reader = BinaryReader(body)
+                try lane.restore(from: &reader)
+                try reader.finish()
+            }
         }
         try forEach(store, .engineClock, "clock") { engine, _, body throws(BinaryReadError) in
             var reader = BinaryReader(body)
-            guard try reader.read(UInt8.self) == 1 else {
-                throw BinaryReadError(offset: 0, expected: "version 1")
+            let version = try reader.read(UInt8.self)
+            guard version == 1 || version == 2 else {
+                throw BinaryReadError(offset: 0, expected: "version 1 or 2")
             }
-            let lines = try reader.read(UInt64.self)
-            try engine.restoreClock(lineCount: lines, from: &reader)
+            engine.restore(lineCount: try reader.read(UInt64.self))
+            if version == 1 {
+                try engine.change(SourceNumber(0)) { lane throws(BinaryReadError) in
+                    try lane.resolver.restore(from: &reader)
+                }
+            }
             try reader.finish()
+        }
+    }
+
+    private func firstCursor(_ store: StateReader) throws(EngineRestoreError) -> String? {
+        do {
+            return try store.cursors().first?.source
+        } catch {
+            throw .state(error)
+        }
+    }
+
+    /// Gives each source the number that the state has for its name; a new one gets one that was
+    /// never used. Sources that the settings do not name any more stay known to their records.
+    private mutating func numberSources(_ names: [UInt16: String]) {
+        var next = (names.keys.max() ?? 0) + (names.isEmpty ? 0 : 1)
+        var numbers: [String: UInt16] = [:]
+        for (number, name) in names.sorted(by: { $0.key < $1.key }) { numbers[name] = number }
+        for index in lanes.indices {
+            let known = numbers.removeValue(forKey: lanes[index].name)
+            lanes[index].number = SourceNumber(known ?? next)
+            if known == nil {
+                unstoredSources.insert(next)
+                next += 1
+            }
+        }
+        for (name, number) in numbers.sorted(by: { $0.value < $1.value }) {
+            retired.append(retiredLane(name, SourceNumber(number)))
+        }
+    }
+
+    private mutating func change(
+        _ source: SourceNumber,
+        _ body: (inout Lane) throws(BinaryReadError) -> Void
+    ) throws(BinaryReadError) {
+        if let index = lanes.firstIndex(where: { $0.number == source }) {
+            try body(&lanes[index])
+        } else if let index = retired.firstIndex(where: { $0.number == source }) {
+            try body(&retired[index])
         }
     }
 

@@ -1,6 +1,7 @@
 public import Detection
 public import Evidence
 public import Findings
+import LogSources
 public import MailEvents
 public import MailLog
 import MailText
@@ -47,44 +48,40 @@ public struct Engine: ~Copyable, Sendable {
     }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
+    /// Whether what is read is entered in ``continuity``.
+    public var keepsContinuity = false
+    /// What was read of each source on each day, and what was not.
+    public internal(set) var continuity = Continuity()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
+    private let isVerifying: Bool
 
-    var files: FileList
+    /// The sources in the order of their names.
+    var lanes: [Lane]
+    /// Sources of earlier runs that are not read any more.
+    var retired: [Lane] = []
+    private var duplicates: DuplicateWatch
+    /// Numbers of sources whose names the state does not have yet.
+    var unstoredSources: Set<UInt16>
     private let zone: ZoneRules
     private var reader: HeaderReader
-    private var resolver: TimeResolver
-    private var scanner: PostfixScanner
+    private let scanner: PostfixScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
-    private var domainScratch: [UInt8] = []
-    private var senderScratch: [UInt8] = []
-    private var lastFile: FileNumber?
-    /// Lines that were read so far, over all batches.
+    /// Lines that were read so far, of all sources.
     private(set) var lineCount: UInt64 = 0
-    private var doubtful: [DoubtfulLine] = []
-    private var firstDoubtfulLine: UInt64 = 0
-
-    /// A line whose stamp lies more than a day ahead, until the next three agree with it.
-    private struct DoubtfulLine: Sendable {
-        var fact: LineFact
-        var bytes: [UInt8]
-        var record: RecordID
-        var sequence: UInt64
-        var microseconds: Int64
-    }
 
     private static let jumpMicroseconds: Int64 = 86_400_000_000
 
     /// - Parameters:
-    ///   - files: where the source enters the files that it reads.
+    ///   - sources: in the order of their names, each name once.
     ///   - seed: the secret of the hash tables; the constant one for runs without a state.
     ///   - tracksChanges: whether ``takeChanges(into:)`` will be called.
     public init(
         _ settings: EngineSettings,
-        files: FileList,
+        sources: [LaneSource],
         seed: HashSeed = .constant,
         tracksChanges: Bool = false,
         stated: StatedFacts? = nil
@@ -109,16 +106,26 @@ public struct Engine: ~Copyable, Sendable {
         )
         guard mistakes.isEmpty else { throw .rules(mistakes) }
         self.settings = settings
-        self.files = files
+        let resolver = TimeResolver(zone: zone, firstYear: settings.firstYear)
+        lanes = sources.enumerated().map { index, source in
+            Lane(source, number: SourceNumber(UInt16(index)), resolver: resolver)
+        }
+        duplicates = DuplicateWatch(count: sources.count)
+        unstoredSources = Set(lanes.map(\.number.rawValue))
         self.stated = stated
+        isVerifying = stated != nil
         self.zone = zone
         let usesPayload = detector.usesPayload
         self.detector = detector
-        reader = HeaderReader(receipts: receipts, accountDomain: settings.accountDomain)
+        let accountDomain = Array((settings.accountDomain ?? "").utf8)
+        reader = HeaderReader(receipts: receipts, accountDomain: accountDomain, seed: seed)
         reader.wantsPayload = usesPayload
-        resolver = TimeResolver(zone: zone, firstYear: settings.firstYear)
-        scanner = PostfixScanner(seed: seed)
-        assembler = Assembler(limits: settings.assembly, tracksChanges: tracksChanges)
+        scanner = PostfixScanner(seed: seed, accountDomain: accountDomain)
+        assembler = Assembler(
+            limits: settings.assembly,
+            seed: seed,
+            tracksChanges: tracksChanges
+        )
     }
 
     /// A scanner that goes with this engine: facts of any other are refused by their keys.
@@ -129,104 +136,235 @@ public struct Engine: ~Copyable, Sendable {
         detector.restore(prior: prior, ruleID: ruleID, group: group)
     }
 
-    func writeResolver(to writer: inout BinaryWriter) { resolver.write(to: &writer) }
+    /// Takes a further source in, which comes at `index` in the order of the names.
+    mutating func insertLane(_ source: LaneSource, at index: Int) {
+        if let known = retired.firstIndex(where: { $0.name == source.name }) {
+            var lane = retired.remove(at: known)
+            lane.files.resume(with: source.table)
+            lanes.insert(lane, at: index)
+        } else {
+            let used = (lanes + retired).map(\.number.rawValue).max()
+            let number = used.map { $0 + 1 } ?? 0
+            unstoredSources.insert(number)
+            lanes.insert(
+                Lane(
+                    source,
+                    number: SourceNumber(number),
+                    resolver: TimeResolver(zone: zone, firstYear: settings.firstYear)
+                ),
+                at: index
+            )
+        }
+        duplicates = DuplicateWatch(count: lanes.count)
+    }
 
-    mutating func restoreClock(
-        lineCount: UInt64,
-        from reader: inout BinaryReader
-    ) throws(BinaryReadError) {
-        self.lineCount = lineCount
-        try resolver.restore(from: &reader)
+    func retiredLane(_ name: String, _ number: SourceNumber) -> Lane {
+        Lane(
+            LaneSource(name: name, table: FileTable()),
+            number: number,
+            resolver: TimeResolver(zone: zone, firstYear: nil)
+        )
+    }
+
+    /// For the clock of the stored state.
+    mutating func restore(lineCount: UInt64) { self.lineCount = lineCount }
+
+    /// The year of the first record of a source, for stamps without one.
+    mutating func setFirstYear(_ year: Int, lane index: Int) {
+        lanes[index].resolver = TimeResolver(zone: zone, firstYear: year)
     }
 
     /// Whether a line waits for others to confirm its stamp: no cursor may pass it.
-    public var hasDoubtfulLines: Bool { !doubtful.isEmpty }
+    public var hasDoubtfulLines: Bool { lanes.contains { !$0.doubtful.isEmpty } }
 
     // MARK: Input
 
-    /// Takes a batch and its facts in.
-    ///
-    /// - Parameters:
-    ///   - batch: the lines.
-    ///   - facts: what the engine's scanner found in them, all of it.
+    /// Takes a whole batch of the first source and its facts in: what is read with one source.
     public mutating func take(
         _ batch: borrowing Batch,
         facts: [LineFact],
         to output: inout some EngineOutput & ~Copyable
     ) throws(UnknownYear) {
+        begin(batch, lane: 0)
+        _ = try take(batch, facts: facts, lane: 0, from: 0, before: .max, to: &output)
+    }
+
+    /// A new batch of a source is to be taken.
+    mutating func begin(_ batch: borrowing Batch, lane index: Int) {
         counters.linesCut += batch.linesCut
-        let file = files.number(batch.file)
-        if lastFile != file {
-            lastFile = file
-            resolver.beginFile(files[file]?.timeHint ?? .none)
+        lanes[index].begin(batch)
+    }
+
+    /// The event time of a fact of the batch that a source began: microseconds. Facts are asked for
+    /// in their order.
+    mutating func time(
+        of fact: LineFact,
+        _ batch: borrowing Batch,
+        lane index: Int
+    ) throws(UnknownYear) -> Int64 {
+        let time = lanes[index].time(of: fact.stamp, observed: batch.observedMicroseconds)
+        guard let time else {
+            throw UnknownYear(record: lanes[index].record(batch, line: Int(fact.line)))
         }
+        return time
+    }
+
+    /// Takes facts of a batch in, up to the first whose time is not before `bound`.
+    ///
+    /// - Parameters:
+    ///   - batch: the lines; ``begin(_:lane:)`` was called with it.
+    ///   - facts: what the engine's scanner found in them, all of it.
+    ///   - start: index of the first fact that was not taken yet.
+    /// - Returns: index of the first fact that is not taken now; the lines before it are done with.
+    mutating func take(
+        _ batch: borrowing Batch,
+        facts: [LineFact],
+        lane index: Int,
+        from start: Int,
+        before bound: Int64,
+        to output: inout some EngineOutput & ~Copyable
+    ) throws(UnknownYear) -> Int {
         let bytes = batch.bytes.span
-        for index in facts.indices {
-            let fact = facts[index]
+        let firstLine = lanes[index].linesTaken
+        let firstSequence = lineCount
+        let number = lanes[index].number
+        let file = lanes[index].file ?? FileNumber(0)
+        // The last stamp that was believed, and its time. Lines of one second follow each other, and
+        // what holds for the first of them holds for all.
+        var believedStamp: Stamp?
+        var time = Int64.min
+        var isLate = false
+        var next = start
+        while next < facts.count {
+            let fact = facts[next]
             let line = Int(fact.line)
-            guard let time = resolver.resolve(fact.stamp, observed: batch.observedMicroseconds)
-            else {
-                throw UnknownYear(
-                    record: RecordID(
-                        source: batch.source,
-                        file: file,
-                        offset: batch.offset(ofLine: line)
-                    )
-                )
-            }
-            guard time >= window.start, time < window.end else { continue }
-            let sequence = lineCount + UInt64(line) + 1
-            let isAhead = detector.now > 0 && time > detector.now + Self.jumpMicroseconds
-            if isAhead || !doubtful.isEmpty {
-                let range = batch.lines[line]
-                let start = Int(range.start)
-                doubt(
-                    DoubtfulLine(
+            let sequence = firstSequence + UInt64(line - firstLine) + 1
+            if fact.stamp != believedStamp {
+                believedStamp = nil
+                time = try self.time(of: fact, batch, lane: index)
+                guard time < bound else { break }
+                isLate = keepsContinuity && tally(time, batch, line: line, lane: index)
+                guard time >= window.start, time < window.end else {
+                    next += 1
+                    continue
+                }
+                if isInDoubt(time, lane: index) {
+                    let doubtful = DoubtfulLine(
                         fact: fact,
-                        bytes: Array(batch.bytes[start..<(start + Int(range.length))]),
-                        record: RecordID(
-                            source: batch.source,
-                            file: file,
-                            offset: batch.offset(ofLine: line)
-                        ),
+                        bytes: Array(batch.bytes[batch.lines[line].indices]),
+                        record: lanes[index].record(batch, line: line),
                         sequence: sequence,
                         microseconds: time
-                    ),
-                    to: &output
-                )
-                continue
+                    )
+                    let count = lanes[index].lineCount + UInt64(line - firstLine) + 1
+                    next += 1
+                    doubt(doubtful, number: count, lane: index, to: &output)
+                    continue
+                }
+                lanes[index].believed = max(lanes[index].believed, time)
+                detector.moveTime(to: time)
+                believedStamp = fact.stamp
             }
-            detector.moveTime(to: time)
-            let range = batch.lines[line]
-            let start = Int(range.start)
-            assembler.take(
+            next += 1
+            if isLate { lanes[index].tally.counts.late += 1 }
+            if fact.kind == .client { duplicates.opened(fact.key, by: index) }
+            let range = batch.lines[line].indices
+            let isNews = assembler.take(
                 fact,
-                bytes.extracting(start..<(start + Int(range.length))),
-                record: RecordID(
-                    source: batch.source,
-                    file: file,
-                    offset: batch.offset(ofLine: line)
-                ),
+                bytes.extracting(range),
+                record: RecordID(source: number, file: file, offset: batch.offset(ofLine: line)),
                 sequence: sequence,
-                microseconds: time,
-                scanner: scanner
+                microseconds: time
             )
-            if assembler.hasHappenings { handleHappenings(at: time, to: &output) }
+            if isNews { handleHappenings(of: bytes.extracting(range), at: time, to: &output) }
             if !detector.transitions.isEmpty { handleTransitions(to: &output) }
         }
-        lineCount += UInt64(batch.lines.count)
+        let lines = next == facts.count ? batch.lines.count : Int(facts[next].line)
+        if keepsContinuity {
+            lanes[index].tally.count(batch, to: lines)
+            flushTally(lane: index)
+        }
+        lanes[index].linesTaken = lines
+        lanes[index].lineCount += UInt64(lines - firstLine)
+        lineCount += UInt64(lines - firstLine)
+        return next
+    }
+
+    // MARK: Continuity
+
+    /// Counts the lines before one whose time is known, on the day of those before it.
+    ///
+    /// - Returns: whether the line is later than the lateness allowed.
+    private mutating func tally(
+        _ time: Int64,
+        _ batch: borrowing Batch,
+        line: Int,
+        lane index: Int
+    ) -> Bool {
+        if !lanes[index].tally.span.contains(time) {
+            if lanes[index].tally.day != nil { lanes[index].tally.count(batch, to: line) }
+            flushTally(lane: index)
+            beginDay(of: time, lane: index)
+        }
+        lanes[index].tally.saw(time)
+        return time < detector.now - settings.detection.latenessMicroseconds
+    }
+
+    private mutating func flushTally(lane index: Int) {
+        let counts = lanes[index].tally.counts
+        guard let day = lanes[index].tally.day, counts != ContinuityCounts() else { return }
+        continuity.note(source: lanes[index].name, day: day, counts)
+        lanes[index].tally.counts = ContinuityCounts()
+    }
+
+    /// A quarter of an hour is what days are made of in every zone.
+    private mutating func beginDay(of time: Int64, lane index: Int) {
+        let quarter: Int64 = 900_000_000
+        let start = floorDivide(time, by: quarter).quotient * quarter
+        lanes[index].tally.day = detector.day(time)
+        lanes[index].tally.span = start..<(start + quarter)
+    }
+
+    /// Enters lines that were not read, on the day of `microseconds`.
+    mutating func add(_ gap: Gap, microseconds: Int64) {
+        continuity.add(gap, day: detector.day(gap.endMicroseconds ?? microseconds))
+    }
+
+    /// Enters a rotation of a source.
+    mutating func noteRotation(lane index: Int, microseconds: Int64) {
+        var counts = ContinuityCounts()
+        counts.rotations = 1
+        continuity.note(source: lanes[index].name, day: detector.day(microseconds), counts)
+    }
+
+    /// The names of two sources that carry the same log, once it is noticed.
+    var duplicateSources: (String, String)? {
+        duplicates.found.map { (lanes[$0.0].name, lanes[$0.1].name) }
+    }
+
+    /// The last time that a source showed, believed or not.
+    func latestTime(lane index: Int) -> Int64 { lanes[index].lastTime }
+
+    /// Lines of a source's present batch that were taken.
+    func linesTaken(lane index: Int) -> Int { lanes[index].linesTaken }
+
+    @inline(__always)
+    private func isInDoubt(_ time: Int64, lane index: Int) -> Bool {
+        let believed = lanes[index].believed
+        return believed > 0 && time > believed + Self.jumpMicroseconds
+            || !lanes[index].doubtful.isEmpty
     }
 
     /// The input has ended: what is open is given as it stands. Nothing resolves because of it.
     public mutating func finish(to output: inout some EngineOutput & ~Copyable) {
         // Nobody confirmed these: they count at their own time, which moves nothing else.
-        let lines = doubtful
-        doubtful.removeAll()
-        for line in lines {
-            process(line, at: line.microseconds, movesTime: false, to: &output)
+        for index in lanes.indices {
+            for line in takeDoubtful(index) {
+                process(line, at: line.microseconds, movesTime: false, to: &output)
+            }
         }
         assembler.finish()
-        handleHappenings(at: detector.now, to: &output)
+        handleHappenings(of: Span(), at: detector.now, to: &output)
         handleTransitions(to: &output)
     }
 
@@ -234,42 +372,61 @@ public struct Engine: ~Copyable, Sendable {
 
     /// A jump forward of more than a day counts only when the next three records agree
     /// (architecture §6): until then its lines wait.
+    ///
+    /// - Parameter number: counts the lines of the source.
     private mutating func doubt(
         _ line: DoubtfulLine,
+        number: UInt64,
+        lane index: Int,
         to output: inout some EngineOutput & ~Copyable
     ) {
-        guard let first = doubtful.first else {
-            firstDoubtfulLine = line.sequence
-            doubtful.append(line)
+        guard let first = lanes[index].doubtful.first else {
+            lanes[index].firstDoubtfulLine = number
+            lanes[index].doubtful.append(line)
             return
         }
         let agrees = abs(line.microseconds - first.microseconds) <= Self.jumpMicroseconds
         if !agrees {
-            refute(to: &output)
-            if line.microseconds > detector.now + Self.jumpMicroseconds {
-                firstDoubtfulLine = line.sequence
-                doubtful.append(line)
+            refute(index, to: &output)
+            if isInDoubt(line.microseconds, lane: index) {
+                lanes[index].firstDoubtfulLine = number
+                lanes[index].doubtful.append(line)
                 return
             }
-            process(line, at: line.microseconds, to: &output)
+            believe([line], lane: index, to: &output)
             return
         }
-        doubtful.append(line)
-        if line.sequence >= firstDoubtfulLine + 3 { believe(to: &output) }
+        lanes[index].doubtful.append(line)
+        if number >= lanes[index].firstDoubtfulLine + 3 {
+            believe(takeDoubtful(index), lane: index, to: &output)
+        }
     }
 
-    private mutating func believe(to output: inout some EngineOutput & ~Copyable) {
-        let lines = doubtful
-        doubtful.removeAll()
-        for line in lines { process(line, at: line.microseconds, to: &output) }
+    private mutating func takeDoubtful(_ index: Int) -> [DoubtfulLine] {
+        defer { lanes[index].doubtful.removeAll() }
+        return lanes[index].doubtful
     }
 
-    /// The lines count, at the time that the log had before them.
-    private mutating func refute(to output: inout some EngineOutput & ~Copyable) {
-        let lines = doubtful
-        doubtful.removeAll()
+    private mutating func believe(
+        _ lines: [DoubtfulLine],
+        lane index: Int,
+        to output: inout some EngineOutput & ~Copyable
+    ) {
+        for line in lines {
+            lanes[index].believed = max(lanes[index].believed, line.microseconds)
+            process(line, at: line.microseconds, to: &output)
+        }
+    }
+
+    /// The lines count, at the time that the source had before them.
+    private mutating func refute(
+        _ index: Int,
+        to output: inout some EngineOutput & ~Copyable
+    ) {
         counters.jumpsRefuted += 1
-        for line in lines { process(line, at: detector.now, to: &output) }
+        for line in takeDoubtful(index) {
+            process(line, at: lanes[index].believed, to: &output)
+        }
     }
 
     private mutating func process(
@@ -279,21 +436,24 @@ public struct Engine: ~Copyable, Sendable {
         to output: inout some EngineOutput & ~Copyable
     ) {
         if movesTime { detector.moveTime(to: time) }
-        assembler.take(
+        let isNews = assembler.take(
             line.fact,
             line.bytes.span,
             record: line.record,
             sequence: line.sequence,
-            microseconds: time,
-            scanner: scanner
+            microseconds: time
         )
-        if assembler.hasHappenings { handleHappenings(at: time, to: &output) }
+        if isNews {
+            handleHappenings(of: line.bytes.span, at: time, to: &output)
+        }
         if !detector.transitions.isEmpty { handleTransitions(to: &output) }
     }
 
     // MARK: Happenings
 
+    /// - Parameter line: the line that brought them to light; empty at the end of the input.
     private mutating func handleHappenings(
+        of line: Span<UInt8>,
         at time: Int64,
         to output: inout some EngineOutput & ~Copyable
     ) {
@@ -307,8 +467,12 @@ public struct Engine: ~Copyable, Sendable {
                 settle(slot, recipient, at: time, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
                 settle(slot, recipient, at: time, isFinal: false, to: &output)
-            case .delivered(let slot, let recipient, let isLocal):
-                noteDelivered(slot, recipient, isLocal: isLocal, at: time)
+            case .delivered(let domain, let isLocal):
+                if !isVerifying { detector.delivered(to: domain, isLocal: isLocal) }
+            case .heard(let mailbox, let name, let domain, let sender):
+                guard !isVerifying else { continue }
+                let number = number(of: mailbox, named: line.extracting(name.indices))
+                detector.heard(from: sender, by: number, domain: domain, microseconds: time)
             case .closed(let slot):
                 if assembler.isProof(slot: slot) {
                     keeper.keep(assembler.serial(slot: slot), lines: assembler.lines(slot: slot))
@@ -324,21 +488,46 @@ public struct Engine: ~Copyable, Sendable {
         }
     }
 
+    private mutating func number(
+        of mailbox: UInt64,
+        named address: Span<UInt8>
+    ) -> AccountNumber {
+        if let known = detector.memory.number(mailbox) { return known }
+        Canonical.account(address, into: &nameScratch)
+        // A name of its own, so that nothing of the engine is read while the memory changes.
+        let name = nameScratch
+        return detector.memory.account(mailbox, name: name.span)
+    }
+
     private mutating func submit(_ slot: Int32, _ recipient: Int) {
-        assembler.fill(&event, slot: slot, recipient: recipient, reader: &reader)
+        let serial = assembler.serial(slot: slot)
+        assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
+        let earlier = assembler.earlierFacts(
+            slot: slot,
+            recipient: recipient,
+            domain: event.domainHash
+        )
         var statedFacts: DerivedFacts?
-        if let stated {
-            guard let known = stated[event] else { return }
+        if isVerifying {
+            guard let known = stated?[event] else {
+                assembler.takeBack(&event, slot: slot)
+                return
+            }
             statedFacts = known
         }
-        let serial = assembler.serial(slot: slot)
         let isHeld = detector.submitted(
             &event,
             key: (serial, UInt32(recipient)),
-            earlier: assembler.earlierFacts(slot: slot, recipient: recipient),
+            earlier: earlier,
             stated: statedFacts
         )
-        assembler.freeze(event.facts, slot: slot, recipient: recipient)
+        assembler.takeBack(&event, slot: slot)
+        assembler.freeze(
+            event.facts,
+            domain: event.domainHash,
+            slot: slot,
+            recipient: recipient
+        )
         if isHeld { keepLines(slot, serial) }
     }
 
@@ -351,21 +540,24 @@ public struct Engine: ~Copyable, Sendable {
     ) {
         let isProof = assembler.isProof(slot: slot)
         guard showsEvents || isProof || detector.hasSettledRules else { return }
-        assembler.fill(&event, slot: slot, recipient: recipient, reader: &reader)
-        if let stated {
-            guard stated[event] != nil else { return }
-        }
         let serial = assembler.serial(slot: slot)
+        assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
+        if isVerifying, stated?[event] == nil {
+            assembler.takeBack(&event, slot: slot)
+            return
+        }
         event.settledMicroseconds = time
+        var isHeld = false
         if isFinal {
-            let isHeld = detector.settled(&event, key: (serial, UInt32(recipient)))
-            if isHeld { keepLines(slot, serial) }
+            isHeld = detector.settled(&event, key: (serial, UInt32(recipient)))
         } else {
             event.phase = .settled
             detector.noteOutcome(event, (serial, UInt32(recipient)))
         }
-        if isProof { keeper.keep(serial, lines: assembler.lines(slot: slot)) }
         if showsEvents { output.finished(event, record: place(of: event.record)) }
+        assembler.takeBack(&event, slot: slot)
+        if isHeld { keepLines(slot, serial) }
+        if isProof { keeper.keep(serial, lines: assembler.lines(slot: slot)) }
     }
 
     private mutating func keepLines(_ slot: Int32, _ serial: UInt64) {
@@ -378,41 +570,16 @@ public struct Engine: ~Copyable, Sendable {
         for serial in detector.takeReleased() { keeper.release(serial) }
     }
 
-    private mutating func noteDelivered(
-        _ slot: Int32,
-        _ recipient: TextRange,
-        isLocal: Bool,
-        at time: Int64
-    ) {
-        guard stated == nil,
-            assembler.canonical(
-                slot: slot,
-                address: recipient,
-                account: &nameScratch,
-                domain: &domainScratch
-            )
-        else { return }
-        // Names of their own, so that nothing of the engine is read while the detector changes.
-        let domain = domainScratch
-        guard isLocal, assembler.appendSenderDomain(slot: slot, to: &senderScratch) else {
-            detector.delivered(to: domain.span, isLocal: isLocal)
-            return
-        }
-        let sender = senderScratch
-        let mailbox = nameScratch
-        detector.heard(
-            from: sender.span,
-            by: mailbox.span,
-            domain: domain.span,
-            microseconds: time
-        )
-    }
-
     // MARK: Findings
 
     private mutating func handleTransitions(to output: inout some EngineOutput & ~Copyable) {
         for transition in detector.transitions {
-            let isSealed = transition.alert.action != .updated
+            var transition = transition
+            let alert = transition.alert
+            if continuity.hasGap(from: alert.startMicroseconds, to: alert.microseconds) {
+                transition.alert.degraded.append("gap")
+            }
+            let isSealed = alert.action != .updated
             let bundle = sealsEvidence && isSealed ? contents(of: transition) : nil
             output.changed(transition.alert, bundle: bundle)
         }
@@ -431,9 +598,9 @@ public struct Engine: ~Copyable, Sendable {
         let lines = kept.prefix(settings.evidenceLinesMax).map { line in
             EvidenceLine(
                 sequence: line.sequence,
-                source: "log",
-                path: files[line.record.file]?.path ?? "",
-                identity: files[line.record.file]?.identity,
+                source: lane(of: line.record)?.name ?? "",
+                path: lane(of: line.record)?.files[line.record.file]?.path ?? "",
+                identity: lane(of: line.record)?.files[line.record.file]?.identity,
                 offset: line.record.offset,
                 bytes: line.bytes,
                 isShortened: line.isShortened
@@ -466,6 +633,14 @@ public struct Engine: ~Copyable, Sendable {
 
     /// The readable form of a record's place: `PATH:OFFSET`.
     func place(of record: RecordID) -> String {
-        "\(files[record.file]?.path ?? "?"):\(record.offset)"
+        "\(lane(of: record)?.files[record.file]?.path ?? "?"):\(record.offset)"
+    }
+
+    /// The path of the file that a record is of.
+    func path(of record: RecordID) -> String? { lane(of: record)?.files[record.file]?.path }
+
+    /// The source of a record; nil for one that the settings do not name any more.
+    private func lane(of record: RecordID) -> Lane? {
+        lanes.first { $0.number == record.source } ?? retired.first { $0.number == record.source }
     }
 }

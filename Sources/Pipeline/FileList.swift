@@ -1,16 +1,22 @@
 public import LogSources
 public import Records
 
-/// The files of all runs on one state: a record that was read before a restart keeps its file.
+/// The files of one source in all runs on one state: a record that was read before a restart keeps its file.
 ///
 /// Numbers of the present run are those of its ``FileTable`` plus ``base``.
 public struct FileList: Sendable {
     private var earlier: [UInt32: FileDescription] = [:]
     private(set) var base: UInt32 = 0
     private var stored: Set<UInt32> = []
-    let table: FileTable
+    private(set) var table: FileTable
 
     public init(table: FileTable) { self.table = table }
+
+    /// The source is read again, with a table of its own for what it reads now.
+    mutating func resume(with table: FileTable) {
+        precondition(self.table.count == 0)
+        self.table = table
+    }
 
     /// The number of a file of the present run.
     func number(_ file: FileNumber) -> FileNumber { FileNumber(base + file.rawValue) }
@@ -24,17 +30,22 @@ public struct FileList: Sendable {
     // MARK: Stored form
 
     /// The pieces of the files that are not stored yet.
-    mutating func takeNewPieces() -> [(key: [UInt8], body: [UInt8])] {
+    mutating func takeNewPieces(of source: SourceNumber) -> [(key: [UInt8], body: [UInt8])] {
         var pieces: [(key: [UInt8], body: [UInt8])] = []
         for index in 0..<UInt32(table.count) {
-            if let piece = takePiece(of: FileNumber(base + index)) { pieces.append(piece) }
+            let number = FileNumber(base + index)
+            if let piece = takePiece(of: number, source) { pieces.append(piece) }
         }
         return pieces
     }
 
-    private mutating func takePiece(of number: FileNumber) -> (key: [UInt8], body: [UInt8])? {
+    private mutating func takePiece(
+        of number: FileNumber,
+        _ source: SourceNumber
+    ) -> (key: [UInt8], body: [UInt8])? {
         guard stored.insert(number.rawValue).inserted, let file = self[number] else { return nil }
-        var key = BinaryWriter(reserving: 4)
+        var key = BinaryWriter(reserving: 6)
+        key.write(source.rawValue)
         key.write(number.rawValue)
         var body = BinaryWriter()
         body.write(UInt8(1))
@@ -47,9 +58,18 @@ public struct FileList: Sendable {
         return (key.bytes, body.bytes)
     }
 
+    /// The source whose file a piece is. A key of the first version has none: there was one source.
+    static func source(ofKey key: [UInt8]) throws(BinaryReadError) -> SourceNumber {
+        guard key.count > 4 else { return SourceNumber(0) }
+        var reader = BinaryReader(key)
+        return SourceNumber(try reader.read(UInt16.self))
+    }
+
     mutating func restore(key: [UInt8], body: [UInt8]) throws(BinaryReadError) {
         var keyReader = BinaryReader(key)
+        if key.count > 4 { _ = try keyReader.read(UInt16.self) }
         let number = try keyReader.read(UInt32.self)
+        try keyReader.finish()
         var reader = BinaryReader(body)
         _ = try reader.read(UInt8.self)
         let path = try reader.readString()

@@ -15,4 +15,8 @@ extension PieceKind {
     static let keptLines = PieceKind(rawValue: 11)
     static let engineClock = PieceKind(rawValue: 12)
     static let latestBundle = PieceKind(rawValue: 13)
+    static let continuity = PieceKind(rawValue: 14)
+    static let gap = PieceKind(rawValue: 15)
+    static let source = PieceKind(rawValue: 16)
+    static let laneClock = PieceKind(rawValue: 17)
 }

@@ -53,67 +53,49 @@ public struct Replay: Sendable {
     /// Reads the inputs to their end.
     ///
     /// - Parameters:
-    ///   - inputs: in the order in which they are to be read, see ``ordered(_:timeZone:firstYear:)``.
-    ///   - progress: told after each batch how many bytes of text were read.
+    ///   - chains: each the inputs of one source, in the order in which they are to be read, see
+    ///     ``chains(of:timeZone:firstYear:)``.
+    ///   - progress: told now and then how many bytes of text were read.
     public func run(
-        _ inputs: [Input],
+        _ chains: [InputChain],
         settings: EngineSettings,
         output: inout some EngineOutput & ~Copyable,
         progress: (UInt64) -> Void = { _ in }
     ) throws(ReplayError) -> ReplaySummary {
-        let table = FileTable()
+        let tables = chains.map { _ in FileTable() }
         var engine: Engine
         do {
-            engine = try Engine(settings, files: FileList(table: table))
+            engine = try Engine(
+                settings,
+                sources: zip(chains, tables).map { LaneSource(name: $0.name, table: $1) }
+            )
         } catch {
             throw .engine(error)
         }
+        return try run(chains, tables, &engine, &output, progress)
+    }
+
+    /// The same with an engine that was prepared: its lanes are the chains, with these tables.
+    func run(
+        _ chains: [InputChain],
+        _ tables: [FileTable],
+        _ engine: inout Engine,
+        _ output: inout some EngineOutput & ~Copyable,
+        _ progress: (UInt64) -> Void
+    ) throws(ReplayError) -> ReplaySummary {
         engine.showsEvents = showsEvents
         engine.sealsEvidence = sealsEvidence
         engine.window = window
-        let source = ReplaySource(inputs: inputs, readBytes: readBytes, files: table)
+        for (index, chain) in chains.enumerated() {
+            if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
+        }
+        var feeds = try ReplayFeeds(chains, tables, engine, tuning, readBytes: readBytes)
         var summary = ReplaySummary()
-        var unknownYear: UnknownYear?
-        do {
-            let stop = try SourceStop()
-            let bell = try Bell()
-            var feed = try BatchFeed(
-                source,
-                scanner: engine.makeScanner(),
-                tuning: tuning,
-                engineBell: bell,
-                stop: stop
-            )
-            var byteCount: UInt64 = 0
-            while var scanned = feed.next() {
-                if unknownYear == nil {
-                    do {
-                        try engine.take(scanned.batch, facts: scanned.facts, to: &output)
-                    } catch {
-                        unknownYear = error
-                        stop.ring()
-                    }
-                }
-                summary.notes += scanned.notes
-                summary.scan += scanned.counters
-                byteCount += UInt64(scanned.batch.byteCount)
-                scanned.notes = []
-                feed.giveBack(scanned)
-                progress(byteCount)
-            }
-            feed.join()
-        } catch let error as BellError {
-            throw .bell(error)
-        } catch let error as SystemCallError {
-            throw .source(SourceError(error))
-        } catch {
-            preconditionFailure("all errors of the feed are typed")
-        }
-        if let unknownYear {
-            let path = engine.files[unknownYear.record.file]?.path ?? "-"
-            throw .unknownYear(path: path, offset: unknownYear.record.offset)
-        }
+        while try feeds.take(into: &engine, to: &output) { progress(feeds.byteCount) }
+        feeds.join()
         engine.finish(to: &output)
+        summary.notes = feeds.takeNotes()
+        summary.scan = feeds.takeScanCounters()
         summary.lines = engine.lineCount
         summary.assembly = engine.assembler.counters
         summary.engine = engine.counters
@@ -121,4 +103,78 @@ public struct Replay: Sendable {
         summary.submitted = engine.detector.counters.submitted
         return summary
     }
+}
+
+/// The threads that read the chains of a replay, and their merge.
+struct ReplayFeeds: ~Copyable {
+    private var merger: Merger
+    private let stop: SourceStop
+
+    /// - Parameters:
+    ///   - chains: the engine's lanes.
+    ///   - tables: their files.
+    init(
+        _ chains: [InputChain],
+        _ tables: [FileTable],
+        _ engine: borrowing Engine,
+        _ tuning: FeedTuning,
+        readBytes: Int
+    ) throws(ReplayError) {
+        let scanner = engine.makeScanner()
+        do {
+            let stop = try SourceStop()
+            let bell = try Bell()
+            merger = try Merger(tables, holdNanoseconds: nil) { index in
+                let source = ReplaySource(
+                    inputs: chains[index].inputs,
+                    readBytes: readBytes,
+                    files: tables[index]
+                )
+                return try BatchFeed(
+                    source,
+                    scanner: scanner,
+                    tuning: tuning,
+                    engineBell: bell,
+                    stop: stop
+                )
+            }
+            self.stop = stop
+        } catch let error as BellError {
+            throw .bell(error)
+        } catch let error as SystemCallError {
+            throw .source(SourceError(error))
+        } catch {
+            preconditionFailure("all errors of the feed are typed")
+        }
+    }
+
+    /// Bytes of text that were taken.
+    var byteCount: UInt64 { merger.byteCount }
+
+    /// Takes what comes next; false at the end of all inputs. After an error the threads have ended.
+    mutating func take(
+        into engine: inout Engine,
+        to output: inout some EngineOutput & ~Copyable
+    ) throws(ReplayError) -> Bool {
+        do {
+            if case .took = try merger.turn(&engine, now: .never, to: &output) { return true }
+            return false
+        } catch {
+            end()
+            let path = engine.path(of: error.record) ?? "-"
+            throw .unknownYear(path: path, offset: error.record.offset)
+        }
+    }
+
+    /// Ends the threads before the end of their inputs.
+    mutating func end() {
+        stop.ring()
+        merger.join()
+    }
+
+    mutating func join() { merger.join() }
+
+    mutating func takeNotes() -> [SourceNote] { merger.takeReports().flatMap(\.notes) }
+
+    mutating func takeScanCounters() -> ScanCounters { merger.takeScanCounters() }
 }

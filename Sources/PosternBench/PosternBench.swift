@@ -6,6 +6,9 @@ struct PosternBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "PosternBench",
         abstract: "Measures what Postern's figures rest on.",
-        subcommands: [RingBench.self, ReplayBench.self]
+        subcommands: [
+            RingBench.self, ReplayBench.self, ReadBench.self, FollowBench.self, JournalBench.self,
+            CheckpointBench.self,
+        ]
     )
 }

@@ -6,6 +6,10 @@ public struct LineRange: Sendable, Equatable {
     /// Number of bytes, without the newline; at most ``SourceLimits/lineBytesMax``.
     public var length: UInt32
 
+    /// The indices of the line's bytes in ``Batch/bytes``.
+    @inlinable
+    public var indices: Range<Int> { Int(start)..<(Int(start) &+ Int(length)) }
+
     @inlinable
     public init(start: UInt32, length: UInt32) {
         self.start = start
@@ -19,7 +23,7 @@ public struct LineRange: Sendable, Equatable {
 /// following a log allocates nothing. It is moved, never shared: who holds it may change it.
 ///
 /// Invariant: every range of ``lines`` lies within `bytes[0..<byteCount]`, ranges ascend and do not
-/// overlap. All lines belong to `file`.
+/// overlap. All lines belong to `file`. ``positions`` is empty or has one position for each line.
 public struct Batch: ~Copyable, Sendable {
     /// Storage; its count is the capacity, of which the first ``byteCount`` bytes are filled.
     public var bytes: [UInt8]
@@ -43,6 +47,16 @@ public struct Batch: ~Copyable, Sendable {
     public var end: BatchEnd
     /// How many of its lines were cut at ``SourceLimits/lineBytesMax``.
     public var linesCut: Int
+    /// Where each line stands in its file, when that does not follow from where it stands in
+    /// ``bytes``: the lines of a journal are made from its entries, and have the entries' sequence
+    /// numbers, those of an export the offsets of the entries. Empty otherwise.
+    public var positions: [UInt64]
+    /// Where reading can go on after this batch, if its source is a journal that is followed. It may
+    /// have moved although there is no line: entries that were passed over are done with too.
+    public var journalCursor: JournalCursor?
+    /// How many journal entries were passed over because they claim to be the mail server's and are
+    /// not: their trusted fields say otherwise.
+    public var forgedCount: Int
 
     /// An empty batch.
     ///
@@ -64,6 +78,9 @@ public struct Batch: ~Copyable, Sendable {
         observedMicroseconds = 0
         end = .more
         linesCut = 0
+        positions = []
+        journalCursor = nil
+        forgedCount = 0
     }
 
     /// Forgets the lines and keeps the storage.
@@ -72,12 +89,16 @@ public struct Batch: ~Copyable, Sendable {
         lines.removeAll(keepingCapacity: true)
         end = .more
         linesCut = 0
+        positions.removeAll(keepingCapacity: true)
+        journalCursor = nil
+        forgedCount = 0
     }
 
-    /// The offset in the file of the line at `index`.
+    /// The offset in the file of the line at `index`; in a journal, its sequence number.
     @inlinable
     public func offset(ofLine index: Int) -> UInt64 {
-        firstOffset &+ UInt64(lines[index].start)
+        if !positions.isEmpty { return positions[index] }
+        return firstOffset &+ UInt64(lines[index].start)
     }
 }
 

@@ -103,7 +103,8 @@ public enum Cursor: Hashable, Sendable {
     case journal(JournalCursor)
 }
 
-/// Names one record within a run: source, file and offset of its first byte.
+/// Names one record within a run: source, file and offset of its first byte; of a journal's entry,
+/// its sequence number.
 ///
 /// Records of one source compare in the order in which they were read.
 @frozen
@@ -126,10 +127,15 @@ public struct RecordID: Hashable, Comparable, Sendable {
 }
 
 /// What stands behind a ``FileNumber``: filled by the source, read by whoever prints a place.
+///
+/// The entries of a journal count as one file for each *sequence number ID*: that is what their
+/// numbers are unique in, in whatever journal files they lie (systemd.journal-fields(7),
+/// `__SEQNUM_ID`). A place in it is written `journal:SEQNUMID:SEQNUM`.
 public struct FileDescription: Sendable, Hashable {
-    /// As the user named it, or as it was found below a folder.
+    /// As the user named it, or as it was found below a folder; of a journal, `journal:` and the
+    /// sequence number ID.
     public var path: String
-    /// Absent for standard input.
+    /// Absent for standard input and for journals.
     public var identity: FileIdentity?
     /// What the file says of its own time: see ``TimeHint``.
     public var timeHint: TimeHint

@@ -3,8 +3,12 @@
 /// The room is called `Settings`, so its value cannot be. `CheckedSettings()` is what an empty
 /// file gives.
 public struct CheckedSettings: Sendable {
-    /// The logs to follow; nil: the first of ``defaultLogs`` that exists.
+    /// The logs to follow, at least one; nil: the journal if the mail server logs there, with
+    /// ``JournalSource/defaultUnits``, else the first of ``defaultLogs`` that exists.
     public var sources: [Source]?
+    /// How long an event of one source waits for another source to show a later time, by the
+    /// observed clock.
+    public var mergeHoldSeconds: Int64 = 1
     /// The zone of stamps that name none.
     public var timezone = Zone.local
     /// How much later than another an event may come and still count in its windows.
@@ -33,16 +37,10 @@ public struct CheckedSettings: Sendable {
     public init() {}
 
     /// Looked for in this order when the file names no sources.
-    public static let defaultLogs = ["/var/log/mail.log", "/var/log/maillog"]
+    public static let defaultLogs = [
+        "/var/log/mail.log", "/var/log/maillog", "/var/log/exim4/mainlog",
+    ]
     public static let defaultRules = "/etc/postern/rules"
-
-    /// One log to follow.
-    public struct Source: Sendable, Hashable {
-        /// Path of the file.
-        public var file: String
-        /// Names it in records, cursors and messages; the path if the settings give no other.
-        public var name: String
-    }
 
     public enum Zone: Sendable, Hashable {
         /// That of this machine.

@@ -1,10 +1,4 @@
-// Where lines come from and alerts go: lists whose items are maps of one kind each.
-
-/// What the keys of one item of `sources` say.
-private struct SourceItem {
-    var file: String?
-    var name: String?
-}
+// Where alerts go: a list whose items are maps of one kind each.
 
 /// What the keys of one item of `sinks` say.
 private struct SinkItem {
@@ -24,50 +18,6 @@ private struct SinkItem {
 
 private struct OutputItem {
     var format = CheckedSettings.TextFormat.text
-}
-
-extension Reading<[CheckedSettings.Source]?> {
-    static var sources: Reading {
-        let table = KeyTable<SourceItem>(
-            [
-                Key("file", \.file, Reading<String>.text("the path of a log file").asOptional()),
-                Key("name", \.name, Reading<String>.text("a name", bytesMax: 256).asOptional()),
-            ],
-            later: ["journal", "directory", "backfill", "allow_duplicate"]
-        )
-        return Reading { tree, reader in
-            guard !tree.isNull else { return nil }
-            guard case .list(let items) = tree.content, !items.isEmpty else {
-                reader.expected("a list of sources such as `- file: /var/log/mail.log`", at: tree)
-                return nil
-            }
-            var sources: [CheckedSettings.Source] = []
-            for tree in items {
-                let mistakesBefore = reader.mistakes.count
-                var item = SourceItem()
-                table.read(tree, into: &item, &reader)
-                guard let file = item.file else {
-                    if reader.mistakes.count == mistakesBefore {
-                        reader.expected("`file: PATH`", at: tree)
-                    }
-                    continue
-                }
-                guard reader.mistakes.count == mistakesBefore else { continue }
-                let source = CheckedSettings.Source(file: file, name: item.name ?? file)
-                if sources.contains(where: { $0.file == source.file }) {
-                    let message = "\(quoted(file)) is followed already; a second copy is refused"
-                    reader.refuse(message, at: tree.place)
-                } else if sources.contains(where: { $0.name == source.name }) {
-                    let message = "a name of its own was expected, \(quoted(source.name)) is taken"
-                    reader.refuse(message, at: tree.place)
-                } else {
-                    reader.places[Mention(key: "sources", word: file)] = tree.place
-                    sources.append(source)
-                }
-            }
-            return sources
-        }
-    }
 }
 
 extension Reading<[CheckedSettings.Sink]> {

@@ -12,6 +12,11 @@ extension KeyTable<CheckedSettings> {
                     \.latenessSeconds,
                     .span(0...(7 * 86_400), named: (lowest: "0s", highest: "7d"))
                 ),
+                Key(
+                    "merge_hold",
+                    \.mergeHoldSeconds,
+                    .span(0...60, named: (lowest: "0s", highest: "1m"))
+                ),
                 Key("account_domain", \.accountDomain, Reading<String>.domain.orNull()),
                 Key(
                     "rules",
@@ -62,7 +67,7 @@ extension KeyTable<CheckedSettings> {
                 Key("sinks", \.sinks, .sinks),
             ],
             later: [
-                "merge_hold", "mailboxes", "internal_domains", "filters", "placeholders", "fields",
+                "mailboxes", "internal_domains", "filters", "placeholders", "fields",
                 "pseudonyms", "http",
             ]
         )

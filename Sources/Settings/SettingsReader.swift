@@ -43,6 +43,12 @@ struct Reading<Value> {
     let read: (YAMLTree, inout SettingsReader) -> Value?
 }
 
+/// A value and where it stands.
+struct Placed<Value> {
+    var value: Value
+    var place: Place
+}
+
 /// One key of a map.
 struct Key<Target> {
     let name: String
@@ -285,5 +291,42 @@ extension Reading {
     /// The same value where an optional is wanted.
     func asOptional() -> Reading<Value?> {
         Reading<Value?> { tree, reader in read(tree, &reader).map(Optional.some) }
+    }
+    /// The same value with its place.
+    func placed() -> Reading<Placed<Value>?> {
+        Reading<Placed<Value>?> { tree, reader in
+            read(tree, &reader).map { .some(Placed(value: $0, place: tree.place)) }
+        }
+    }
+
+    /// One such value, or a list of them that is not empty and has no repetitions.
+    func oneOrMore(_ what: String) -> Reading<[Value]> where Value: Hashable {
+        let list = list(what)
+        return Reading<[Value]> { tree, reader in
+            guard case .list(let items) = tree.content else {
+                return read(tree, &reader).map { [$0] }
+            }
+            guard !items.isEmpty else {
+                reader.refuse("at least one of the \(what) was expected", at: tree.place)
+                return nil
+            }
+            return list.read(tree, &reader)
+        }
+    }
+}
+
+extension Reading<Bool> {
+    /// `true` or `false`, also as `yes`, `no`, `on` and `off`.
+    static var flag: Reading {
+        Reading { tree, reader in
+            guard let scalar = tree.scalar, scalar.value == .boolean else {
+                reader.expected("`true` or `false`", at: tree)
+                return nil
+            }
+            switch scalar.text.lowercased() {
+            case "yes", "true", "on": return true
+            default: return false
+            }
+        }
     }
 }

@@ -52,6 +52,31 @@ final class FolderLock {
         return lock
     }
 
+    /// Moves the state's files into a new folder beside them, and syncs both.
+    ///
+    /// - Parameter name: of the folder; it must not be there.
+    /// - Returns: how many files were moved.
+    func setAside(_ folder: FilePath, files: [String], into name: String) throws(StateError) -> Int
+    {
+        let operation = "set the state aside"
+        let directory = try Self.openFolder(folder, operation)
+        defer { _ = close(directory) }
+        let target = folder.appending(name)
+        _ = try Self.call("mkdirat", target, operation) { unsafe mkdirat(directory, name, 0o700) }
+        let inside = try Self.openFolder(target, operation)
+        defer { _ = close(inside) }
+        var count = 0
+        for file in files where try Self.exists(folder.appending(file)) {
+            _ = try Self.call("renameat", folder.appending(file), operation) {
+                unsafe renameat(directory, file, inside, file)
+            }
+            count += 1
+        }
+        _ = try Self.call("fsync", target, operation) { fsync(inside) }
+        _ = try Self.call("fsync", folder, operation) { fsync(directory) }
+        return count
+    }
+
     /// Whether there is a file; an error when that cannot be told.
     static func exists(_ file: FilePath) throws(StateError) -> Bool {
         do {

@@ -86,15 +86,15 @@ extension StateError: CustomStringConvertible {
         case .unsafeFolder:
             "chmod 0700 the folder, or choose one that postern alone writes to"
         case .foreign:
-            "move that file away, or use another state folder"
+            "use another state folder, or move that file away; if it was postern's, `postern state rebuild`"
         case .newer:
             "install that version of postern again, or move the file away to start from nothing"
         case .older:
             "start the daemon once: it brings the state up to date"
         case .corrupt:
             """
-            nothing was changed: keep a copy of the folder, move postern.sqlite with its -wal and \
-            -shm away, and start again; postern then reads the logs from their first byte
+            nothing was changed; `postern state rebuild` sets the file aside and reads the logs from \
+            their first byte, rotated ones too
             """
         case .full:
             "make room on the disk; nothing is lost, what was not committed is read again"

@@ -85,6 +85,20 @@ public final class StateStore: StateReader {
         cursorsPlaced = try cursorsWerePlaced()
     }
 
+    /// Moves a state that cannot be used, or is not wanted any more, into a folder beside it, so that
+    /// the next start is a first start. Evidence and keys stay where they are.
+    ///
+    /// - Parameters:
+    ///   - folder: the state folder.
+    ///   - name: of the folder within it, which must not be there.
+    /// - Throws: `locked` while another process has it; `missing` when there is no state.
+    public static func setAside(_ folder: FilePath, into name: String) throws(StateError) {
+        let lock = try FolderLock.take(folder, for: StateDatabase.fileName, create: false)
+        // The log's index is made anew from the log; without its file it means nothing.
+        let files = ["", "-wal", "-shm"].map { StateDatabase.fileName + $0 }
+        _ = try lock.setAside(folder, files: files, into: name)
+    }
+
     /// Moves the write-ahead log into the file when it has grown enough.
     ///
     /// A checkpoint syncs twice, so it follows a commit that nobody waits for, unless the log

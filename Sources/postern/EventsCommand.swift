@@ -32,18 +32,18 @@ struct EventsCommand: ParsableCommand {
     func run() throws {
         let settings = try input.settings()
         let engine = try input.engineSettings(settings, rules: .init())
-        let opened = ordered(
-            try openAll(inputs),
-            timeZone: engine.timeZone,
-            firstYear: engine.firstYear
-        )
+        let opened = try openAll(inputs, engine)
         var replay = Replay()
         replay.showsEvents = true
         replay.window = input.window
         var output = EventOutput(json: json)
         let summary: ReplaySummary
         do {
-            summary = try replay.run(opened, settings: engine, output: &output)
+            summary = try replay.run(
+                chains(of: opened, firstYear: engine.firstYear),
+                settings: engine,
+                output: &output
+            )
         } catch {
             output.buffer.flush()
             throw Failure(error)

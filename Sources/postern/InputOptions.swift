@@ -12,7 +12,10 @@ import SystemPackage
 
 /// What every command that reads logs can be told about them.
 struct InputOptions: ParsableArguments {
-    @Option(name: .long, help: "Settings file; without it, no settings file is read.")
+    @Option(
+        name: .long,
+        help: "Settings file; without it none is read (postern learn: the daemon's)."
+    )
     var config: String?
 
     @Option(
@@ -136,9 +139,10 @@ func loadAllRules(
     return loaded.rules
 }
 
-/// Opens the inputs and tells what is left out. Ends the command when nothing can be read.
-func openAll(_ paths: [String]) throws -> [Input] {
-    let opened: OpenedInputs
+/// Opens the inputs, puts them into the order of their time, and tells what is left out. Ends the
+/// command when nothing can be read.
+func openAll(_ paths: [String], _ engine: EngineSettings) throws -> [Input] {
+    var opened: OpenedInputs
     do {
         opened = try openInputs(paths.map { FilePath($0) })
     } catch {
@@ -148,16 +152,31 @@ func openAll(_ paths: [String]) throws -> [Input] {
             "\(shown(path)): \(error.cause.cause)"
         )
     }
+    opened = ordered(opened, timeZone: engine.timeZone, firstYear: engine.firstYear)
     var named: [String] = []
     for skipped in opened.skipped {
-        let message = "\(shown(skipped.path.string)): \(skipped.reason.words)"
-        if skipped.isNamed { named.append(message) } else { warn(message + "; left out") }
+        if skipped.isNamed {
+            named.append(skipped.words)
+        } else {
+            warn(skipped.words + "; left out")
+        }
     }
     if opened.inputs.isEmpty {
         throw Failure(.badData, all: named.isEmpty ? ["no log was found in the input"] : named)
     }
     for message in named { warn(message + "; left out") }
+    for archive in opened.keptInOrder {
+        warn(
+            "\(shown(archive.string)): its members are read in its own order, since the order of "
+                + "their time would take too many passes over it; unpack it into a folder"
+        )
+    }
     return opened.inputs
+}
+
+extension SkippedInput {
+    /// What is not read, and why.
+    var words: String { "\(shown(path.string)): \(reason.words)" }
 }
 
 extension SkippedInput.Reason {
@@ -170,6 +189,20 @@ extension SkippedInput.Reason {
         case .linkedFolder: "it is a link to a folder"
         case .notAFile: "it is no file"
         case .unreadable(let error): "\(error.cause)"
+        case .nestedTooDeep:
+            "it lies more than \(ArchiveLimits.nestingMax) archives deep; unpack the outer one"
+        case .tooManyMembers:
+            "it has more than \(ArchiveLimits.membersMax) members, of which the rest"
+        case .memberLink: "it is a link within the archive"
+        case .sparseMember: "it is a sparse file within the archive; unpack it"
+        case .encrypted: "it is encrypted; unpack it"
+        case .unknownMethod(let name):
+            "it is compressed by \(shown(name)), which is not read within a zip; unpack it"
+        case .leadsOutside: "its name leads out of the archive"
+        case .sameText(let other):
+            "it is the same log as \(shown(other.string)), and its lines would count twice"
+        case .beginning(let other):
+            "it is the beginning of \(shown(other.string)), and its lines would count twice"
         }
     }
 }

@@ -14,7 +14,9 @@ struct PosternCommand: ParsableCommand {
               postern replay --json --evidence ./bundles mail.log.1.gz mail.log
               postern events --json /var/log/mail.log
               postern run --config /etc/postern/postern.yml
+              postern learn --config /etc/postern/postern.yml /srv/archive/mail.log.*.gz
               postern evidence verify bundles/*.tar.zst
+              postern state continuity --since 2026-03-01
 
             EXIT STATUS
               0 done; 1 something failed at run time; 2 there were alerts (--fail-on-alert);
@@ -22,7 +24,8 @@ struct PosternCommand: ParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            ReplayCommand.self, EventsCommand.self, RunCommand.self, EvidenceCommand.self,
+            ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
+            EvidenceCommand.self, StateCommand.self,
         ]
     )
 

@@ -18,8 +18,8 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Reads logs from beginning to end and shows the alerts.",
         discussion: """
-            The same engine as the daemon's, over files, folders, .gz and .zst files, or - for \
-            standard input. It starts from nothing and keeps nothing but the evidence it is told to.
+            The same engine as the daemon's, over files, folders, .gz .xz .bz2 .zst .lz4 .tar .tar.* \
+            .zip, evidence bundles, or - for standard input; what they are is told by their content. It starts from nothing and keeps nothing but the evidence it is told to.
 
             EXAMPLES
               postern replay /var/log/mail.log
@@ -54,11 +54,7 @@ struct ReplayCommand: ParsableCommand {
             off: settings?.rulesOff ?? []
         )
         let engine = try input.engineSettings(settings, rules: rules)
-        let opened = ordered(
-            try openAll(inputs),
-            timeZone: engine.timeZone,
-            firstYear: engine.firstYear
-        )
+        let opened = try openAll(inputs, engine)
         var replay = Replay()
         replay.sealsEvidence = evidence != nil
         replay.window = input.window
@@ -70,7 +66,11 @@ struct ReplayCommand: ParsableCommand {
         var bar = ProgressBar(total: opened.totalBytes)
         let summary: ReplaySummary
         do {
-            summary = try replay.run(opened, settings: engine, output: &output) { bar.show($0) }
+            summary = try replay.run(
+                chains(of: opened, firstYear: engine.firstYear),
+                settings: engine,
+                output: &output
+            ) { bar.show($0) }
         } catch {
             bar.clear()
             throw Failure(error)
@@ -147,27 +147,43 @@ extension [Input] {
 func tellNotes(_ notes: [SourceNote]) -> Bool {
     var isDamaged = false
     for note in notes {
-        if case .damaged(let problem) = note {
+        if let words = note.journalWords { warn(words) }
+        switch note {
+        case .damaged(let problem):
             isDamaged = true
-            warn(
-                "\(shown(problem.path.string)): at byte \(problem.fileOffset): "
-                    + "\(problem.damage.words); everything before it was read"
-            )
+            warn(problem.words)
+        case .leftOut, .notInTimeOrder, .expanded: warn(note.words)
+        default: break
         }
     }
     return isDamaged
+}
+
+extension SourceProblem {
+    /// Where what is wrong, and what was read all the same.
+    fileprivate var words: String {
+        switch damage {
+        case .journalTruncated, .entriesUnreadable:
+            "\(shown(path.string)): \(damage.words); all others were read"
+        default:
+            "\(shown(path.string)): at byte \(fileOffset): \(damage.words); everything before it was read"
+        }
+    }
 }
 
 extension SourceProblem.Damage {
     /// What is wrong, in words.
     var words: String {
         switch self {
-        case .truncated: "the compressed data end before their end"
-        case .corrupt(let why): "the compressed data are damaged (\(shown(why)))"
-        case .trailingBytes: "something follows the compressed data"
+        case .truncated: "the compressed data or the archive end before their end"
+        case .corrupt(let why): "the compressed data or the archive are damaged (\(shown(why)))"
+        case .trailingBytes: "something follows the compressed data or the archive"
         case .windowTooLarge: "it needs more than 128 MiB to be decompressed"
         case .unreadable(let error): "\(error.cause)"
         case .replaced: "the file was replaced while it waited to be read"
+        case .journalTruncated: "the journal file is shorter than its header says"
+        case .entriesUnreadable(let count): "\(count) journal entries are damaged"
+        case .exportBroken: "the journal export breaks off within an entry"
         }
     }
 }

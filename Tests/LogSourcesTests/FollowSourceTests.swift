@@ -296,7 +296,9 @@ private struct Comparison: Equatable {
         #expect(Comparison(texts, log.lines) == nil)
         let trouble = follower.given.notes.filter {
             switch $0 {
-            case .lost, .cannotOpen, .notWatched, .damaged: true
+            case .lost, .cannotOpen, .notWatched, .damaged, .forged, .suppressed, .vacuumed,
+                .expanded, .leftOut, .notInTimeOrder:
+                true
             case .resumed, .rotated, .readsRotated, .disappeared, .truncated: false
             }
         }

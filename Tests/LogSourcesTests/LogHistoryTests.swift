@@ -134,7 +134,8 @@ final class HistoryRun {
         for note in notes {
             switch note {
             case .lost(let gap): losses.append((count, gap))
-            case .damaged: trouble.append(note)
+            case .damaged, .forged, .suppressed, .vacuumed, .expanded, .leftOut, .notInTimeOrder:
+                trouble.append(note)
             case .cannotOpen where !hasFaults: trouble.append(note)
             case .notWatched, .cannotOpen, .resumed, .rotated, .readsRotated, .disappeared,
                 .truncated:

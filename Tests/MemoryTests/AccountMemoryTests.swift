@@ -57,6 +57,12 @@ private struct Model {
 
 private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+extension AccountMemory {
+    fileprivate mutating func account(_ name: [UInt8]) -> AccountNumber {
+        account(hash(name.span), name: name.span)
+    }
+}
+
 @Suite struct AccountMemoryTests {
     /// forall histories: what it says equals the model, also when it was stored and restored on the
     /// way, in pieces of any order.
@@ -73,7 +79,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             let account = "a\(Int.random(in: 0..<3, using: &random))"
             let domain = "d\(Int.random(in: 0..<9, using: &random)).example"
             memory.sawDay(day)
-            var number = memory.account(bytes(account).span)
+            var number = memory.account(bytes(account))
             let hash = memory.hash(bytes(domain).span)
             let facts = memory.facts(number, domain: hash, day: day)
             #expect(facts.isDomainUnseen == model.isUnseen(account, domain, day))
@@ -95,13 +101,13 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             var restored = AccountMemory(seed: .constant, limits: limits)
             for piece in stored.values { try restored.restore(piece) }
             memory = restored
-            number = memory.account(bytes(account).span)
+            number = memory.account(bytes(account))
         }
     }
 
     @Test func receiptsDoNotTeach() {
         var memory = AccountMemory(seed: .constant)
-        let account = memory.account(bytes("a").span)
+        let account = memory.account(bytes("a"))
         let domain = memory.hash(bytes("d.example").span)
         memory.wrote(account, to: domain, day: 20_000, isReceipt: true)
         #expect(memory.facts(account, domain: domain, day: 20_000).isDomainUnseen)
@@ -128,8 +134,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         var limits = MemoryLimits()
         limits.domainsPerAccountMax = 100
         var memory = AccountMemory(seed: .constant, limits: limits)
-        let quiet = memory.account(bytes("quiet").span)
-        let loud = memory.account(bytes("loud").span)
+        let quiet = memory.account(bytes("quiet"))
+        let loud = memory.account(bytes("loud"))
         let home = memory.hash(bytes("home.example").span)
         memory.wrote(quiet, to: home, day: 20_000, isReceipt: false)
         for index in 0..<1_000 {
@@ -143,10 +149,60 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         #expect(memory.pairCount == 101)
     }
 
+    /// Who reads the same lines twice and joins what came of it knows no more than after the first
+    /// time; a copy that went to another server is never forgotten.
+    @Test func joiningDomainsKeepsTheHigherCountAndAnyRemoteDelivery() throws {
+        func piece(local: Int, isRemote: Bool) -> AccountMemory.Piece {
+            var memory = AccountMemory(seed: .constant)
+            let domain = memory.hash(bytes("hosted.example").span)
+            for _ in 0..<local { memory.delivered(to: domain, isLocal: true) }
+            if isRemote { memory.delivered(to: domain, isLocal: false) }
+            return memory.takeChanges()[0]
+        }
+        for left in 1...3 {
+            for right in 1...3 {
+                for (isLeftRemote, isRightRemote) in [(false, false), (true, false), (false, true)]
+                {
+                    let one = piece(local: left, isRemote: isLeftRemote)
+                    let other = piece(local: right, isRemote: isRightRemote)
+                    let expected = piece(
+                        local: max(left, right),
+                        isRemote: isLeftRemote || isRightRemote
+                    )
+                    #expect(try AccountMemory.joined(domain: one, with: other.body) == expected)
+                }
+            }
+        }
+        #expect(throws: BinaryReadError.self) {
+            try AccountMemory.joined(domain: piece(local: 1, isRemote: false), with: [1, 2])
+        }
+    }
+
+    @Test func domainsCanBeRestoredWithTheirCountsToBeMadeAnew() throws {
+        var memory = AccountMemory(seed: .constant)
+        let domain = memory.hash(bytes("hosted.example").span)
+        for _ in 0..<3 { memory.delivered(to: domain, isLocal: true) }
+        var again = AccountMemory(seed: .constant)
+        for piece in memory.takeChanges() { try again.restore(piece, countsAnew: true) }
+        #expect(!again.isInternal(domain))
+        for _ in 0..<3 { again.delivered(to: domain, isLocal: true) }
+        #expect(again.isInternal(domain))
+    }
+
+    @Test func pairsOfReceiptsAloneAreNotKnown() {
+        var memory = AccountMemory(seed: .constant)
+        let account = memory.account(bytes("a"))
+        memory.wrote(account, to: 1, day: 20_000, isReceipt: true)
+        memory.wrote(account, to: 2, day: 20_000, isReceipt: false)
+        memory.heard(account, from: 3, day: 20_000)
+        #expect(memory.pairCount == 3)
+        #expect(memory.knownPairCount == 2)
+    }
+
     /// forall changed bytes of a stored piece: an error or a piece, never a trap.
     @Test func damagedPiecesDoNotTrap() throws {
         var memory = AccountMemory(seed: .constant)
-        let account = memory.account(bytes("a@hosted.example").span)
+        let account = memory.account(bytes("a@hosted.example"))
         for index in 0..<5 {
             let domain = memory.hash(bytes("d\(index)").span)
             memory.wrote(account, to: domain, day: 20_000, isReceipt: false)

@@ -49,6 +49,6 @@ func record(_ paths: [String], _ change: (inout Replay) -> Void = { _ in }) thro
     replay.sealsEvidence = true
     change(&replay)
     let inputs = try openInputs(paths.map { FilePath($0) }).inputs
-    _ = try replay.run(inputs, settings: testSettings(), output: &output)
+    _ = try replay.run([InputChain(inputs: inputs)], settings: testSettings(), output: &output)
     return output
 }

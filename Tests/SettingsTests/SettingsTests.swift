@@ -9,8 +9,19 @@ let everyKey = """
         - file: /var/log/mail.log
           name: mail
         - { file: /srv/relay/mail.log }
+        - file: /var/log/exim4/mainlog*
+          backfill: none
+          allow_duplicate: true
+        - journal
+        - journal:
+              directory: /srv/journal
+              units: [postfix@*.service]
+              match: { _UID: [0, "105"], _COMM: smtpd }
+              identifiers: [postfix]
+          name: relay
     timezone: Europe/Berlin
     lateness: 90s
+    merge_hold: 2s
     account_domain: example.com
     rules: [/etc/postern/rules, /srv/rules]
     rules_off: [outlook_not_read_slow]
@@ -49,7 +60,12 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         #expect(mistakes == [])
         let found = try #require(settings)
         #expect(found.sources == nil)
-        #expect(CheckedSettings.defaultLogs == ["/var/log/mail.log", "/var/log/maillog"])
+        #expect(
+            CheckedSettings.defaultLogs == [
+                "/var/log/mail.log", "/var/log/maillog", "/var/log/exim4/mainlog",
+            ]
+        )
+        #expect(found.mergeHoldSeconds == 1)
         #expect(found.timezone == .local)
         #expect(found.latenessSeconds == 300)
         #expect(found.accountDomain == nil)
@@ -68,16 +84,38 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         #expect(found.sinks.first?.levels == .init(lowest: .medium, highest: .critical))
     }
 
+    private var relayJournal: CheckedSettings.JournalSource {
+        var journal = CheckedSettings.JournalSource()
+        journal.place = .directory("/srv/journal")
+        journal.units = ["postfix@*.service"]
+        journal.matches = [
+            .init(field: "_UID", values: ["0", "105"]), .init(field: "_COMM", values: ["smtpd"]),
+        ]
+        journal.identifiers = ["postfix"]
+        return journal
+    }
+
     @Test func everyKeyReachesItsValue() throws {
         let (settings, mistakes) = read(everyKey)
         #expect(mistakes == [])
         let found = try #require(settings)
         #expect(
             found.sources == [
-                .init(file: "/var/log/mail.log", name: "mail"),
-                .init(file: "/srv/relay/mail.log", name: "/srv/relay/mail.log"),
+                .init(kind: .file(path: "/var/log/mail.log", backfill: .rotated), name: "mail"),
+                .init(
+                    kind: .file(path: "/srv/relay/mail.log", backfill: .rotated),
+                    name: "/srv/relay/mail.log"
+                ),
+                .init(
+                    kind: .file(path: "/var/log/exim4/mainlog*", backfill: .none),
+                    name: "/var/log/exim4/mainlog*",
+                    allowDuplicate: true
+                ),
+                .init(kind: .journal(.init()), name: "journal"),
+                .init(kind: .journal(relayJournal), name: "relay"),
             ]
         )
+        #expect(found.mergeHoldSeconds == 2)
         #expect(found.timezone == .named("Europe/Berlin"))
         #expect(found.latenessSeconds == 90)
         #expect(found.accountDomain == "example.com")

@@ -154,6 +154,6 @@ import Testing
         #expect(error.code == .corrupt)
         #expect(text.hasPrefix("\(file): could not open the state: "))
         #expect(text.contains("malformed"))
-        #expect(text.contains("move postern.sqlite"))
+        #expect(text.contains("postern state rebuild"))
     }
 }

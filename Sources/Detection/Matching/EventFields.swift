@@ -62,9 +62,9 @@ public struct EventFields: Sendable {
     /// Makes every field absent. O(fields that were set).
     public mutating func reset() {
         for position in filled { values[position] = .absent }
-        filled.removeAll(keepingCapacity: true)
-        unnamed.removeAll(keepingCapacity: true)
-        bytes.removeAll(keepingCapacity: true)
+        if !filled.isEmpty { filled.removeAll(keepingCapacity: true) }
+        if !unnamed.isEmpty { unnamed.removeAll(keepingCapacity: true) }
+        if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
     }
 
     /// Sets a field; a text must be a range of `bytes`.

@@ -102,6 +102,26 @@ public struct MatchPlan: Sendable {
     /// The fields that the rule at `index` and its filters name, each once.
     public func fieldsUsed(by index: Int) -> [FieldIndex] { fieldsOfRule[index] }
 
+    /// The fields by which an event brings rules into question, each once, or nil when that takes all
+    /// that rules name: no rule matches an event which ``RuleMatcher/findCandidates(_:)`` refuses
+    /// with these fields alone.
+    public var guardFields: [FieldIndex]? {
+        guard unguarded.isEmpty, keywordGuards.isEmpty else { return nil }
+        var positions: [Int] = []
+        for guardsOfField in guards {
+            positions.append(guardsOfField.field)
+            for rule in guardsOfField.direct {
+                let predicate = predicates[Int(rule.predicate)]
+                switch predicate.kind {
+                case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
+                    positions.append(Int(predicate.argument))
+                default: break
+                }
+            }
+        }
+        return Set(positions).sorted().map { FieldIndex(position: $0) }
+    }
+
     /// Whether the rule at `index` or a filter of it searches for keywords, and so in every field.
     public func searchesEveryField(_ index: Int) -> Bool { hasKeywords[index] }
 

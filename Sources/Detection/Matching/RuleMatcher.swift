@@ -42,7 +42,13 @@ public struct RuleMatcher: ~Copyable, Sendable {
 
     /// Puts the indices of the rules that match into `matches`, ascending, in place of what it held.
     public mutating func evaluate(_ event: borrowing EventFields, into matches: inout [Int]) {
-        matches.removeAll(keepingCapacity: true)
+        _ = findCandidates(event)
+        evaluateCandidates(event, into: &matches)
+    }
+
+    /// Whether some rule is in question. It asks for no field but ``MatchPlan/guardFields``, so the
+    /// others need to be set only if it says yes.
+    public mutating func findCandidates(_ event: borrowing EventFields) -> Bool {
         begin()
         for rule in plan.unguarded { mark(rule) }
         for index in plan.guards.indices { lookUp(index, event) }
@@ -50,6 +56,17 @@ public struct RuleMatcher: ~Copyable, Sendable {
         where holds(plan.keywordGuards.span[index].predicate, event) {
             for rule in plan.keywordGuards.span[index].rules { mark(rule) }
         }
+        for word in candidates where word != 0 { return true }
+        return false
+    }
+
+    /// Puts those of the rules in question that match into `matches`, ascending, in place of what it
+    /// held. To be called after ``findCandidates(_:)``, with every field set.
+    public mutating func evaluateCandidates(
+        _ event: borrowing EventFields,
+        into matches: inout [Int]
+    ) {
+        matches.removeAll(keepingCapacity: true)
         for word in candidates.indices where candidates[word] != 0 {
             var bits = candidates[word]
             candidates[word] = 0
@@ -62,7 +79,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
     }
 
     private mutating func begin() {
-        texts.removeAll(keepingCapacity: true)
+        if !texts.isEmpty { texts.removeAll(keepingCapacity: true) }
         // Half of the numbers, since a memo keeps one bit for its answer.
         generation += 1
         if generation == 1 << 31 {

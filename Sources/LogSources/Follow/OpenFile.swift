@@ -5,7 +5,7 @@ import SystemPackage
 /// A file that a ``FollowSource`` holds open, and how far its text was read.
 ///
 /// A plain file is read where it has grown. A compressed one, which is a rotated log, is read once
-/// from front to back by an ``InputReader``; offsets and the head are those of its text.
+/// from front to back by a ``ByteStream``; offsets and the head are those of its text.
 struct OpenFile: ~Copyable, Sendable {
     let descriptor: Descriptor
     let key: FileKey
@@ -99,7 +99,7 @@ struct OpenFile: ~Copyable, Sendable {
         switch Content(head: head) {
         case .text(let found): encoding = found
         case .empty: encoding = .plain
-        case .other:
+        case .other, .journal, .archive:
             // A log may begin with zeros, or whatever its writer put there.
             guard !sibling.isCompressed else { return nil }
             encoding = .plain
@@ -165,7 +165,9 @@ struct OpenFile: ~Copyable, Sendable {
     private func makeReader(readBytes: Int) throws(SystemCallError) -> TextReader {
         let twin = try descriptor.duplicate()
         try twin.rewind()
-        return TextReader(InputReader(twin, encoding, readBytes: readBytes))
+        return TextReader(
+            Input.text(of: FileStream(twin), encoding, readBytes)
+        )
     }
 
     private mutating func setHead(_ bytes: [UInt8]) {
@@ -314,15 +316,15 @@ struct OpenFile: ~Copyable, Sendable {
 
 /// Reads a compressed text, from any offset on.
 private struct TextReader: ~Copyable, Sendable {
-    private var reader: InputReader
+    private let reader: any ByteStream
     /// What came out behind the place that was wanted.
     private var surplus: ArraySlice<UInt8> = []
 
-    init(_ reader: consuming InputReader) { self.reader = reader }
+    init(_ reader: any ByteStream) { self.reader = reader }
 
     var fileOffset: UInt64 { reader.fileOffset }
 
-    /// As ``InputReader/read(into:_:)``.
+    /// As ``ByteStream/read(into:_:)``.
     mutating func read(
         into bytes: inout [UInt8],
         _ range: Range<Int>

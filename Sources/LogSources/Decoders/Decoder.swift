@@ -1,6 +1,6 @@
 /// How the bytes of an input are to be read, told by its content.
 public enum Encoding: Hashable, Sendable {
-    case plain, gzip, zstd
+    case plain, gzip, zstd, xz, bzip2, lz4
 }
 
 /// What one step of decompression did.
@@ -18,13 +18,21 @@ enum Decoder: ~Copyable, Sendable {
     case plain
     case gzip(GzipDecoder)
     case zstd(ZstdDecoder)
+    case xz(XzDecoder)
+    case bzip2(Bzip2Decoder)
+    case lz4(Lz4Decoder)
 
-    init(_ encoding: Encoding) {
+    /// - Parameter continues: the input goes on behind other frames; only for zstd.
+    init(_ encoding: Encoding, continues: Bool = false) {
+        precondition(!continues || encoding == .zstd)
         self =
             switch encoding {
             case .plain: .plain
             case .gzip: .gzip(GzipDecoder())
-            case .zstd: .zstd(ZstdDecoder())
+            case .zstd: .zstd(ZstdDecoder(continues: continues))
+            case .xz: .xz(XzDecoder())
+            case .bzip2: .bzip2(Bzip2Decoder())
+            case .lz4: .lz4(Lz4Decoder())
             }
     }
 
@@ -34,6 +42,9 @@ enum Decoder: ~Copyable, Sendable {
         case .plain: 1
         case .gzip: GzipDecoder.roomMin
         case .zstd: 1
+        case .xz: 1
+        case .bzip2: 1
+        case .lz4: 1
         }
     }
 
@@ -43,6 +54,9 @@ enum Decoder: ~Copyable, Sendable {
         case .plain: true
         case .gzip(let decoder): decoder.mayEnd
         case .zstd(let decoder): decoder.mayEnd
+        case .xz(let decoder): decoder.mayEnd
+        case .bzip2(let decoder): decoder.mayEnd
+        case .lz4(let decoder): decoder.mayEnd
         }
     }
 
@@ -68,6 +82,18 @@ enum Decoder: ~Copyable, Sendable {
         case .zstd(var decoder):
             let step = decoder.decode(input, source, into: &output, room)
             self = .zstd(decoder)
+            return step
+        case .xz(var decoder):
+            let step = decoder.decode(input, source, into: &output, room)
+            self = .xz(decoder)
+            return step
+        case .bzip2(var decoder):
+            let step = decoder.decode(input, source, into: &output, room)
+            self = .bzip2(decoder)
+            return step
+        case .lz4(var decoder):
+            let step = decoder.decode(input, source, into: &output, room)
+            self = .lz4(decoder)
             return step
         }
     }

@@ -12,9 +12,11 @@ struct ZstdDecoder: ~Copyable, @unchecked Sendable {
     private var wanted = Self.frameStart
     /// Whether the last call was the last of a frame, or there was none.
     private(set) var mayEnd = true
-    private var hasReadFrame = false
+    private var hasReadFrame: Bool
 
-    init() {
+    /// - Parameter continues: frames stand before what it gets.
+    init(continues: Bool = false) {
+        hasReadFrame = continues
         guard let made = unsafe ZSTD_createDStream() else {
             preconditionFailure("out of memory")
         }

@@ -1,9 +1,10 @@
+import CLinux
 import Glibc
 
 /// A POSIX thread that runs one closure to its end.
 ///
 /// Long-lived loops that block in the kernel do not belong on Swift's cooperative threads.
-final class WorkerThread: Sendable {
+public final class WorkerThread: Sendable {
     private final class Start: Sendable {
         let body: @Sendable () -> Void
 
@@ -13,7 +14,7 @@ final class WorkerThread: Sendable {
     private let handle: pthread_t
 
     /// Starts the thread. It blocks all signals: those are the main thread's.
-    init(_ body: @escaping @Sendable () -> Void) {
+    public init(_ body: @escaping @Sendable () -> Void) {
         // The thread takes the reference over and lets it go when the closure has ended.
         let start = unsafe Unmanaged.passRetained(Start(body))
         var handle = pthread_t()
@@ -38,7 +39,7 @@ final class WorkerThread: Sendable {
     }
 
     /// Waits until the closure has ended. To be called once.
-    func join() {
+    public func join() {
         let result = pthread_join(handle, nil)
         precondition(result == 0, "a thread is joined once")
     }

@@ -1,0 +1,63 @@
+public import Alerting
+public import LogSources
+public import State
+public import SystemPackage
+
+/// A source that the daemon follows.
+public struct FollowedSource: Sendable {
+    public enum Kind: Sendable {
+        case file(FilePath, Backfill)
+        case journal(JournalSelection)
+    }
+
+    /// Names it in records, cursors and messages.
+    public var name: String
+    public var kind: Kind
+    /// It may carry the same log as another source; every message then counts twice.
+    public var allowsDuplicate: Bool
+
+    public init(name: String, kind: Kind, allowsDuplicate: Bool = false) {
+        self.name = name
+        self.kind = kind
+        self.allowsDuplicate = allowsDuplicate
+    }
+}
+
+/// What the daemon is told; all of it checked.
+public struct DaemonConfiguration: Sendable {
+    /// The state folder.
+    public var state: FilePath
+    /// In the order of their names, each name once.
+    public internal(set) var sources: [FollowedSource]
+    /// Files that match are sources too, named by their paths; also those that come later.
+    public var patterns: [FollowedPattern]
+    /// How long a line waits for sources that show nothing: see ``Merger``.
+    public var mergeHoldNanoseconds: UInt64 = 1_000_000_000
+    public var engine: EngineSettings
+    public var sinks: [any Sink]
+    public var router: Router
+    public var stateLimits = StateLimits()
+    public var posternVersion: String
+    public var host: String
+
+    public init(
+        state: FilePath,
+        sources: [FollowedSource],
+        patterns: [FollowedPattern] = [],
+        engine: EngineSettings,
+        sinks: [any Sink],
+        router: Router,
+        posternVersion: String,
+        host: String
+    ) {
+        self.state = state
+        // By name: what the order among sources means must not depend on the settings' order.
+        self.sources = sources.sorted { $0.name < $1.name }
+        self.patterns = patterns
+        self.engine = engine
+        self.sinks = sinks
+        self.router = router
+        self.posternVersion = posternVersion
+        self.host = host
+    }
+}

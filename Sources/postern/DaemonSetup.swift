@@ -1,0 +1,297 @@
+import Alerting
+import Findings
+import LinuxIO
+import LogSources
+import Pipeline
+import SafeText
+import Settings
+import Sigma
+import State
+import SystemPackage
+
+/// What the settings make of the daemon. Mistakes end the command with status 78.
+///
+/// - Parameter ruleFolders: besides those of the settings.
+func daemonConfiguration(
+    _ settings: CheckedSettings,
+    ruleFolders: [String] = []
+) throws -> DaemonConfiguration {
+    let (sources, patterns) = try followedSources(settings)
+    let rules = try loadAllRules(
+        shipped: true,
+        folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
+        optional: settings.rules == nil ? [CheckedSettings.defaultRules] : [],
+        off: settings.rulesOff
+    )
+    let names = rules.detections.compactMap(\.name) + rules.correlations.compactMap(\.name)
+    let unknown = settings.mistakes(ofRulesOff: names)
+    guard unknown.isEmpty else {
+        throw Failure(.settings, all: unknown.map { shown("\($0)") })
+    }
+    guard let zone = TimeZoneSetting(settings.timezone.name) else {
+        throw Failure(.settings, "there is no time zone \(shown(settings.timezone.name))")
+    }
+    var engine = EngineSettings(timeZone: zone, rules: rules)
+    engine.apply(settings)
+    var configuration = DaemonConfiguration(
+        state: FilePath(settings.state),
+        sources: sources,
+        patterns: patterns,
+        engine: engine,
+        sinks: settings.sinks.map { $0.sink(settings) },
+        router: Router(
+            routes: settings.sinks.map(\.route),
+            ageMicrosecondsMax: settings.dispatchAgeSecondsMax.map { $0 * 1_000_000 }
+        ),
+        posternVersion: Version.text,
+        host: hostName()
+    )
+    configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
+    configuration.stateLimits.waitingMax = settings.limits.outbox
+    configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
+    return configuration
+}
+
+/// Runs the daemon in this process.
+///
+/// - Parameter untilCaughtUp: see ``Daemon/run(signals:untilCaughtUp:)``.
+/// - Returns: how many lines were read in all runs on its state.
+func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws -> UInt64 {
+    do {
+        // Before the first thread: they inherit the mask.
+        let signals = try SignalQueue([SignalNumber.terminate, SignalNumber.interrupt])
+        let daemon = try Daemon(configuration, tell: { $0.print() })
+        return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp)
+    } catch let error as DaemonError {
+        throw Failure(error)
+    } catch let error as SystemCallError {
+        throw Failure(.failed, shown("\(error)"))
+    }
+}
+
+/// What the settings name, else the journal if the mail server logs there, else the first of the usual
+/// logs that is there.
+private func followedSources(
+    _ settings: CheckedSettings
+) throws -> (sources: [FollowedSource], patterns: [FollowedPattern]) {
+    if let sources = settings.sources {
+        let patterns = sources.compactMap(\.pattern)
+        // Those that are there are read from the beginning together, so that their lines get one
+        // order; the daemon finds those that come later.
+        var followed = sources.filter { $0.pattern == nil }.map(\.followed)
+        for pattern in patterns {
+            for source in (try? pattern.sources()) ?? []
+            where !followed.contains(where: { $0.name == source.name }) {
+                followed.append(source)
+            }
+        }
+        return (followed, patterns)
+    }
+    let journal = CheckedSettings.JournalSource()
+    if journalHasEntries(ofUnits: journal.units) {
+        return ([CheckedSettings.Source(kind: .journal(journal)).followed], [])
+    }
+    for path in CheckedSettings.defaultLogs
+    where (try? SystemCalls().status(of: FilePath(path))) != nil {
+        return ([FollowedSource(name: path, kind: .file(FilePath(path), .rotated))], [])
+    }
+    throw Failure(
+        .noInput,
+        "no mail server logs to the journal, or we may not read it (group systemd-journal), and none of "
+            + "\(CheckedSettings.defaultLogs.joined(separator: ", ")) is there; "
+            + "name the mail log in the settings: sources: [{file: PATH}]"
+    )
+}
+
+extension CheckedSettings.Source {
+    /// Of a file whose path is a pattern.
+    fileprivate var pattern: FollowedPattern? {
+        guard case .file(let path, let backfill) = kind else { return nil }
+        let pattern = FilePattern(FilePath(path))
+        guard pattern.isPattern else { return nil }
+        return FollowedPattern(
+            pattern: pattern,
+            backfill: backfill == .rotated ? .rotated : .none,
+            allowsDuplicate: allowDuplicate
+        )
+    }
+
+    fileprivate var followed: FollowedSource {
+        let kind: FollowedSource.Kind
+        switch self.kind {
+        case .file(let path, let backfill):
+            kind = .file(FilePath(path), backfill == .rotated ? .rotated : .none)
+        case .journal(let journal): kind = .journal(journal.selection)
+        }
+        return FollowedSource(name: name, kind: kind, allowsDuplicate: allowDuplicate)
+    }
+}
+
+extension CheckedSettings.JournalSource {
+    fileprivate var selection: JournalSelection {
+        let place: JournalSelection.Place =
+            switch self.place {
+            case .local: .local
+            case .directory(let path): .directory(FilePath(path))
+            case .files(let paths): .files(paths.map { FilePath($0) })
+            case .namespace(let name): .namespace(name)
+            }
+        return JournalSelection(
+            place: place,
+            units: units,
+            matches: matches.map { .init(field: $0.field, values: $0.values) },
+            identifiers: identifiers
+        )
+    }
+}
+
+extension CheckedSettings.Sink {
+    /// The sink as the dispatcher needs it.
+    fileprivate func sink(_ settings: CheckedSettings) -> any Alerting.Sink {
+        switch kind {
+        case .syslog(let syslog):
+            SyslogSink(name: name, path: syslog.path, facility: syslog.facility.rawValue)
+        case .standardOutput(let format):
+            StandardOutputSink(
+                name: name,
+                format: format == .json
+                    ? .json
+                    : .text(
+                        AlertText(
+                            isColoured: StandardStream.output.wantsColour,
+                            width: StandardStream.output.columns,
+                            evidenceFolder: settings.state + "/evidence"
+                        )
+                    )
+            )
+        }
+    }
+
+    fileprivate var route: Route {
+        Route(
+            sink: name,
+            lowest: Severity(name: "\(levels.lowest)") ?? .medium,
+            highest: Severity(name: "\(levels.highest)") ?? .critical
+        )
+    }
+}
+
+extension Failure {
+    init(_ error: DaemonError) {
+        switch error {
+        case .engine(.rules(let mistakes)):
+            self.init(.settings, all: mistakes.map { shown("\($0)") })
+        case .engine(.prefix(let message)):
+            self.init(.settings, "receipts: \(shown(message))")
+        case .state(let error):
+            self.init(.failed, shown("\(error)"))
+        case .stored(let error):
+            self.init(.failed, "state: \(error)")
+        case .bell(let error):
+            self.init(.failed, "no eventfd: \(error)")
+        case .system(let error):
+            self.init(.failed, shown("\(error)"))
+        case .dispatcher(let error):
+            self.init(.failed, shown("\(error)"))
+        case .duplicateSources(let first, let second):
+            self.init(
+                .settings,
+                "the sources \(shown(first)) and \(shown(second)) carry the same log, so that every "
+                    + "message would count twice; name one of them, or set allow_duplicate: true"
+            )
+        case .unknownYear:
+            self.init(.badData, "the log's stamps have no year, and nothing tells it")
+        }
+    }
+}
+
+extension DaemonMessage {
+    /// One line on standard error, which is the journal under systemd.
+    fileprivate func print() {
+        switch self {
+        case .ready(let lines, let open):
+            warn("ready: \(lines) lines read before, \(open) messages open")
+        case .source(let name, let note): warn("\(shown(name)): \(note.words)")
+        case .sourceFailed(let name, let error):
+            warn(
+                "\(shown(name)): " + shown("\(error.cause)")
+                    + (error.advice.map { "; \($0)" } ?? "")
+            )
+        case .followed(let name): warn("\(shown(name)): followed from now on")
+        case .filesLeftOut(let pattern, let count):
+            warn("\(shown(pattern)): \(count) more files match than are followed")
+        case .sink(let event): warn("sink: \(event.words)")
+        case .sealFailed(let error):
+            warn("evidence: the alert goes out without its bundle: \(error)")
+        case .commitFailed(let error): warn(shown("state: \(error)"))
+        case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
+        case .stopped(let lines): warn("stopped after \(lines) lines")
+        }
+    }
+}
+
+extension SinkEvent {
+    /// What happened, in words.
+    fileprivate var words: String {
+        switch self {
+        case .failed(let sink, let error): "\(sink) failed and is tried again: \(shown(error))"
+        case .dead(let sink, let failures, let error):
+            "\(sink) failed \(failures) times: \(shown(error))"
+        case .recovered(let sink, let failures):
+            "\(sink) takes alerts again after \(failures) failures"
+        case .abandoned(let sink, let id, let sequence, let error):
+            "\(sink) was given up for alert \(id).\(sequence): \(shown(error))"
+        case .outboxUnreadable(let sink, let error):
+            "\(sink) cannot read the outbox: \(shown(error))"
+        }
+    }
+}
+
+extension SourceNote {
+    /// What happened, in words.
+    var words: String {
+        switch self {
+        case .damaged(let problem):
+            "\(shown(problem.path.string)): \(problem.damage.words)"
+        case .resumed(let path, let offset):
+            "\(shown(path.string)): reading goes on at byte \(offset)"
+        case .readsRotated(let path):
+            "\(shown(path.string)): rotated before it was read; read first"
+        case .lost(let gap): gap.words
+        case .rotated(let path):
+            "\(shown(path.string)): rotated; the old file is read to its end first"
+        case .disappeared(let path): "\(shown(path.string)): it is not there; waiting for it"
+        case .truncated(let path, let truncation):
+            "\(shown(path.string)): truncated after byte \(truncation.offset); read from its beginning"
+                + (truncation.copy.map { ", after the rest of \(shown($0.string))" } ?? "")
+        case .expanded(let path, let textBytes, let fileBytes):
+            "\(shown(path.string)): \(textBytes) bytes of text came out of \(fileBytes); all of it "
+                + "was read"
+        case .leftOut(let skipped): skipped.words + "; left out"
+        case .notInTimeOrder(let path):
+            "\(shown(path.string)): it begins before the log that was read before it; an archive that "
+                + "comes through a pipe is read in its own order: name the file instead"
+        case .cannotOpen(let error): shown("\(error)")
+        case .notWatched(let error): "no inotify, the file is looked at often: " + shown("\(error)")
+        case .forged, .suppressed, .vacuumed: journalWords ?? ""
+        }
+    }
+}
+
+extension FileGap {
+    /// What is gone, in words.
+    fileprivate var words: String {
+        let name = shown(path.string)
+        let count = bytes.map { "at least \($0) bytes" } ?? "an unknown number of bytes"
+        let gone = "\(count) after byte \(offset) are lost"
+        return switch cause {
+        case .cursorFileGone:
+            "\(name): the file that was read before is gone; all newer ones are read; \(gone)"
+        case .truncated: "\(name): no copy of it was made; \(gone)"
+        case .unknownCompression: "\(name): compressed in a way that is not read here; \(gone)"
+        case .unreadable(let error): "\(shown("\(error)")): given up; \(gone)"
+        case .leftWhileWritten:
+            "\(name): still written long after its rotation; left, what comes now is lost"
+        }
+    }
+}
