@@ -74,6 +74,15 @@ final class Daemon {
         #expect(isReady, "\(messages)")
     }
 
+    /// Starts it and does not wait until it is ready.
+    func spawn() throws {
+        process = try program.start(
+            ["run", "--config", config],
+            output: scratch.path("out"),
+            error: scratch.path("err")
+        )
+    }
+
     func kill() {
         guard let process else { return }
         Foundation.kill(process.processIdentifier, SIGKILL)
