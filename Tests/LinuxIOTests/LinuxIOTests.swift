@@ -295,3 +295,54 @@ import Testing
         #expect(Clocks.realtimeMicroseconds() > 1_700_000_000_000_000)
     }
 }
+
+@Suite struct FollowingCallsTests {
+    @Test func twinsShareOnePositionAndCanBePutBack() throws {
+        let path = FilePath("/tmp/postern-twin-\(UInt64.random(in: 0 ... .max))")
+        let calls = SystemCalls()
+        try calls.open(path, [.write, .create]).writeAll(Array("abcdef".utf8))
+        defer { try? calls.remove(path) }
+        let first = try calls.open(path)
+        let second = try first.duplicate()
+        var bytes = [UInt8](repeating: 0, count: 3)
+        #expect(try first.read(into: &bytes, 0..<3) == 3)
+        #expect(try second.read(into: &bytes, 0..<3) == 3)
+        #expect(bytes == Array("def".utf8))
+        try second.rewind()
+        #expect(try first.read(into: &bytes, 0..<3) == 3)
+        #expect(bytes == Array("abc".utf8))
+    }
+
+    @Test func aLinkSaysWhereItLeadsAndOthersSayNothing() throws {
+        let calls = SystemCalls()
+        #expect(try calls.linkTarget(of: "/proc/self/cwd") != nil)
+        #expect(try calls.linkTarget(of: "/proc/self/status") == nil)
+        #expect(throws: SystemCallError.self) { try calls.linkTarget(of: "/proc/self/none") }
+    }
+
+    @Test func namesMayBeAnyBytes() throws {
+        let calls = SystemCalls()
+        let folder = FilePath("/tmp/postern-names-\(UInt64.random(in: 0 ... .max))")
+        try calls.makeFolder(folder, mode: 0o700)
+        let name: [UInt8] = [0xff, 0x0a, 0x20, 0xc3]
+        let component = try #require(FilePath.Component(bytes: name))
+        _ = try calls.open(folder.appending(component), [.write, .create])
+        #expect(try calls.nameBytes(inFolder: folder) == [name])
+        #expect(try calls.names(inFolder: folder) == [component])
+        #expect(try calls.status(ofName: name, in: folder).kind == .regular)
+        #expect(FilePath.Component(bytes: Array("a/b".utf8)) == nil)
+        try calls.remove(folder.appending(component))
+        let result = unsafe folder.withPlatformString { unsafe rmdir($0) }
+        #expect(result == 0)
+    }
+
+    @Test func aClockOfATestStandsStillUntilItIsMoved() {
+        let manual = ManualClock(microseconds: 5)
+        let clock = Clock(manual: manual)
+        #expect(clock.realtimeMicroseconds() == 5)
+        manual.advance(microseconds: 2)
+        #expect(clock.realtimeMicroseconds() == 7)
+        #expect(clock.monotonicNanoseconds() == 7_000)
+        #expect(Clock().realtimeMicroseconds() > 1_000_000)
+    }
+}
