@@ -20,7 +20,7 @@ struct ScannedBatch: ~Copyable, Sendable {
 /// Sizes of the way from a source to the engine. No answer depends on them; memory and speed do.
 public struct FeedTuning: Sendable {
     /// Batches between source and engine; a power of two.
-    public var ringBatches = 8
+    public var ringBatches = 4
     /// Bytes of one batch: at least ``LineSplitter/batchBytesMin``.
     public var batchBytes = 1 << 18
     /// Lines of one batch.
