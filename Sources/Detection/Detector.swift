@@ -202,6 +202,9 @@ public struct Detector: ~Copyable, Sendable {
         memory.delivered(to: domain, isLocal: isLocal)
     }
 
+    /// The account of a mailbox, if the memory has met it.
+    public mutating func account(_ mailbox: UInt64) -> AccountNumber? { memory.number(mailbox) }
+
     /// Mail came to a mailbox here.
     ///
     /// - Parameters:

@@ -48,7 +48,7 @@ extension Assembler {
     /// before a submission does not change within it.
     ///
     /// - Parameter domain: the domain's identity; 0 for none.
-    public func earlierFacts(slot: Int32, recipient: Int, domain: UInt64) -> DerivedFacts? {
+    public mutating func earlierFacts(slot: Int32, recipient: Int, domain: UInt64) -> DerivedFacts? {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
         return earlier.first { $0.domainHash == domain }?.facts
@@ -77,9 +77,11 @@ extension Assembler {
         markChanged(slot)
     }
 
-    public func isProof(slot: Int32) -> Bool { slots[Int(slot)].isHeldAsProof }
+    /// Whether ``markAsProof(slot:)`` was said of it. Mutating, like what is asked for each event: to
+    /// lend so large a value, the compiler copies it.
+    public mutating func isProof(slot: Int32) -> Bool { slots[Int(slot)].isHeldAsProof }
 
-    public func serial(slot: Int32) -> UInt64 { slots[Int(slot)].serial }
+    public mutating func serial(slot: Int32) -> UInt64 { slots[Int(slot)].serial }
 
     /// The raw lines of an assembly and of the messages that a filter made of it, in their order.
     public func lines(slot: Int32) -> [KeptLine] {

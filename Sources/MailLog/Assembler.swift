@@ -104,12 +104,16 @@ public struct Assembler: ~Copyable, Sendable {
     /// How many assemblies are open or wait.
     public var openCount: Int { table.count }
 
-    /// What the last fact brought to light, in order. Their slots stay valid until the next fact.
-    public var pending: [Happening] { happenings }
+    /// Gives what the last fact brought to light, in order, in exchange for an empty array. The slots
+    /// stay valid until ``clearHappenings()``.
+    public mutating func takePending(_ pending: inout [Happening]) {
+        precondition(pending.isEmpty)
+        swap(&pending, &happenings)
+    }
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
-        happenings.removeAll(keepingCapacity: true)
+        if !happenings.isEmpty { happenings.removeAll(keepingCapacity: true) }
         guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
         closing.removeAll(keepingCapacity: true)

@@ -96,7 +96,9 @@ public struct AccountMemory: Sendable {
     public func hash(_ name: Span<UInt8>) -> UInt64 { keyedHash(name, seed: seed) }
 
     /// The number of an account by its identity; nil if it was never met.
-    public func number(_ hash: UInt64) -> AccountNumber? { numbers[hash].map(AccountNumber.init) }
+    ///
+    /// It is mutating although it changes nothing: to lend so large a value, the compiler copies it.
+    public mutating func number(_ hash: UInt64) -> AccountNumber? { numbers[hash].map(AccountNumber.init) }
 
     /// The number of an account; a new one if it was never met.
     ///
@@ -117,7 +119,9 @@ public struct AccountMemory: Sendable {
     // MARK: Asking
 
     /// What was known of account and domain before a submission on `day`.
-    public func facts(_ account: AccountNumber, domain: UInt64, day: Int) -> DerivedFacts {
+    ///
+    /// It is mutating although it changes nothing: to lend so large a value, the compiler copies it.
+    public mutating func facts(_ account: AccountNumber, domain: UInt64, day: Int) -> DerivedFacts {
         var facts = DerivedFacts()
         let known = accounts[Int(account.rawValue)].wroteTo.pair(domain)
         if let known, known.lastDay > 0, day - Int(known.lastDay) <= limits.daysMax {

@@ -70,6 +70,7 @@ public struct Engine: ~Copyable, Sendable {
     private let scanner: PostfixScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
+    private var pending: [Assembler.Happening] = []
     /// Lines that were read so far, of all sources.
     private(set) var lineCount: UInt64 = 0
 
@@ -459,7 +460,8 @@ public struct Engine: ~Copyable, Sendable {
     ) {
         // The transitions of the time that came before belong before the event.
         if !detector.transitions.isEmpty { handleTransitions(to: &output) }
-        for happening in assembler.pending {
+        assembler.takePending(&pending)
+        for happening in pending {
             switch happening {
             case .submitted(let slot, let recipient):
                 submit(slot, recipient)
@@ -479,6 +481,7 @@ public struct Engine: ~Copyable, Sendable {
                 }
             }
         }
+        pending.removeAll(keepingCapacity: true)
         assembler.clearHappenings()
         // The bundle of a transition needs the lines of events that left with it.
         if detector.transitions.isEmpty {
@@ -492,7 +495,7 @@ public struct Engine: ~Copyable, Sendable {
         of mailbox: UInt64,
         named address: Span<UInt8>
     ) -> AccountNumber {
-        if let known = detector.memory.number(mailbox) { return known }
+        if let known = detector.account(mailbox) { return known }
         Canonical.account(address, into: &nameScratch)
         // A name of its own, so that nothing of the engine is read while the memory changes.
         let name = nameScratch
