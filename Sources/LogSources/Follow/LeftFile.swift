@@ -21,6 +21,8 @@ struct LeftFile: Hashable, Sendable {
 
     /// Stands for a file that is held.
     init(held file: inout OpenFile) throws(SystemCallError) {
+        // One that was truncated before it was begun is another from now on.
+        if file.number == nil, try !file.isWhole() { file.restart() }
         try file.extendHead()
         self.init(file)
         // For the comparison of short texts, which are known from end to end.
