@@ -48,7 +48,8 @@ extension Assembler {
     /// before a submission does not change within it.
     ///
     /// - Parameter domain: the domain's identity; 0 for none.
-    public mutating func earlierFacts(slot: Int32, recipient: Int, domain: UInt64) -> DerivedFacts? {
+    public mutating func earlierFacts(slot: Int32, recipient: Int, domain: UInt64) -> DerivedFacts?
+    {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
         return earlier.first { $0.domainHash == domain }?.facts

@@ -98,7 +98,9 @@ public struct AccountMemory: Sendable {
     /// The number of an account by its identity; nil if it was never met.
     ///
     /// It is mutating although it changes nothing: to lend so large a value, the compiler copies it.
-    public mutating func number(_ hash: UInt64) -> AccountNumber? { numbers[hash].map(AccountNumber.init) }
+    public mutating func number(_ hash: UInt64) -> AccountNumber? {
+        numbers[hash].map(AccountNumber.init)
+    }
 
     /// The number of an account; a new one if it was never met.
     ///
