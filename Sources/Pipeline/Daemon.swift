@@ -61,13 +61,19 @@ public struct Daemon: ~Copyable {
     private var tables: [FileTable]
     /// The cursors as they were committed last.
     private var cursors: [[UInt8]?]
-    /// When a source's failure was last told to the sinks: microseconds since 1970.
-    private var lostNotices: [Int: Int64] = [:]
+    /// What was last told of a source that failed, by its name.
+    private var failures: [String: ToldFailure] = [:]
     private var hasUncommitted = false
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
 
+    private struct ToldFailure {
+        var error: SourceError
+        var microseconds: Int64
+    }
+
+    private static let failureMicroseconds: Int64 = 3_600_000_000
     private static let commitNanoseconds: UInt64 = 1_000_000_000
     private static let commitBytes: UInt64 = 64 << 20
     /// With so much uncommitted, as on a full disk, nothing more is read: the log file waits.
@@ -431,14 +437,22 @@ public struct Daemon: ~Copyable {
             }
             if let notice = note.notice(source: name, microseconds: now) { output.raised(notice) }
         }
-        if let failure = report.failure {
-            tell(.sourceFailed(name, failure))
-            // It is tried again every second; the sinks hear of it once an hour.
-            if now - (lostNotices[report.lane] ?? 0) >= 3_600_000_000 {
-                lostNotices[report.lane] = now
-                output.raised(failure.notice(source: name, microseconds: now))
-            }
+        if let failure = report.failure { take(failure, of: report.lane) }
+    }
+
+    /// A source failed. It is tried again every second; it is told of once an hour, and when the cause
+    /// is another.
+    private mutating func take(_ failure: SourceError, of lane: Int) {
+        let name = configuration.sources[lane].name
+        let now = output.now
+        if let last = failures[name], last.error == failure,
+            now - last.microseconds < Self.failureMicroseconds
+        {
+            return
         }
+        failures[name] = ToldFailure(error: failure, microseconds: now)
+        tell(.sourceFailed(name, failure))
+        output.raised(failure.notice(source: name, microseconds: now))
     }
 
     /// At once when an alert changed, else after a second or 64 MiB.

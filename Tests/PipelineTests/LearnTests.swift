@@ -106,9 +106,10 @@ private final class Learner {
 
     /// What is known of Alice and a domain on 10 March.
     func facts(_ domain: String) throws -> DerivedFacts {
-        let memory = try remembered(store)
+        var memory = try remembered(store)
         let name = Array("alice@hosted.example".utf8)
-        let number = try #require(memory.number(memory.hash(name.span)))
+        let found = memory.number(memory.hash(name.span))
+        let number = try #require(found)
         return memory.facts(number, domain: memory.hash(Array(domain.utf8).span), day: 20_522)
     }
 }
