@@ -110,10 +110,13 @@ extension AccountMemory {
         let account = memory.account(bytes("a"))
         let domain = memory.hash(bytes("d.example").span)
         memory.wrote(account, to: domain, day: 20_000, isReceipt: true)
-        #expect(memory.facts(account, domain: domain, day: 20_000).isDomainUnseen)
+        let facts1 = memory.facts(account, domain: domain, day: 20_000)
+        #expect(facts1.isDomainUnseen)
         memory.wrote(account, to: domain, day: 20_000, isReceipt: false)
-        #expect(!memory.facts(account, domain: domain, day: 20_400).isDomainUnseen)
-        #expect(memory.facts(account, domain: domain, day: 20_401).isDomainUnseen)
+        let facts2 = memory.facts(account, domain: domain, day: 20_400)
+        #expect(!facts2.isDomainUnseen)
+        let facts3 = memory.facts(account, domain: domain, day: 20_401)
+        #expect(facts3.isDomainUnseen)
     }
 
     @Test func aDomainIsInternalAfterThreeLocalDeliveriesAndNoRemoteOne() {
@@ -142,7 +145,8 @@ extension AccountMemory {
             let domain = memory.hash(bytes("x\(index).example").span)
             memory.wrote(loud, to: domain, day: 20_000 + index / 100, isReceipt: false)
         }
-        #expect(!memory.facts(quiet, domain: home, day: 20_010).isDomainUnseen)
+        let facts4 = memory.facts(quiet, domain: home, day: 20_010)
+        #expect(!facts4.isDomainUnseen)
         #expect(!memory.isForgetful(quiet))
         #expect(memory.isForgetful(loud))
         #expect(memory.counters.domainsForgotten == 900)
