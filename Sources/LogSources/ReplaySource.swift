@@ -46,6 +46,11 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
         let startOffset: UInt64
     }
 
+    /// As many threads as there are processors, up to ``ReadAheadLimits/threadsMax``.
+    public static var threadCountDefault: Int {
+        min(onlineProcessorCount(), ReadAheadLimits.threadsMax)
+    }
+
     /// - Parameters:
     ///   - inputs: from ``openInputs(_:calls:)``, in the order in which they are to be read.
     ///   - source: stands in each batch.
@@ -59,7 +64,7 @@ public struct ReplaySource: RecordSource, ~Copyable, Sendable {
         source: SourceNumber = SourceNumber(0),
         readBytes: Int = ReplayLimits.readBytes,
         files: FileTable = FileTable(),
-        threadCount: Int = min(onlineProcessorCount(), ReadAheadLimits.threadsMax),
+        threadCount: Int = ReplaySource.threadCountDefault,
         journals: JournalSelection = JournalSelection()
     ) {
         precondition(readBytes > 0)

@@ -121,6 +121,11 @@ struct ReplayFeeds: ~Copyable {
         readBytes: Int
     ) throws(ReplayError) {
         let scanner = engine.makeScanner()
+        // Of one stream, nothing can be decompressed ahead of anything; a thread of its own only pays
+        // where there is a core for it.
+        let isOneStream =
+            chains.count == 1 && chains[0].inputs.count == 1 && chains[0].inputs[0].isOneStream
+        let hasThreads = !isOneStream || onlineProcessorCount() > 2
         do {
             let stop = try SourceStop()
             let bell = try Bell()
@@ -128,7 +133,8 @@ struct ReplayFeeds: ~Copyable {
                 let source = ReplaySource(
                     inputs: chains[index].inputs,
                     readBytes: readBytes,
-                    files: tables[index]
+                    files: tables[index],
+                    threadCount: hasThreads ? ReplaySource.threadCountDefault : 0
                 )
                 return try BatchFeed(
                     source,
