@@ -67,11 +67,6 @@ extension Assembler {
         markChanged(slot)
     }
 
-    /// The name under which an event is known during the run.
-    public func key(slot: Int32, recipient: Int) -> EventKey {
-        EventKey(serial: slots[Int(slot)].serial, recipient: UInt32(recipient))
-    }
-
     /// Says that an event of this assembly became proof: its lines are wanted when it closes.
     public mutating func markAsProof(slot: Int32) {
         slots[Int(slot)].isHeldAsProof = true

@@ -21,22 +21,10 @@ public struct AssemblerCounters: Sendable, Equatable {
     public init() {}
 }
 
-/// Names one event within a run: an assembly and the place of a recipient in it.
-public struct EventKey: Hashable, Sendable {
-    /// Counts the assemblies of a run from 1; tells an assembly from one that used its slot before.
-    public var serial: UInt64
-    public var recipient: UInt32
-
-    public init(serial: UInt64, recipient: UInt32) {
-        self.serial = serial
-        self.recipient = recipient
-    }
-}
-
 /// Joins the lines of each message by queue ID and tells when something is known.
 ///
 /// A pure state machine: facts come in with their resolved time, ``Happening``s go out. It must be
-/// emptied (``takeHappenings()``) after each fact, before the next comes in: what a happening says
+/// emptied (``takePending(_:)``) after each fact, before the next comes in: what a happening says
 /// lies in the assembly's storage.
 ///
 /// Cost: O(1) a line, but O(recipients) for the deliveries of a message with many.

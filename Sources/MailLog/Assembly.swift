@@ -84,7 +84,7 @@ struct Assembly: Sendable {
     var login = TextRange.absent
     var sender = TextRange.absent
     var messageID = TextRange.absent
-    /// The raw subject; its end is settled once ``isSubjectOpen`` is false.
+    /// The raw subject; absent while ``subjectRest`` is there.
     var subject = TextRange.absent
     /// The whole rest of the first Subject line, while several readings of it are possible.
     var subjectRest = TextRange.absent

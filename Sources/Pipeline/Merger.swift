@@ -85,8 +85,9 @@ struct Merger: ~Copyable {
     private(set) var byteCount: UInt64 = 0
 
     /// - Parameters:
-    ///   - count: of the engine's lanes.
     ///   - tables: the files of each of the engine's lanes.
+    ///   - holdNanoseconds: how long a line waits for sources that show nothing; nil for sources that
+    ///     end: each is waited for.
     ///   - feed: makes the feed of a lane.
     init<Failure: Error>(
         _ tables: [FileTable],

@@ -1,11 +1,6 @@
 public import SystemPackage
 
 extension Input {
-    /// The archive that it is a member of.
-    public var archivePath: FilePath? {
-        if case .member(let member) = place { member.archive.file.path } else { nil }
-    }
-
     /// Whether `next` can be read on in the same pass over an archive.
     fileprivate func isPassed(before next: Input) -> Bool {
         guard case .member(let mine) = place, case .member(let others) = next.place else {
