@@ -16,6 +16,8 @@ private final class MergeLane {
     var head: Int64?
     /// When it came: monotonic nanoseconds.
     var arrived: UInt64 = 0
+    /// It is of a log that was written before, and not one that comes as it is written.
+    var isBacklog = false
     /// The latest time that the source has shown.
     var shown = Int64.min
     /// Where reading goes on behind the last batch that was taken whole.
@@ -57,8 +59,8 @@ struct SourceReport: Sendable {
 /// as they stand in the source (architecture §2).
 ///
 /// A line waits until every other source has shown a later time, or has nothing more to show: it
-/// ended, or it is read to its end and the line is older than ``holdNanoseconds``, or it gave nothing
-/// for so long after the line came. What comes later is taken when it comes. With one source nothing
+/// ended, or gave nothing for ``holdNanoseconds`` after the line came; of a backlog, a source that is
+/// read to its end need not be waited for. What comes later is taken when it comes. With one source nothing
 /// waits.
 struct Merger: ~Copyable {
     /// What a turn did.
@@ -73,6 +75,9 @@ struct Merger: ~Copyable {
         /// All sources have ended.
         case ended
     }
+
+    /// No log is written so fast that so many bytes are there at one look.
+    private static let backlogBytesMin = 131_072
 
     private var lanes: [MergeLane]
     /// How long a line waits for sources that show nothing; nil: they end, and are waited for.
@@ -152,9 +157,11 @@ extension Merger {
             } else if let holdNanoseconds,
                 now.monotonicNanoseconds &- lanes[index].arrived < holdNanoseconds
             {
-                // A source that is read to its end has no line that was written before the hold.
+                // What was written long ago is long since read in a source that is at its end. Of
+                // lines that come as they are written, only the hold tells: they may be in the other
+                // file too, and its thread not awake yet.
                 let settled =
-                    lanes[other].feed?.isCaughtUp ?? true
+                    lanes[index].isBacklog && lanes[other].feed?.isCaughtUp ?? true
                     ? now.realtimeMicroseconds - Int64(holdNanoseconds / 1_000) : .min
                 bound = min(bound, max(lanes[other].shown, settled))
             }
@@ -166,6 +173,7 @@ extension Merger {
     private func endOfHold(of lane: MergeLane, _ now: Moment) -> UInt64 {
         let hold = holdNanoseconds ?? 0
         let byArrival = lane.arrived &+ hold
+        guard lane.isBacklog else { return byArrival }
         let age = max(0, now.realtimeMicroseconds - (lane.head ?? 0)).multipliedReportingOverflow(
             by: 1_000
         )
@@ -188,6 +196,7 @@ extension Merger {
                 return
             }
             lane.arrived = now.monotonicNanoseconds
+            lane.isBacklog = scanned.batch.byteCount >= Self.backlogBytesMin
             if !scanned.notes.isEmpty || scanned.failure != nil {
                 reports.append(
                     SourceReport(lane: index, notes: scanned.notes, failure: scanned.failure)
