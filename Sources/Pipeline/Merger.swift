@@ -60,8 +60,8 @@ struct SourceReport: Sendable {
 ///
 /// A line waits until every other source has shown a later time, or has nothing more to show: it
 /// ended, or gave nothing for ``holdNanoseconds`` after the line came; of a backlog, a source that is
-/// read to its end need not be waited for. What comes later is taken when it comes. With one source nothing
-/// waits.
+/// read to its end need not be waited for. What comes later is taken when it comes. With one source
+/// nothing waits.
 struct Merger: ~Copyable {
     /// What a turn did.
     enum Turn {
