@@ -321,7 +321,7 @@ public struct Detector: ~Copyable, Sendable {
         case .outcome: fields.setText(event.delivery.outcome, at: field.index)
         case .delivery: fields.setText(event.delivery.name, at: field.index)
         case .host: setText(event.host, event, field)
-        case .dialect: fields.setText(event.dialect.rawValue, at: field.index)
+        case .dialect: fields.setText(event.dialect.name, at: field.index)
         case .ambiguous: fields.set(.bool(event.isAmbiguous), at: field.index)
         case .phase: fields.setText(event.phase.name, at: field.index)
         case .receipt: if let name = event.receipt.name { fields.setText(name, at: field.index) }

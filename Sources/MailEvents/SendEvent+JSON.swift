@@ -22,7 +22,7 @@ extension SendEvent {
         object.member("event.outcome", delivery.outcome)
         object.member("postern.delivery", delivery.name)
         object.member("host.name", string(host))
-        object.member("postern.dialect", dialect.rawValue)
+        object.member("postern.dialect", dialect.name)
         object.member("postern.record", record)
         object.member("postern.ambiguous", isAmbiguous)
         object.member("postern.phase", phase.name)

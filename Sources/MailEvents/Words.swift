@@ -1,6 +1,34 @@
 /// The program whose log it is.
-public enum Dialect: String, Sendable, CaseIterable {
+@frozen
+public enum Dialect: UInt8, Sendable, CaseIterable {
     case postfix
+    case exim
+    case sendmail
+    case openSMTPD
+    /// Exchange's message tracking log.
+    case exchange
+    /// Message trace exports of Microsoft 365.
+    case microsoft365
+
+    /// Its name in settings, options and `postern.dialect`.
+    public var name: String {
+        switch self {
+        case .postfix: "postfix"
+        case .exim: "exim"
+        case .sendmail: "sendmail"
+        case .openSMTPD: "opensmtpd"
+        case .exchange: "exchange"
+        case .microsoft365: "microsoft365"
+        }
+    }
+
+    public init?(name: String) {
+        guard let named = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = named
+    }
+
+    @inlinable
+    public var index: Int { Int(rawValue) }
 }
 
 /// What became of one recipient's copy (`postern.delivery`).

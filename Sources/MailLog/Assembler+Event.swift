@@ -10,6 +10,8 @@ public struct HeaderReader: ~Copyable, Sendable {
     let accountDomain: [UInt8]
     var names: NameReader
     var scratch: [UInt8] = []
+    /// A text after the log's own escapes were undone, before it is decoded.
+    var unescaped: [UInt8] = []
     /// Whether events get their payload; receipts always do.
     public var wantsPayload = false
 
@@ -104,6 +106,7 @@ extension Assembly {
         if !isRead || reader.wantsPayload && !payload.isPresent { readHeaders(&reader) }
         let recipient = recipients[recipientIndex]
         event = SendEvent()
+        event.dialect = dialect
         event.user = login
         event.account = account
         event.sourceIP = clientIP
@@ -267,12 +270,28 @@ extension Assembly {
     private mutating func readSubject(_ reader: inout HeaderReader) -> ReceiptSubject? {
         guard subject.isPresent else { return nil }
         let range = trimmed(subject.indices)
-        let isPlain = HeaderDecoder.isPlain(text.span.extracting(range))
-        if !isPlain {
+        var isAsItStands = false
+        switch subjectForm {
+        case .header:
+            isAsItStands = HeaderDecoder.isPlain(text.span.extracting(range))
+            if !isAsItStands {
+                _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
+            }
+        case .eximQuoted, .tableQuoted:
+            var unescaped: [UInt8] = []
+            swap(&unescaped, &reader.unescaped)
+            if subjectForm == .eximQuoted {
+                EximText.unescape(text.span.extracting(range), into: &unescaped)
+            } else {
+                TableText.unquote(text.span.extracting(range), into: &unescaped)
+            }
+            _ = reader.decoder.decode(unescaped.span, into: &reader.scratch)
+            swap(&unescaped, &reader.unescaped)
+        case .plain:
             _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
         }
         decodedSubject =
-            isPlain
+            isAsItStands
             ? TextRange(start: range.lowerBound, count: range.count) : append(reader.scratch.span)
         return reader.receipts.classify(text.span.extracting(decodedSubject.indices))
     }

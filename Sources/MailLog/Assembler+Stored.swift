@@ -3,7 +3,7 @@ public import Records
 
 /// One piece of the assembler's state in its stored form.
 public struct AssemblerPiece: Sendable, Equatable {
-    public enum Kind: UInt8, Sendable { case assembly, clock }
+    public enum Kind: UInt8, Sendable { case assembly, clock, session }
     public var kind: Kind
     public var key: [UInt8]
     /// Nil: the piece is gone.
@@ -35,6 +35,7 @@ extension Assembler {
             )
         }
         changedSlots.removeAll(keepingCapacity: true)
+        pieces += sessions.takeChanges()
         var writer = BinaryWriter()
         writer.write(UInt8(1))
         writer.write(nextSerial)
@@ -55,7 +56,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(2))
+        writer.write(UInt8(3))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -104,6 +105,13 @@ extension Assembler {
         }
         writer.write(serial(of: assembly.outer))
         writer.write(assembly.senderDomain)
+        writer.write(assembly.dialect.rawValue)
+        writer.write(assembly.subjectForm.rawValue)
+        writer.write(assembly.isProvisional)
+        writer.write(assembly.recipientsExpected)
+        writer.write(assembly.recipientsDone)
+        Self.write(assembly.clientIP, to: &writer)
+        Self.write(assembly.clientName, to: &writer)
         return writer.bytes
     }
 
@@ -124,11 +132,13 @@ extension Assembler {
     public mutating func restore(_ pieces: [AssemblerPiece]) throws(BinaryReadError) {
         precondition(slots.isEmpty)
         var links: [Links] = []
+        try sessions.restore(pieces.compactMap { $0.kind == .session ? $0.body : nil })
         for piece in pieces {
             guard let body = piece.body else { continue }
             switch piece.kind {
             case .clock: try restoreClock(body)
             case .assembly: links.append(try restoreAssembly(body))
+            case .session: break
             }
         }
         relink(links)
@@ -151,12 +161,13 @@ extension Assembler {
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
         let version = try reader.read(UInt8.self)
-        guard version == 1 || version == 2 else {
-            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 or 2")
+        guard (1...3).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 3")
         }
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
-        if version == 2 { assembly.senderDomain = try reader.read(UInt64.self) }
+        if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
+        if version >= 3 { try assembly.readArrival(&reader) }
         try reader.finish()
         slots.append(assembly)
         return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
@@ -284,6 +295,19 @@ extension Assembly {
         isAmbiguous = try reader.readBool()
         isHeldAsProof = try reader.readBool()
         isFromLoopback = try reader.readBool()
+    }
+
+    fileprivate mutating func readArrival(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        guard let dialect = Dialect(rawValue: try reader.read(UInt8.self)),
+            let form = LineFact.TextForm(rawValue: try reader.read(UInt8.self))
+        else { throw BinaryReadError(offset: 0, expected: "a dialect and the form of a text") }
+        self.dialect = dialect
+        subjectForm = form
+        isProvisional = try reader.readBool()
+        recipientsExpected = try reader.read(UInt32.self)
+        recipientsDone = try reader.read(UInt32.self)
+        clientIP = try readRange(&reader)
+        clientName = try readRange(&reader)
     }
 
     /// A range of ``text``, which must have been read before.

@@ -74,6 +74,7 @@ public struct Assembler: ~Copyable, Sendable {
     var releasedSerials: [UInt64] = []
     private let tracksChanges: Bool
     private let queueKeys: QueueKeys
+    var sessions = SessionTable()
 
     /// - Parameters:
     ///   - seed: of the scanners whose facts come in.
@@ -144,8 +145,14 @@ public struct Assembler: ~Copyable, Sendable {
         case .client:
             open(fact, line, record, microseconds)
             return
+        case .accepted:
+            accept(fact, line, record, microseconds)
+            return
+        case .session, .login, .sessionEnd:
+            takeSession(fact, line, microseconds)
+            return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
-            .discarded:
+            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
             break
         }
         if fact.agent == .cleanup || fact.agent == .queueManager,
@@ -154,7 +161,11 @@ public struct Assembler: ~Copyable, Sendable {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
-        guard let slot = openSlot(of: fact, line) else {
+        var found = openSlot(of: fact, line)
+        if found == nil, fact.kind == .contentType || fact.kind == .receiptRequest {
+            found = openProvisional(fact, line, microseconds)
+        }
+        guard let slot = found else {
             counters.strayLines &+= 1
             return
         }
@@ -164,8 +175,10 @@ public struct Assembler: ~Copyable, Sendable {
         let base = keep(line, record, in: index)
 
         switch fact.kind {
-        case .time, .client:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest:
             break
+        case .sender, .subject, .contentType, .recipient, .queued:
+            takeArrival(fact, line, base, record, microseconds, in: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
         case .messageID:
@@ -176,6 +189,7 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
+            closeIfSettled(slot, microseconds)
         case .held:
             takeHeader(fact, line, base, in: index)
             slots[index].isHeld = true
@@ -225,19 +239,8 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         // A `client=` line always starts a new message: short queue IDs come back.
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
-        if table.count >= limits.openMax { closeIdlest() }
-        let slot = freeSlots.popLast() ?? newSlot()
+        let slot = openAssembly(fact, microseconds)
         let index = Int(slot)
-        slots[index].state = .open
-        slots[index].key = fact.key
-        slots[index].instance = fact.instance
-        slots[index].serial = nextSerial
-        slots[index].lastMicroseconds = microseconds
-        nextSerial += 1
-        table.insert(fact.key, slot: slot)
-        appendToIdle(slot)
-        markChanged(slot)
-
         let isLoopback = Self.isLoopback(line, fact.a.indices)
         slots[index].isFromLoopback = isLoopback && !fact.b.isPresent
         if fact.b.isPresent {
@@ -264,13 +267,30 @@ public struct Assembler: ~Copyable, Sendable {
         }
     }
 
+    /// Takes a slot for a message and enters it.
+    mutating func openAssembly(_ fact: LineFact, _ microseconds: Int64) -> Int32 {
+        if table.count >= limits.openMax { closeIdlest() }
+        let slot = freeSlots.popLast() ?? newSlot()
+        let index = Int(slot)
+        slots[index].state = .open
+        slots[index].key = fact.key
+        slots[index].instance = fact.instance
+        slots[index].serial = nextSerial
+        slots[index].lastMicroseconds = microseconds
+        nextSerial += 1
+        table.insert(fact.key, slot: slot)
+        appendToIdle(slot)
+        markChanged(slot)
+        return slot
+    }
+
     private mutating func newSlot() -> Int32 {
         slots.append(Assembly())
         return Int32(slots.count - 1)
     }
 
     /// The open assembly that a line belongs to.
-    private func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
+    func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
         let queueID = fact.queueID.indices
         let exact = table.find(fact.key) { slot in
             slots[Int(slot)].state == .open && slots[Int(slot)].instance == fact.instance
@@ -318,8 +338,12 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Keeps the raw line where it may be proof. Gives the place in the assembly's text at which it
     /// starts, or nil if it was not kept whole.
-    private mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
+    mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
         guard slots[index].keepsLines else { return nil }
+        if let last = slots[index].lines.last, last.sequence == sequence, last.record == record {
+            // A line of several facts is kept once.
+            return Int(last.place.start)
+        }
         guard slots[index].lines.count < limits.keptLinesMax else {
             slots[index].linesLeftOut += 1
             counters.linesLeftOut += 1
@@ -340,7 +364,7 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Where a piece of the line lies in the assembly's text: within the kept line, or behind it.
-    private mutating func place(
+    mutating func place(
         of piece: LineFact.Piece,
         _ line: Span<UInt8>,
         _ base: Int?,
@@ -440,10 +464,11 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// - Parameter domain: identity of the address' domain; 0 if it is not known yet.
-    private mutating func addRecipient(
+    mutating func addRecipient(
         _ address: TextRange,
         _ hash: UInt32,
         domain: UInt64 = 0,
+        submits: Bool = true,
         _ record: RecordID,
         _ microseconds: Int64,
         in index: Int
@@ -456,17 +481,25 @@ public struct Assembler: ~Copyable, Sendable {
             microseconds: microseconds
         )
         recipient.domainHash = domain
-        recipient.isSubmitted = slots[index].isSubmission
         if slots[index].isHeld { recipient.delivery = .held }
         slots[index].recipients.append(recipient)
-        if slots[index].isSubmission {
-            happenings.append(
-                .submitted(
-                    slot: Int32(index),
-                    recipient: slots[index].recipients.count - 1
-                )
-            )
+        if submits { submit(slots[index].recipients.count - 1, record, microseconds, in: index) }
+    }
+
+    /// All is known of a recipient that its event needs.
+    mutating func submit(
+        _ recipient: Int,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        guard slots[index].isSubmission, !slots[index].recipients[recipient].isSubmitted else {
+            return
         }
+        slots[index].recipients[recipient].isSubmitted = true
+        slots[index].recipients[recipient].record = record
+        slots[index].recipients[recipient].microseconds = microseconds
+        happenings.append(.submitted(slot: Int32(index), recipient: recipient))
     }
 
     // MARK: Deliveries
@@ -541,6 +574,7 @@ public struct Assembler: ~Copyable, Sendable {
             )
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
+        submit(recipientIndex, record, microseconds, in: index)
         if fact.b.isPresent {
             slots[index].recipients[recipientIndex].target = place(
                 of: fact.a,
@@ -681,7 +715,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Closing
 
     /// The message left the queue.
-    private mutating func close(_ slot: Int32, _ microseconds: Int64) {
+    mutating func close(_ slot: Int32, _ microseconds: Int64) {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
         let awaitsInner = slots[index].recipients.contains { recipient in

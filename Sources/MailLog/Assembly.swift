@@ -129,8 +129,18 @@ struct Assembly: Sendable {
     /// Came over loopback without a login: it may be what a filter made of another message.
     var isFromLoopback = false
 
+    /// Lines of it came, but not yet the one that says where it came from.
+    var isProvisional = false
+    var dialect = Dialect.postfix
+    /// How the text at ``subject`` is written.
+    var subjectForm = LineFact.TextForm.header
+    /// Recipients after whose outcomes the message is over; 0: a line says when it is.
+    var recipientsExpected: UInt32 = 0
+    /// How many outcomes came.
+    var recipientsDone: UInt32 = 0
+
     /// Whether its raw lines are worth keeping.
-    var keepsLines: Bool { isSubmission || isFromLoopback }
+    var keepsLines: Bool { isSubmission || isFromLoopback || isProvisional }
 
     /// Forgets everything but the storage.
     mutating func reset() {
@@ -156,6 +166,11 @@ struct Assembly: Sendable {
         // The pointer does not leave the call.
         unsafe bytes.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
         return TextRange(start: start, count: bytes.count)
+    }
+
+    /// Appends a text of another place; absent if it is empty.
+    mutating func appendText(_ bytes: [UInt8]) -> TextRange {
+        bytes.isEmpty ? .absent : append(bytes.span)
     }
 
     /// Whether its queue ID equals the bytes at `range`.

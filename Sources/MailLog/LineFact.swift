@@ -1,4 +1,7 @@
-/// What one line of a mail log says, found without knowing any other line.
+public import MailEvents
+
+/// What one line of a mail log says, found without knowing any other line. A line that says several
+/// things gives several facts.
 ///
 /// Reading is cut in two so that it can run on several threads: a scanner turns the lines of a batch
 /// into facts, each on its own; one ``Assembler`` joins the facts in order. A fact holds places
@@ -19,6 +22,11 @@ public struct LineFact: Sendable {
     public var status: Status
     /// For headers: which one.
     public var header: Header
+    /// How the text of a ``Kind/subject`` is written.
+    public var form: TextForm
+    public var dialect: Dialect
+    /// The line allows several readings; this is the one that the rules of architecture §6 prefer.
+    public var isAmbiguous: Bool
     /// Where the queue ID lies in the line.
     public var queueID: Piece
     /// Where the host name lies in the line.
@@ -45,6 +53,9 @@ public struct LineFact: Sendable {
             self.start = UInt16(truncatingIfNeeded: start)
             count = UInt16(truncatingIfNeeded: end - start)
         }
+
+        @inlinable
+        public init(_ range: Range<Int>) { self.init(range.lowerBound, range.upperBound) }
 
         /// The line has no such piece: no piece of a line starts at 0, where its stamp is.
         public static let absent = Piece(0, 0)
@@ -81,6 +92,49 @@ public struct LineFact: Sendable {
         case expired
         /// cleanup threw the message away.
         case discarded
+
+        // What other servers write on one line comes as several facts, in this order: `accepted`,
+        // `sender`, `subject`, `messageID`, `recipient` for each, `queued`.
+
+        /// A message was taken in: `a` the client's IP address, `b` login, `c` the client's verified
+        /// name, `d` how many recipients it has (decimal), if no line says when it has left the
+        /// queue. `account` is the key of the session that it came by; 0 for none.
+        ///
+        /// It opens the message, unless other lines of the same ID have already.
+        case accepted
+        /// `a` envelope sender.
+        case sender
+        /// `a` the subject's text, all of it and no more, written as ``LineFact/form`` says.
+        case subject
+        /// What type the message's content is: `a` a `Content-Type` header's text, or only the
+        /// `report-type`. It opens the message if need be (Exim logs it before `<=`).
+        case contentType
+        /// The message asks for a receipt: `a` the text of `Disposition-Notification-To`. It opens the
+        /// message if need be.
+        case receiptRequest
+        /// `a` a recipient, as the client gave it.
+        case recipient
+        /// All that is known before delivery is known: the recipients so far are submitted.
+        case queued
+        /// A connection: key of the session; `a` the client's IP address, `c` its name.
+        case session
+        /// A login succeeded in a session: `b` login, `a` and `c` as above or absent.
+        case login
+        /// A session ended.
+        case sessionEnd
+    }
+
+    /// How a text is written in the line.
+    @frozen
+    public enum TextForm: UInt8, Sendable {
+        /// A header's text as it was sent: encoded words (RFC 2047) or raw bytes.
+        case header
+        /// The same as Exim writes it between quotes: `\"`, `\\`, `\n`, `\t`, octal escapes.
+        case eximQuoted
+        /// Decoded text in which `""` stands for `"` (RFC 4180).
+        case tableQuoted
+        /// Decoded text.
+        case plain
     }
 
     /// Which program wrote the line, as far as it matters.
@@ -137,6 +191,9 @@ public struct LineFact: Sendable {
         agent = .other
         status = .none
         header = .none
+        form = .header
+        dialect = .postfix
+        isAmbiguous = false
         queueID = .absent
         host = .absent
         a = .absent

@@ -1,7 +1,8 @@
 /// The time stamp of a line, before the year and the zone are known.
 @frozen
 public struct Stamp: Sendable, Hashable {
-    /// Without ``yearlessMark``: microseconds since 1970, UTC. With it: month (1…12), day (1…31) and
+    /// Without marks: microseconds since 1970, UTC. With ``localMark``: the same, as if the log's zone
+    /// were UTC. With ``yearlessMark``: month (1…12), day (1…31) and
     /// seconds of the day, as `month << 22 | day << 17 | second`.
     @usableFromInline let bits: UInt64
 
@@ -10,10 +11,21 @@ public struct Stamp: Sendable, Hashable {
 
     @usableFromInline static var yearlessMark: UInt64 { 1 << 63 }
 
+    @usableFromInline static var localMark: UInt64 { 1 << 62 }
+
     /// A stamp that names its moment.
     @inlinable
     public init(microseconds: Int64) {
-        bits = UInt64(truncatingIfNeeded: max(0, microseconds)) & ~Self.yearlessMark
+        bits =
+            UInt64(truncatingIfNeeded: max(0, microseconds)) & ~(Self.yearlessMark | Self.localMark)
+    }
+
+    /// A stamp with its year, but without a zone: it is of the zone in which the log was written.
+    ///
+    /// - Parameter local: microseconds since 1970 as if that zone were UTC.
+    @inlinable
+    public init(localMicroseconds local: Int64) {
+        bits = Stamp(microseconds: local).bits | Self.localMark
     }
 
     /// A stamp without year and zone, as RFC 3164 has it.
@@ -27,11 +39,15 @@ public struct Stamp: Sendable, Hashable {
     @inlinable
     public var isYearless: Bool { bits & Self.yearlessMark != 0 }
 
-    /// The stamp without its mark: below 2⁶³, so every conversion holds.
     @inlinable
-    var value: Int { Int(truncatingIfNeeded: bits & ~Self.yearlessMark) }
+    public var isLocal: Bool { bits & (Self.yearlessMark | Self.localMark) == Self.localMark }
 
-    /// Microseconds since 1970; only of a stamp that is not yearless.
+    /// The stamp without its marks: below 2⁶², so every conversion holds.
+    @inlinable
+    var value: Int { Int(truncatingIfNeeded: bits & ~(Self.yearlessMark | Self.localMark)) }
+
+    /// Microseconds since 1970, of the zone's clock if ``isLocal``; only of a stamp that is not
+    /// yearless.
     @inlinable
     public var microseconds: Int64 { Int64(truncatingIfNeeded: value) }
 

@@ -38,6 +38,9 @@ public struct TimeResolver: Sendable {
     /// Microseconds at the start of the cached hour.
     private var cachedBase: Int64 = 0
     private var isCacheValid = false
+    /// Hours since 1970 of the zone's clock, and the moment at which that hour began.
+    private var cachedLocalHour = -1
+    private var cachedLocalBase: Int64 = 0
 
     public init(zone: ZoneRules, firstYear: Int?) {
         self.zone = zone
@@ -56,6 +59,7 @@ public struct TimeResolver: Sendable {
     @inline(__always)
     public mutating func resolve(_ stamp: Stamp, observed: Int64) -> Int64? {
         if !stamp.isYearless {
+            if stamp.isLocal { return resolveLocal(stamp) }
             last = stamp.microseconds
             return last
         }
@@ -78,6 +82,23 @@ public struct TimeResolver: Sendable {
         // Within an hour that comes twice, and where the offset changes, each stamp is looked at.
         isCacheValid = !isRepeated && isSameOffset(seconds, hourOf: stamp.secondOfDay)
         last = seconds * 1_000_000
+        return last
+    }
+
+    /// A stamp that lacks nothing but its zone.
+    private mutating func resolveLocal(_ stamp: Stamp) -> Int64 {
+        let (local, fraction) = floorDivide(stamp.microseconds, by: 1_000_000)
+        let hour = Int(local / 3_600)
+        if hour == cachedLocalHour {
+            last = cachedLocalBase + stamp.microseconds - Int64(hour) * 3_600_000_000
+            return last
+        }
+        let (seconds, isRepeated) = moment(ofLocal: local)
+        let second = local - Int64(hour) * 3_600
+        let isSame = isSameOffset(seconds, hourOf: Int(local % 86_400))
+        cachedLocalHour = !isRepeated && isSame ? hour : -1
+        cachedLocalBase = (seconds - second) * 1_000_000
+        last = seconds * 1_000_000 + fraction
         return last
     }
 

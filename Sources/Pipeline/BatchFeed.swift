@@ -47,7 +47,7 @@ public struct BatchFeed: ~Copyable {
     ///   - engineBell: what the engine's thread parks on.
     public init<Source: RecordSource & ~Copyable & Sendable>(
         _ source: consuming Source,
-        scanner: PostfixScanner,
+        scanner: LogScanner,
         tuning: FeedTuning,
         engineBell: Bell,
         stop: SourceStop
@@ -153,7 +153,7 @@ public final class SourceStop: Sendable {
 private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyable, Sendable {
     var source: Source
     let idleness: Idleness
-    var scanner: PostfixScanner
+    var scanner: LogScanner
     var full: RingProducer<ScannedBatch>
     var empty: RingConsumer<ScannedBatch>
     let stop: SourceStop

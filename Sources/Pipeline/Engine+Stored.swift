@@ -42,6 +42,7 @@ extension Engine {
         for piece in assembler.takeChanges() {
             switch piece.kind {
             case .assembly: put(.assembly, piece.key, piece.body)
+            case .session: put(.session, piece.key, piece.body)
             case .clock: put(.assemblerClock, piece.key, piece.body)
             }
         }
@@ -117,6 +118,9 @@ extension Engine {
         var assemblies: [AssemblerPiece] = []
         try forEach(store, .assembly, "messages") { _, key, body throws(BinaryReadError) in
             assemblies.append(AssemblerPiece(kind: .assembly, key: key, body: body))
+        }
+        try forEach(store, .session, "messages") { _, key, body throws(BinaryReadError) in
+            assemblies.append(AssemblerPiece(kind: .session, key: key, body: body))
         }
         try forEach(store, .assemblerClock, "messages") { _, key, body throws(BinaryReadError) in
             assemblies.append(AssemblerPiece(kind: .clock, key: key, body: body))

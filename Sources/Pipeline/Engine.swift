@@ -67,7 +67,7 @@ public struct Engine: ~Copyable, Sendable {
     var unstoredSources: Set<UInt16>
     private let zone: ZoneRules
     private var reader: HeaderReader
-    private let scanner: PostfixScanner
+    private let scanner: LogScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
     private var pending: [Assembler.Happening] = []
@@ -121,7 +121,11 @@ public struct Engine: ~Copyable, Sendable {
         let accountDomain = Array((settings.accountDomain ?? "").utf8)
         reader = HeaderReader(receipts: receipts, accountDomain: accountDomain, seed: seed)
         reader.wantsPayload = usesPayload
-        scanner = PostfixScanner(seed: seed, accountDomain: accountDomain)
+        scanner = LogScanner(
+            seed: seed,
+            accountDomain: accountDomain,
+            dialect: settings.dialect
+        )
         assembler = Assembler(
             limits: settings.assembly,
             seed: seed,
@@ -130,7 +134,7 @@ public struct Engine: ~Copyable, Sendable {
     }
 
     /// A scanner that goes with this engine: facts of any other are refused by their keys.
-    public func makeScanner() -> PostfixScanner { scanner }
+    public func makeScanner() -> LogScanner { scanner }
 
     /// For verifying the bundle of a reopened alert: how it stood before.
     mutating func restore(prior: PriorEpisode, ruleID: String, group: [[UInt8]]) {

@@ -1,4 +1,5 @@
 public import Detection
+public import MailEvents
 public import MailLog
 public import Memory
 import SafeText
@@ -11,6 +12,8 @@ public struct EngineSettings: Sendable {
     /// The year of the first record in time order, for stamps without one.
     public var firstYear: Int?
     public var accountDomain: String?
+    /// `--dialect`: whose lines all of them are; nil: each line tells.
+    public var dialect: Dialect?
     /// Receipt prefixes besides the shipped table.
     public var notReadPrefixes: [String] = []
     public var readPrefixes: [String] = []
@@ -31,6 +34,7 @@ public struct EngineSettings: Sendable {
         var object = JSONObjectWriter()
         object.member("timezone", timeZone.name)
         object.member("account_domain", accountDomain)
+        object.member("dialect", dialect?.name)
         object.member("receipts.not_read", notReadPrefixes)
         object.member("receipts.read", readPrefixes)
         object.member("lateness_seconds", detection.latenessMicroseconds / 1_000_000)

@@ -43,7 +43,7 @@ private struct InputHead {
     var month: Int?
 
     init(_ input: Input) {
-        var scanner = PostfixScanner(seed: .constant)
+        var scanner = LogScanner(seed: .constant)
         var facts: [LineFact] = []
         for line in input.peekFirstLines(maxBytes: 65_536) {
             facts.removeAll(keepingCapacity: true)

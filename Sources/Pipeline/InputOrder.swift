@@ -231,7 +231,7 @@ private struct LogClock: Sendable {
     }
 
     private func stamp(of line: [UInt8]) -> Stamp? {
-        var scanner = PostfixScanner(seed: .constant)
+        var scanner = LogScanner(seed: .constant)
         var facts: [LineFact] = []
         scanner.scanLine(line.span, line: 0, into: &facts)
         return facts.first?.stamp

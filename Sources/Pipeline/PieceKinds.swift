@@ -19,4 +19,5 @@ extension PieceKind {
     static let gap = PieceKind(rawValue: 15)
     static let source = PieceKind(rawValue: 16)
     static let laneClock = PieceKind(rawValue: 17)
+    static let session = PieceKind(rawValue: 18)
 }

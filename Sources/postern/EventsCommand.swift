@@ -50,7 +50,7 @@ struct EventsCommand: ParsableCommand {
         }
         output.buffer.flush()
         if tellNotes(summary.notes) { throw Failure(.badData) }
-        if summary.lines > 0, summary.scan.facts == 0, summary.scan.ignored == 0 {
+        if summary.scan.isOfNoLog {
             throw Failure(
                 .badData,
                 "none of the \(summary.lines) lines is one that a mail server writes to its log"

@@ -2,6 +2,7 @@ import ArgumentParser
 import Detection
 import LinuxIO
 import LogSources
+import MailEvents
 import MailLog
 import Memory
 import Pipeline
@@ -30,7 +31,13 @@ struct InputOptions: ParsableArguments {
     )
     var timezone: String?
 
-    @Option(name: .long, help: "What the log is: postfix. (It is found out without this.)")
+    @Option(
+        name: .long,
+        help: """
+            Whose log it is: postfix, exim, sendmail, opensmtpd, exchange or microsoft365. (Each line \
+            tells without this; with it, tags of no known form count as that server's.)
+            """
+    )
     var dialect: String?
 
     @Option(
@@ -46,8 +53,9 @@ struct InputOptions: ParsableArguments {
         if let year, !(1970...9_999).contains(year) {
             throw ValidationError("--year takes a year from 1970 to 9999")
         }
-        if let dialect, dialect != "postfix" {
-            throw ValidationError("--dialect takes: postfix")
+        if let dialect, Dialect(name: dialect) == nil {
+            let names = Dialect.allCases.map(\.name).joined(separator: ", ")
+            throw ValidationError("--dialect takes one of \(names)")
         }
         for (name, value) in [("--since", since), ("--until", until)] {
             if let value, moment(value) == nil {
@@ -83,6 +91,7 @@ struct InputOptions: ParsableArguments {
         }
         var engine = EngineSettings(timeZone: zone, rules: rules)
         engine.firstYear = year
+        engine.dialect = dialect.flatMap(Dialect.init(name:))
         if let settings { engine.apply(settings) }
         return engine
     }

@@ -93,7 +93,7 @@ struct LearnCommand: ParsableCommand {
     private func conclude(_ summary: LearnSummary) throws {
         let isDamaged = tellNotes(summary.read.notes)
         let read = summary.read
-        if read.lines > 0, read.scan.facts == 0, read.scan.ignored == 0 {
+        if read.scan.isOfNoLog {
             throw Failure(
                 .badData,
                 "none of the \(read.lines) lines is one that a mail server writes to its log"

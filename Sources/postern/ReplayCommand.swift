@@ -84,7 +84,7 @@ struct ReplayCommand: ParsableCommand {
     private func conclude(_ summary: ReplaySummary, _ output: AlertOutput) throws {
         let damage = tellNotes(summary.notes)
         for failure in output.sealFailures { warn(failure) }
-        if summary.lines > 0, summary.scan.facts == 0, summary.scan.ignored == 0 {
+        if summary.scan.isOfNoLog {
             throw Failure(
                 .badData,
                 "none of the \(summary.lines) lines is one that a mail server writes to its log"

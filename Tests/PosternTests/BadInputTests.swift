@@ -58,7 +58,7 @@ import Testing
         for arguments in [
             ["replay"], ["replay", "--year", "12", "x"], ["replay", "--nonsense", "x"],
             ["nonsense"],
-            ["replay", "--since", "yesterday", "x"], ["replay", "--dialect", "sendmail", "x"],
+            ["replay", "--since", "yesterday", "x"], ["replay", "--dialect", "notes", "x"],
             ["replay", "--timezone", "Nowhere/City", "/dev/null"],
         ] {
             #expect(try Program().run(arguments).status == 64, "\(arguments)")

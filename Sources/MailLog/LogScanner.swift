@@ -1,44 +1,21 @@
+public import MailEvents
 public import Records
 import SafeText
 
-/// Counts of what the scanner made of lines, for `postern explain`, status and notices.
-public struct ScanCounters: Sendable, Equatable {
-    /// All lines.
-    public var lines = 0
-    /// Lines that became a fact.
-    public var facts = 0
-    /// Lines that Postfix or another program wrote and that say nothing of a submission.
-    public var ignored = 0
-    /// Lines without a stamp, host and tag of a known form.
-    public var noHeader = 0
-    /// Postfix lines about a queue ID whose grammar did not hold, by kind.
-    public var brokenClient = 0
-    public var brokenActive = 0
-    public var brokenDelivery = 0
-
-    public init() {}
-
-    /// Lines that were not understood, for whatever reason.
-    public var unparsed: Int { noHeader + brokenClient + brokenActive + brokenDelivery }
-
-    public static func += (left: inout ScanCounters, right: ScanCounters) {
-        left.lines += right.lines
-        left.facts += right.facts
-        left.ignored += right.ignored
-        left.noHeader += right.noHeader
-        left.brokenClient += right.brokenClient
-        left.brokenActive += right.brokenActive
-        left.brokenDelivery += right.brokenDelivery
-    }
-}
-
-/// Reads lines of syslog as Postfix wrote them into facts, each line on its own.
+/// Reads lines of mail logs into facts, each line on its own: finds out whose line it is and asks the
+/// reader of that dialect.
 ///
 /// Its only memory is of what the last lines looked like, so that a stamp or a host name that comes
-/// again is not read again; it never changes what a line means.
-public struct PostfixScanner: Sendable {
+/// again is not read again, and of the head of a table; neither changes what another line means.
+public struct LogScanner: Sendable {
     private let seed: HashSeed
-    private var names: NameReader
+    /// `--dialect`: every line is of this one; nil: each line tells.
+    private let dialect: Dialect?
+    private var postfix: PostfixReader
+    private var exim: EximReader
+    private var sendmail: SendmailReader
+    private var openSMTPD: OpenSMTPDReader
+    private var tables: TableReader
     public private(set) var counters = ScanCounters()
 
     /// The last stamp's bytes (15 of RFC 3164, or 19 of RFC 3339) as two overlapping words.
@@ -50,18 +27,27 @@ public struct PostfixScanner: Sendable {
     private var lastSecond: UInt64 = .max
 
     private var hostBytes: [UInt8] = []
-    private var hostHash: UInt64 = 0
+    private var hostHash: UInt64
+    /// Hash of the host name of lines that have none.
+    private let noHostHash: UInt64
     /// What is known of the tags that were seen last, by a hash of their length and ends.
     private var tags = [KnownTag](repeating: KnownTag(), count: 64)
-    private var tagAgent = LineFact.Agent.other
-    private var isTagPostfix = false
-    private var tagInstance: UInt32 = 0
+
+    /// Whose lines a tag stands on.
+    private enum Program: UInt8, Sendable {
+        case other
+        case postfix
+        case exim
+        case sendmail
+        /// OpenSMTPD's, or Postfix's where something cut its tags down to the last part.
+        case bareSMTPD
+    }
 
     /// A tag and what it says.
     private struct KnownTag: Sendable {
         var bytes: [UInt8] = []
         var agent = LineFact.Agent.other
-        var isPostfix = false
+        var program = Program.other
         var instance: UInt32 = 0
 
         @inline(__always)
@@ -70,10 +56,21 @@ public struct PostfixScanner: Sendable {
         }
     }
 
-    /// - Parameter accountDomain: `account_domain:`, which completes bare logins; empty for none.
-    public init(seed: HashSeed, accountDomain: [UInt8] = []) {
+    /// - Parameters:
+    ///   - seed: of the engine that gets the facts.
+    ///   - accountDomain: `account_domain:`, which completes bare logins; empty for none.
+    ///   - dialect: whose lines all of them are; nil to find out.
+    public init(seed: HashSeed, accountDomain: [UInt8] = [], dialect: Dialect? = nil) {
         self.seed = seed
-        names = NameReader(seed: seed, accountDomain: accountDomain)
+        self.dialect = dialect
+        let names = NameReader(seed: seed, accountDomain: accountDomain)
+        postfix = PostfixReader(names: names)
+        exim = EximReader(names: names)
+        sendmail = SendmailReader(names: names)
+        openSMTPD = OpenSMTPDReader(names: names)
+        tables = TableReader(names: names)
+        noHostHash = keyedHash([UInt8]().span, seed: seed)
+        hostHash = noHostHash
     }
 
     /// The counters since the last call.
@@ -112,23 +109,31 @@ public struct PostfixScanner: Sendable {
         if end > 0, whole[end - 1] == UInt8(ascii: "\r") { end -= 1 }
         let text = end == whole.count ? whole : whole.extracting(0..<end)
 
-        var index = readStamp(text)
+        let before = facts.count
+        let index = readStamp(text)
         guard index > 0 else {
-            counters.noHeader &+= 1
+            readBare(text, line: line, into: &facts)
             return
         }
-        let before = facts.count
         defer {
             if facts.count == before {
                 noteTime(line: line, into: &facts)
             } else {
                 lastSecond = second
-                counters.facts &+= 1
             }
         }
+        readSyslog(text, from: index, line: line, into: &facts)
+    }
 
-        // Host name.
-        let hostStart = index
+    /// Reads what follows a syslog stamp: host name, tag, process ID, and the program's own text.
+    private mutating func readSyslog(
+        _ text: Span<UInt8>,
+        from hostStart: Int,
+        line: Int,
+        into facts: inout [LineFact]
+    ) {
+        let end = text.count
+        var index = hostStart
         var isHostKnown = false
         let known = index &+ hostBytes.count
         if known < end, text[known] == UInt8(ascii: " "), !hostBytes.isEmpty,
@@ -141,24 +146,27 @@ public struct PostfixScanner: Sendable {
         }
         let hostEnd = index
         guard hostEnd > hostStart, hostEnd < end else {
-            counters.noHeader &+= 1
+            counters.countUnparsed(.noHeader)
             return
         }
         index &+= 1
 
-        // Tag.
         let tagStart = index
         index = Self.endOfTag(text, from: index)
         let tagEnd = index
         guard tagEnd > tagStart, index < end else {
-            counters.noHeader &+= 1
+            counters.countUnparsed(.noHeader)
             return
         }
+        var processID: UInt32 = 0
         if text[index] == UInt8(ascii: "[") {
             index &+= 1
-            while index < end, isDigit(text[index]) { index &+= 1 }
+            while index < end, isDigit(text[index]) {
+                processID = processID &* 10 &+ UInt32(text[index] &- UInt8(ascii: "0"))
+                index &+= 1
+            }
             guard index < end, text[index] == UInt8(ascii: "]") else {
-                counters.ignored &+= 1
+                counters.foreign &+= 1
                 return
             }
             index &+= 1
@@ -166,45 +174,82 @@ public struct PostfixScanner: Sendable {
         guard index &+ 1 < end, text[index] == UInt8(ascii: ":"),
             text[index &+ 1] == UInt8(ascii: " ")
         else {
-            counters.ignored &+= 1
+            counters.foreign &+= 1
             return
         }
         index &+= 2
-        lookAtTag(text, tagStart..<tagEnd)
-        guard isTagPostfix else {
-            counters.ignored &+= 1
+
+        let tag = lookAtTag(text, tagStart..<tagEnd)
+        let program = tags[tag].program
+        if program == .other {
+            counters.foreign &+= 1
             return
         }
-
-        // Queue ID.
-        let queueStart = index
-        var alphabets: UInt8 = 3
-        while index < end {
-            // `index` is below `end`, the span's count.
-            let alphabet = PostfixGrammar.queueIDClass(unsafe text[unchecked: index])
-            if alphabet == 0 { break }
-            alphabets &= alphabet
-            index &+= 1
-        }
-        let queueCount = index &- queueStart
-        guard alphabets != 0, queueCount >= 5, queueCount <= 24, index &+ 2 < end,
-            text[index] == UInt8(ascii: ":"), text[index &+ 1] == UInt8(ascii: " ")
-        else {
-            counters.ignored &+= 1
-            return
-        }
-        let queueEnd = index
-        index &+= 2
-
-        var fact = LineFact(kind: .time, stamp: stamp, line: line)
-        fact.agent = tagAgent
-        guard readBody(text, from: index, into: &fact) else { return }
         if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
-        fact.key = queueKey(text.extracting(queueStart..<queueEnd), hostHash: hostHash)
-        fact.instance = tagInstance
-        fact.queueID = LineFact.Piece(queueStart, queueEnd)
-        fact.host = LineFact.Piece(hostStart, hostEnd)
-        facts.append(fact)
+        let context = LineContext(
+            stamp: stamp,
+            line: line,
+            host: hostStart..<hostEnd,
+            hostHash: hostHash,
+            agent: tags[tag].agent,
+            instance: tags[tag].instance,
+            processID: processID
+        )
+        switch program {
+        case .other:
+            break
+        case .postfix:
+            counters.count(postfix.read(text, from: index, context, into: &facts), of: .postfix)
+        case .exim:
+            counters.count(exim.read(text, from: index, context, into: &facts), of: .exim)
+        case .sendmail:
+            counters.count(sendmail.read(text, from: index, context, into: &facts), of: .sendmail)
+        case .bareSMTPD:
+            if let outcome = openSMTPD.read(text, from: index, context, into: &facts) {
+                counters.count(outcome, of: .openSMTPD)
+            } else {
+                counters.count(
+                    postfix.read(text, from: index, context, into: &facts),
+                    of: .postfix
+                )
+            }
+        }
+    }
+
+    /// Reads a line that no syslog daemon wrote: Exim's own log files, and tables.
+    private mutating func readBare(
+        _ text: Span<UInt8>,
+        line: Int,
+        into facts: inout [LineFact]
+    ) {
+        let context = LineContext(
+            stamp: stamp,
+            line: line,
+            host: 0..<0,
+            hostHash: noHostHash,
+            agent: .other,
+            instance: 0,
+            processID: 0
+        )
+        let before = facts.count
+        if let (bareStamp, outcome) = exim.readFileLine(text, context, into: &facts) {
+            stamp = bareStamp
+            counters.count(outcome, of: .exim)
+        } else if let row = tables.read(text, context, into: &facts) {
+            stamp = row.stamp ?? stamp
+            counters.count(row.outcome, of: row.dialect)
+            if row.stamp == nil { return }
+        } else {
+            counters.countUnparsed(.noStamp)
+            return
+        }
+        // The words that stand for the stamp are no syslog stamp's.
+        stampWords = (0, 0)
+        if facts.count == before {
+            noteTime(line: line, into: &facts)
+        } else {
+            lastSecond = second
+        }
     }
 
     private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
@@ -375,13 +420,12 @@ public struct PostfixScanner: Sendable {
         hostHash = keyedHash(hostBytes.span, seed: seed)
     }
 
-    /// Finds out whether Postfix wrote the line, which program and which instance of it.
-    private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) {
+    /// Finds out which program wrote the line, and which instance of it: gives the tag's place in
+    /// ``tags``.
+    private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
         let slot = Self.tagSlot(text, range)
         if !tags[slot].isTag(text, range) { tags[slot] = readTag(text.extracting(range)) }
-        isTagPostfix = tags[slot].isPostfix
-        tagAgent = tags[slot].agent
-        tagInstance = tags[slot].instance
+        return slot
     }
 
     /// One of 64 places, by a tag's ends and its length.
@@ -400,15 +444,44 @@ public struct PostfixScanner: Sendable {
     private func readTag(_ tag: Span<UInt8>) -> KnownTag {
         var known = KnownTag()
         for index in tag.indices { known.bytes.append(tag[index]) }
-        guard let slash = known.bytes.lastIndex(of: UInt8(ascii: "/")),
-            let first = known.bytes.firstIndex(of: UInt8(ascii: "/"))
-        else { return known }
-        known.isPostfix = true
+        known.program = Self.program(tag)
+        if let dialect { known.program = Self.program(known.program, of: dialect) }
+        guard known.program == .postfix || known.program == .bareSMTPD else { return known }
+        let slash = known.bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1
+        let first = known.bytes.firstIndex(of: UInt8(ascii: "/")) ?? 0
         known.agent = Self.agent(tag.extracting((slash + 1)..<tag.count))
         known.instance = UInt32(
             truncatingIfNeeded: keyedHash(tag.extracting(0..<first), seed: seed)
         )
         return known
+    }
+
+    /// With `--dialect`, unknown tags are that server's too, and those of others count for nothing.
+    private static func program(_ found: Program, of dialect: Dialect) -> Program {
+        switch dialect {
+        case .postfix: found == .other || found == .bareSMTPD ? .postfix : only(.postfix, found)
+        case .exim: found == .other ? .exim : only(.exim, found)
+        case .sendmail: found == .other ? .sendmail : only(.sendmail, found)
+        case .openSMTPD: found == .other ? .bareSMTPD : only(.bareSMTPD, found)
+        case .exchange, .microsoft365: .other
+        }
+    }
+
+    private static func only(_ wanted: Program, _ found: Program) -> Program {
+        found == wanted ? found : .other
+    }
+
+    /// A tag with a `/` is Postfix's, whatever stands before it (`syslog_name`).
+    private static func program(_ tag: Span<UInt8>) -> Program {
+        func begins(_ name: StaticString) -> Bool { tag.has(name, at: 0) }
+        func isNamed(_ name: StaticString) -> Bool {
+            tag.count == name.utf8CodeUnitCount && begins(name)
+        }
+        if tag.first(UInt8(ascii: "/"), from: 0, to: tag.count) != nil { return .postfix }
+        if isNamed("exim") || isNamed("exim4") { return .exim }
+        if isNamed("sendmail") || begins("sm-") { return .sendmail }
+        if isNamed("smtpd") { return .bareSMTPD }
+        return .other
     }
 
     /// Postfix's programs by the last part of their tag (master(5): the command's name).
@@ -429,257 +502,6 @@ public struct PostfixScanner: Sendable {
         if named("postsuper") { return .operator }
         if named("pickup") { return .pickup }
         return .other
-    }
-
-    // MARK: Body
-
-    private mutating func readBody(
-        _ text: Span<UInt8>,
-        from start: Int,
-        into fact: inout LineFact
-    ) -> Bool {
-        switch tagAgent {
-        case .smtpd:
-            if text.has("client=", at: start) {
-                return readClient(text, from: start + 7, into: &fact)
-            }
-        case .cleanup:
-            return readCleanup(text, from: start, into: &fact)
-        case .queueManager:
-            if text.has("from=<", at: start) {
-                return readActive(text, from: start + 6, into: &fact)
-            }
-            if text.has("removed", at: start), start + 7 == text.count {
-                fact.kind = .removed
-                return true
-            }
-        case .smtp, .lmtp, .mailbox, .error, .discard, .other:
-            if text.has("to=<", at: start) {
-                return readDelivery(text, from: start + 4, into: &fact)
-            }
-        case .operator:
-            return readOperator(text, from: start, into: &fact)
-        case .pickup:
-            break
-        }
-        counters.ignored &+= 1
-        return false
-    }
-
-    private func give(_ fact: inout LineFact, _ kind: LineFact.Kind) -> Bool {
-        fact.kind = kind
-        return true
-    }
-
-    /// `client=HOST[IP]`, then optional fields in the order in which smtpd.c writes them.
-    private mutating func readClient(
-        _ text: Span<UInt8>,
-        from start: Int,
-        into fact: inout LineFact
-    ) -> Bool {
-        guard let clientEnd = PostfixGrammar.endOfClient(text, from: start) else {
-            counters.brokenClient &+= 1
-            return false
-        }
-        fact.kind = .client
-        fact.a = LineFact.Piece(start, clientEnd)
-        var index = clientEnd
-        if text.has(", sasl_method=", at: index) {
-            index += 14
-            while index < text.count, text[index] != UInt8(ascii: ","),
-                text[index] != UInt8(ascii: " ")
-            { index += 1 }
-        }
-        if text.has(", sasl_username=", at: index) {
-            index += 16
-            let loginEnd = PostfixGrammar.endOfLogin(text, from: index)
-            // An empty login is no login.
-            guard loginEnd > index else {
-                counters.brokenClient &+= 1
-                return false
-            }
-            fact.b = LineFact.Piece(index, loginEnd)
-            return true
-        }
-        if let end = PostfixGrammar.endOfQueueField(text, from: index) {
-            fact.c = LineFact.Piece(index + 16, end)
-            index = end
-        }
-        if text.has(", orig_client=", at: index) {
-            guard let end = PostfixGrammar.endOfClient(text, from: index + 14) else {
-                counters.brokenClient &+= 1
-                return false
-            }
-            index = end
-        }
-        guard index == text.count || text.has(", sasl_", at: index) else {
-            counters.brokenClient &+= 1
-            return false
-        }
-        return true
-    }
-
-    private mutating func readCleanup(
-        _ text: Span<UInt8>,
-        from start: Int,
-        into fact: inout LineFact
-    ) -> Bool {
-        if text.has("message-id=", at: start) {
-            fact.kind = .messageID
-            fact.a = LineFact.Piece(start + 11, text.count)
-            return true
-        }
-        // `ACTION: header NAME: TEXT from …` (cleanup_message.c).
-        var index = start
-        while index < text.count, text[index] >= UInt8(ascii: "a"), text[index] <= UInt8(ascii: "z")
-        { index += 1 }
-        let actionEnd = index
-        guard index > start, text.has(": ", at: index) else {
-            // milter-hold:, milter-discard: (cleanup_milter.c).
-            if text.has("milter-hold: ", at: start) { return give(&fact, .held) }
-            if text.has("milter-discard: ", at: start) { return give(&fact, .discarded) }
-            counters.ignored &+= 1
-            return false
-        }
-        let kind: LineFact.Kind
-        switch actionEnd - start {
-        case 4 where text.has("info", at: start): kind = .headerLine
-        case 4 where text.has("hold", at: start): kind = .held
-        case 7 where text.has("discard", at: start): kind = .discarded
-        case 6 where text.has("reject", at: start):
-            counters.ignored &+= 1
-            return false
-        default: kind = .headerLine
-        }
-        index = actionEnd + 2
-        fact.kind = kind
-        guard text.has("header ", at: index) else {
-            // Body checks and content: no header, but a hold or a discard all the same.
-            if kind != .headerLine { return true }
-            counters.ignored &+= 1
-            return false
-        }
-        index += 7
-        let nameStart = index
-        while index < text.count, text[index] != UInt8(ascii: ":"), text[index] != UInt8(ascii: " ")
-        { index += 1 }
-        guard index < text.count, text[index] == UInt8(ascii: ":"), index > nameStart else {
-            if kind != .headerLine { return true }
-            counters.ignored &+= 1
-            return false
-        }
-        switch index - nameStart {
-        case 7 where text.hasIgnoringCase("subject", at: nameStart): fact.header = .subject
-        case 12 where text.hasIgnoringCase("content-type", at: nameStart):
-            fact.header = .contentType
-        case 27 where text.hasIgnoringCase("disposition-notification-to", at: nameStart):
-            fact.header = .dispositionNotificationTo
-        default: fact.header = .other
-        }
-        fact.a = LineFact.Piece(index + 1, text.count)
-        return true
-    }
-
-    /// `from=<S>, size=N, nrcpt=N (queue active)` or `from=<S>, status=expired, …`.
-    private mutating func readActive(
-        _ text: Span<UInt8>,
-        from start: Int,
-        into fact: inout LineFact
-    ) -> Bool {
-        guard let end = PostfixGrammar.endOfAddress(text, from: start) else {
-            counters.brokenActive &+= 1
-            return false
-        }
-        if text.has(">, size=", at: end) {
-            fact.kind = .active
-            fact.a = LineFact.Piece(start, end)
-            fact.domain = names.domain(ofAddress: text.extracting(start..<end))
-            return true
-        }
-        // qmgr_active.c: `status=expired`, 3.x also `status=force-expired`.
-        if text.has(">, status=expired", at: end) || text.has(">, status=force-expired", at: end) {
-            fact.kind = .expired
-            return true
-        }
-        counters.brokenActive &+= 1
-        return false
-    }
-
-    /// log_adhoc.c: `to=<R>[, orig_to=<O>], relay=…[, conn_use=N], delay=…, delays=…, dsn=…,
-    /// status=WORD (REPLY)`.
-    private mutating func readDelivery(
-        _ text: Span<UInt8>,
-        from start: Int,
-        into fact: inout LineFact
-    ) -> Bool {
-        guard let end = PostfixGrammar.endOfAddress(text, from: start) else {
-            counters.brokenDelivery &+= 1
-            return false
-        }
-        fact.kind = .delivery
-        fact.a = LineFact.Piece(start, end)
-        var index = end + 1
-        if text.has(", orig_to=<", at: index) {
-            guard let origEnd = PostfixGrammar.endOfAddress(text, from: index + 11) else {
-                counters.brokenDelivery &+= 1
-                return false
-            }
-            fact.b = LineFact.Piece(index + 11, origEnd)
-            index = origEnd + 1
-        }
-        guard text.has(", relay=", at: index) else {
-            counters.brokenDelivery &+= 1
-            return false
-        }
-        let relayStart = index + 8
-        let comma = text.first(UInt8(ascii: ","), from: relayStart, to: text.count) ?? text.count
-        index = text.first(UInt8(ascii: " "), from: relayStart, to: comma) ?? comma
-        fact.c = LineFact.Piece(relayStart, index)
-        while !text.has(", status=", at: index) {
-            guard
-                text.has(", delay", at: index) || text.has(", dsn=", at: index)
-                    || text.has(", conn_use=", at: index)
-            else {
-                counters.brokenDelivery &+= 1
-                return false
-            }
-            index = text.first(UInt8(ascii: ","), from: index + 2, to: text.count) ?? text.count
-        }
-        index += 9
-        let statusStart = index
-        while index < text.count, text[index] != UInt8(ascii: " ") { index += 1 }
-        switch index - statusStart {
-        case 4 where text.has("sent", at: statusStart): fact.status = .sent
-        case 8 where text.has("deferred", at: statusStart): fact.status = .deferred
-        case 7 where text.has("bounced", at: statusStart): fact.status = .bounced
-        case 7 where text.has("expired", at: statusStart): fact.status = .expired
-        default: fact.status = .other
-        }
-        if text.has(" (", at: index) {
-            fact.d = LineFact.Piece(index + 2, text.count)
-        }
-        if fact.status != .other {
-            let recipient = text.extracting(start..<end)
-            fact.domain = names.domain(ofAddress: recipient)
-            // Only a copy that came to a mailbox teaches whose it is.
-            if fact.status == .sent, fact.agent == .lmtp || fact.agent == .mailbox {
-                fact.account = names.mailbox(recipient)
-            }
-        }
-        return true
-    }
-
-    /// postsuper.c: `QID: removed`, `placed on hold`, `released from hold`, `requeued`.
-    private mutating func readOperator(
-        _ text: Span<UInt8>,
-        from start: Int,
-        into fact: inout LineFact
-    ) -> Bool {
-        if text.has("removed", at: start) { return give(&fact, .removed) }
-        if text.has("placed on hold", at: start) { return give(&fact, .held) }
-        if text.has("released from hold", at: start) { return give(&fact, .released) }
-        counters.ignored &+= 1
-        return false
     }
 }
 

@@ -1,0 +1,196 @@
+import MailEvents
+import Records
+
+/// What servers other than Postfix write: one line that says all of a message, lines of its
+/// connection.
+extension Assembler {
+    /// Takes a fact of a connection in.
+    mutating func takeSession(_ fact: LineFact, _ line: Span<UInt8>, _ microseconds: Int64) {
+        func text(_ piece: LineFact.Piece) -> [UInt8] {
+            piece.indices.prefix(SessionTable.textBytesMax).map { line[$0] }
+        }
+        switch fact.kind {
+        case .session, .login:
+            if fact.kind == .session { sessions.open(fact.key, microseconds: microseconds) }
+            // What a closure that escapes nothing may not read twice.
+            let (clientIP, clientName, login) = (text(fact.a), text(fact.c), text(fact.b))
+            sessions.update(fact.key, microseconds: microseconds) { session in
+                if fact.a.isPresent { session.clientIP = clientIP }
+                if fact.c.isPresent { session.clientName = clientName }
+                if fact.b.isPresent { session.login = login }
+            }
+        case .sessionEnd:
+            sessions.remove(fact.key)
+        default:
+            break
+        }
+    }
+
+    /// A message was taken in, by a line that names its client.
+    mutating func accept(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        var slot: Int32?
+        if let known = openSlot(of: fact, line) {
+            // Lines of the same ID that came before belong to it.
+            if slots[Int(known)].isProvisional {
+                slot = known
+            } else {
+                close(known, slots[Int(known)].lastMicroseconds)
+            }
+        }
+        let opened = slot ?? openAssembly(fact, microseconds)
+        let index = Int(opened)
+        slots[index].isProvisional = false
+        slots[index].dialect = fact.dialect
+        slots[index].isAmbiguous = fact.isAmbiguous
+        slots[index].lastMicroseconds = microseconds
+        let session = sessions.find(
+            fact.account,
+            now: microseconds,
+            ageMax: limits.idleMicrosecondsMax
+        )
+        let login = self.login(of: fact, line, session)
+        let isLoopback = fact.a.isPresent && Self.isLoopbackAddress(line, fact.a.indices)
+        slots[index].isFromLoopback = isLoopback && login == nil
+        if login != nil {
+            counters.submissions += 1
+            // Marks it as a submission before its lines are kept.
+            slots[index].login = TextRange(start: 0, count: 0)
+        }
+        let base = keep(line, record, in: index)
+        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        if let digits = Self.number(line, fact.d) { slots[index].recipientsExpected = digits }
+        guard slots[index].keepsLines else { return }
+        slots[index].host = place(of: fact.host, line, base, in: index)
+        slots[index].clientIP = place(of: fact.a, line, base, in: index)
+        slots[index].clientName = place(of: fact.c, line, base, in: index)
+        if let session {
+            if !fact.a.isPresent {
+                slots[index].clientIP = slots[index].appendText(session.clientIP)
+            }
+            if !fact.c.isPresent {
+                slots[index].clientName = slots[index].appendText(session.clientName)
+            }
+        }
+        if fact.b.isPresent {
+            slots[index].login = place(of: fact.b, line, base, in: index)
+        } else if let login {
+            slots[index].login = slots[index].append(login.span)
+        }
+    }
+
+    /// The login of a message: its line's, or its connection's if both name one client.
+    private func login(
+        of fact: LineFact,
+        _ line: Span<UInt8>,
+        _ session: Session?
+    ) -> [UInt8]? {
+        if fact.b.isPresent { return fact.b.indices.map { line[$0] } }
+        guard let session, !session.login.isEmpty else { return nil }
+        if fact.a.isPresent, !session.clientIP.isEmpty,
+            !line.equals(fact.a.indices, session.clientIP.span, 0..<session.clientIP.count)
+        {
+            return nil
+        }
+        return session.login
+    }
+
+    /// A line of a message whose arrival was not logged yet (Exim's `logwrite` comes before `<=`).
+    mutating func openProvisional(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Int32 {
+        let slot = openAssembly(fact, microseconds)
+        slots[Int(slot)].isProvisional = true
+        slots[Int(slot)].dialect = fact.dialect
+        slots[Int(slot)].queueID = slots[Int(slot)].append(line.extracting(fact.queueID.indices))
+        return slot
+    }
+
+    /// Takes in what a line says besides that the message came.
+    mutating func takeArrival(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        switch fact.kind {
+        case .sender:
+            slots[index].senderDomain = fact.domain
+            guard slots[index].keepsLines else { return }
+            slots[index].sender = place(of: fact.a, line, base, in: index)
+        case .subject:
+            guard slots[index].keepsLines, !slots[index].subject.isPresent else { return }
+            slots[index].isRead = false
+            slots[index].subject = place(of: fact.a, line, base, in: index)
+            slots[index].subjectForm = fact.form
+        case .contentType:
+            guard slots[index].keepsLines, !slots[index].contentType.isPresent else { return }
+            slots[index].isRead = false
+            slots[index].contentType = place(of: fact.a, line, base, in: index)
+        case .recipient:
+            guard slots[index].keepsLines else { return }
+            let hash = addressHash(line, fact.a.indices)
+            guard slots[index].recipient(fact.a.indices, of: line, hash: hash) == nil else {
+                return
+            }
+            guard slots[index].recipients.count < limits.recipientsMax else {
+                counters.recipientsLeftOut += 1
+                return
+            }
+            let address = place(of: fact.a, line, base, in: index)
+            addRecipient(
+                address,
+                hash,
+                domain: fact.domain,
+                submits: false,
+                record,
+                microseconds,
+                in: index
+            )
+        case .queued:
+            slots[index].isActive = true
+            for recipient in slots[index].recipients.indices {
+                submit(recipient, record, microseconds, in: index)
+            }
+        default:
+            break
+        }
+    }
+
+    /// Closes a message of which no line will say that it left the queue, once all its recipients
+    /// have their outcome.
+    mutating func closeIfSettled(_ slot: Int32, _ microseconds: Int64) {
+        let index = Int(slot)
+        let expected = Int(slots[index].recipientsExpected)
+        guard expected > 0, slots[index].state == .open else { return }
+        slots[index].recipientsDone += 1
+        guard Int(slots[index].recipientsDone) >= expected,
+            slots[index].recipients.allSatisfy(\.isSettled)
+        else { return }
+        close(slot, microseconds)
+    }
+
+    private static func number(_ line: Span<UInt8>, _ piece: LineFact.Piece) -> UInt32? {
+        guard piece.isPresent, piece.count > 0, piece.count <= 9 else { return nil }
+        var value: UInt32 = 0
+        for index in piece.indices {
+            guard isDigit(line[index]) else { return nil }
+            value = value * 10 + UInt32(line[index] - UInt8(ascii: "0"))
+        }
+        return value
+    }
+
+    /// Whether an address is this machine's own (RFC 6890: 127.0.0.0/8 and ::1).
+    static func isLoopbackAddress(_ line: Span<UInt8>, _ address: Range<Int>) -> Bool {
+        line.has("127.", at: address.lowerBound)
+            || address.count == 3 && line.has("::1", at: address.lowerBound)
+    }
+}

@@ -1,0 +1,23 @@
+import MailEvents
+import Records
+
+/// Reads lines that OpenSMTPD wrote.
+struct OpenSMTPDReader: Sendable {
+    private var names: NameReader
+
+    init(names: NameReader) { self.names = names }
+
+    /// Appends the facts of a line that came by syslog.
+    ///
+    /// - Parameters:
+    ///   - text: the line.
+    ///   - start: where the program's own text begins.
+    ///   - context: what stands before it.
+    /// - Returns: nil if OpenSMTPD writes no such line.
+    mutating func read(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome? { nil }
+}
