@@ -68,14 +68,14 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
 
     @Test func whatIsNoClientIsCountedAsBroken() {
         #expect(
-            facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZbbcdzN9QK: client=h 192.0.2.1").1
-                .brokenClient == 1
+            facts("Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZbbcdzN9QK: client=h 192.0.2.1").1[
+                .arrival
+            ] == 1
         )
         #expect(
             facts(
                 "Mar  1 10:00:00 mx1 postfix/smtpd[1]: 4XyZbbcdzN9QK: client=h[192.0.2.1], sasl_username="
-            ).1
-                .brokenClient == 1
+            ).1[.arrival] == 1
         )
     }
 }
