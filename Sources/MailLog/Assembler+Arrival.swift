@@ -42,7 +42,7 @@ extension Assembler {
                 close(known, slots[Int(known)].lastMicroseconds)
             }
         }
-        let opened = slot ?? openAssembly(fact, microseconds)
+        let opened = slot ?? openAssembly(fact, line, microseconds)
         let index = Int(opened)
         slots[index].isProvisional = false
         slots[index].dialect = fact.dialect
@@ -58,8 +58,7 @@ extension Assembler {
         slots[index].isFromLoopback = isLoopback && login == nil
         if login != nil {
             counters.submissions += 1
-            // Marks it as a submission before its lines are kept.
-            slots[index].login = TextRange(start: 0, count: 0)
+            slots[index].isSubmission = true
         }
         let base = keep(line, record, in: index)
         slots[index].queueID = place(of: fact.queueID, line, base, in: index)
@@ -105,7 +104,7 @@ extension Assembler {
         _ line: Span<UInt8>,
         _ microseconds: Int64
     ) -> Int32 {
-        let slot = openAssembly(fact, microseconds)
+        let slot = openAssembly(fact, line, microseconds)
         slots[Int(slot)].isProvisional = true
         slots[Int(slot)].dialect = fact.dialect
         slots[Int(slot)].queueID = slots[Int(slot)].append(line.extracting(fact.queueID.indices))

@@ -54,7 +54,7 @@ extension Assembler {
     {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
-        return earlier.first { $0.domainHash == domain }?.facts
+        return earlier.first { $0.domainHash == domain && $0.facts.isKnown }?.facts
     }
 
     /// Keeps the derived facts of an event until it has settled.

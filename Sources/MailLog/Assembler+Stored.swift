@@ -88,6 +88,7 @@ extension Assembler {
             writer.write(recipient.record.offset)
             writer.write(recipient.microseconds)
             recipient.facts.write(to: &writer)
+            writer.write(recipient.facts.isKnown)
             writer.write(recipient.domainHash)
         }
         for range in [
@@ -112,6 +113,10 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        writer.write(assembly.words.first)
+        writer.write(assembly.words.middle)
+        writer.write(assembly.words.last)
+        writer.write(UInt32(truncatingIfNeeded: assembly.words.count))
         return writer.bytes
     }
 
@@ -274,6 +279,7 @@ extension Assembly {
         recipient.isSubmitted = isSubmitted
         recipient.isSettled = isSettled
         recipient.facts = try DerivedFacts(from: &reader)
+        recipient.facts.isKnown = version < 3 ? true : try reader.readBool()
         if version >= 2 { recipient.domainHash = try reader.read(UInt64.self) }
         recipients.append(recipient)
         return inner
@@ -281,9 +287,11 @@ extension Assembly {
 
     fileprivate mutating func readTexts(_ reader: inout BinaryReader) throws(BinaryReadError) {
         queueID = try readRange(&reader)
+        words = QueueIDWords(text.span, queueID.indices)
         host = try readRange(&reader)
         client = try readRange(&reader)
         login = try readRange(&reader)
+        isSubmission = login.isPresent
         sender = try readRange(&reader)
         messageID = try readRange(&reader)
         subject = try readRange(&reader)
@@ -308,6 +316,10 @@ extension Assembly {
         recipientsDone = try reader.read(UInt32.self)
         clientIP = try readRange(&reader)
         clientName = try readRange(&reader)
+        words.first = try reader.read(UInt64.self)
+        words.middle = try reader.read(UInt64.self)
+        words.last = try reader.read(UInt64.self)
+        words.count = Int(try reader.read(UInt32.self))
     }
 
     /// A range of ``text``, which must have been read before.

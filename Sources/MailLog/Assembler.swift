@@ -66,6 +66,8 @@ public struct Assembler: ~Copyable, Sendable {
     private var lastInstanceWithQueue: UInt32?
     private var happenings: [Happening] = []
     private var closing: [Int32] = []
+    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
+    private var lastExpiry = Int64.min
     /// Number of the line that is being read, counted over all sources.
     private var sequence: UInt64 = 0
 
@@ -128,7 +130,7 @@ public struct Assembler: ~Copyable, Sendable {
     ) -> Bool {
         precondition(happenings.isEmpty)
         self.sequence = sequence
-        expire(now: microseconds)
+        if microseconds != lastExpiry { expire(now: microseconds) }
         join(fact, line, record, microseconds)
         return !happenings.isEmpty
     }
@@ -239,17 +241,18 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         // A `client=` line always starts a new message: short queue IDs come back.
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
-        let slot = openAssembly(fact, microseconds)
+        let slot = openAssembly(fact, line, microseconds)
         let index = Int(slot)
         let isLoopback = Self.isLoopback(line, fact.a.indices)
         slots[index].isFromLoopback = isLoopback && !fact.b.isPresent
         if fact.b.isPresent {
             counters.submissions += 1
-            // Marks it as a submission before its lines are kept.
-            slots[index].login = TextRange(start: 0, count: 0)
+            slots[index].isSubmission = true
         }
         let base = keep(line, record, in: index)
-        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        if slots[index].keepsQueueID {
+            slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        }
         if slots[index].keepsLines {
             slots[index].host = place(of: fact.host, line, base, in: index)
             slots[index].client = place(of: fact.a, line, base, in: index)
@@ -268,12 +271,17 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Takes a slot for a message and enters it.
-    mutating func openAssembly(_ fact: LineFact, _ microseconds: Int64) -> Int32 {
+    mutating func openAssembly(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Int32 {
         if table.count >= limits.openMax { closeIdlest() }
         let slot = freeSlots.popLast() ?? newSlot()
         let index = Int(slot)
         slots[index].state = .open
         slots[index].key = fact.key
+        slots[index].words = QueueIDWords(line, fact.queueID.indices)
         slots[index].instance = fact.instance
         slots[index].serial = nextSerial
         slots[index].lastMicroseconds = microseconds
@@ -292,25 +300,31 @@ public struct Assembler: ~Copyable, Sendable {
     /// The open assembly that a line belongs to.
     func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
         let queueID = fact.queueID.indices
+        let words = QueueIDWords(line, queueID)
+        var others = false
         let exact = table.find(fact.key) { slot in
-            slots[Int(slot)].state == .open && slots[Int(slot)].instance == fact.instance
-                && hasQueueID(slot, line, queueID)
+            let isSame =
+                slots[Int(slot)].state == .open
+                && slots[Int(slot)].hasQueueID(words, line, queueID)
+            if isSame, slots[Int(slot)].instance == fact.instance { return true }
+            others = others || isSame
+            return false
         }
-        if let exact { return exact }
+        if exact != nil || !others { return exact }
         // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the one instance
         // that has a queue.
         return table.find(fact.key) { slot in
-            let assembly = slots[Int(slot)]
-            return assembly.state == .open && hasQueueID(slot, line, queueID)
+            slots[Int(slot)].state == .open && slots[Int(slot)].hasQueueID(words, line, queueID)
                 && (fact.kind == .client
                     ? !instancesWithQueue.contains(fact.instance)
-                    : !instancesWithQueue.contains(assembly.instance))
+                    : !instancesWithQueue.contains(slots[Int(slot)].instance))
         }
     }
 
     @inline(__always)
-    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        slots[Int(slot)].hasQueueID(line, range)
+    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>) -> Bool {
+        let whole = 0..<line.count
+        return slots[Int(slot)].hasQueueID(QueueIDWords(line, whole), line, whole)
     }
 
     /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
@@ -324,7 +338,7 @@ public struct Assembler: ~Copyable, Sendable {
                 ? assembly.state == .open
                 : (assembly.state == .open || assembly.state == .unlinked)
                     && assembly.isFromLoopback && assembly.outer < 0
-            if fits, hasQueueID(slot, queueID, 0..<queueID.count),
+            if fits, hasQueueID(slot, queueID),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
             {
                 oldest = slot
@@ -656,7 +670,7 @@ public struct Assembler: ~Copyable, Sendable {
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
-            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID, 0..<queueID.count)
+            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -816,6 +830,7 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
+        lastExpiry = now
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
             let (slot, serial, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1

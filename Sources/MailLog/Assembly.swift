@@ -65,12 +65,33 @@ struct Assembly: Sendable {
         var facts = DerivedFacts()
     }
 
+    // What nearly every line looks at comes first.
     var state = State.free
-    var key: UInt64 = 0
+    var isSubmission = false
+    /// Came over loopback without a login: it may be what a filter made of another message.
+    var isFromLoopback = false
+    /// Lines of it came, but not yet the one that says where it came from.
+    var isProvisional = false
+    var isActive = false
+    /// It is among ``Assembler/changedSlots``.
+    var isChanged = false
     var instance: UInt32 = 0
+    var words = QueueIDWords()
+    var lastMicroseconds: Int64 = 0
+    /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
+    var senderDomain: UInt64 = 0
+    /// Recipients after whose outcomes the message is over; 0: a line says when it is.
+    var recipientsExpected: UInt32 = 0
+    /// For a message from a filter: the slot of the message that went into it; -1 if none.
+    var outer: Int32 = -1
+    var key: UInt64 = 0
+    /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
+    var idleMicroseconds: Int64 = 0
+    /// Where the list of idle assemblies goes on.
+    var idlePrevious: Int32 = -1
+    var idleNext: Int32 = -1
     /// Tells this use of the slot from earlier ones; also the order of opening.
     var serial: UInt64 = 0
-    var lastMicroseconds: Int64 = 0
 
     var text: [UInt8] = []
     var lines: [Line] = []
@@ -92,9 +113,6 @@ struct Assembly: Sendable {
     /// The first recipient, by a header line that can be read in one way only.
     var firstRecipient = TextRange.absent
 
-    /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
-    var senderDomain: UInt64 = 0
-
     /// Whether what follows was made of the header lines and the `client=` line.
     var isRead = false
     /// Identity of the account.
@@ -109,33 +127,13 @@ struct Assembly: Sendable {
     /// How much of ``text`` there was when an event borrowed it.
     var lentTextCount = 0
 
-    var isActive = false
     var isHeld = false
     var isAmbiguous = false
     /// An event of it is kept by a window or an alert: its lines are wanted.
     var isHeldAsProof = false
-    /// It is among ``Assembler/changedSlots``.
-    var isChanged = false
-    /// For a message from a filter: the slot of the message that went into it; -1 if none.
-    var outer: Int32 = -1
-    /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
-    var idleMicroseconds: Int64 = 0
-    /// Where the list of idle assemblies goes on.
-    var idlePrevious: Int32 = -1
-    var idleNext: Int32 = -1
-
-    var isSubmission: Bool { login.isPresent }
-
-    /// Came over loopback without a login: it may be what a filter made of another message.
-    var isFromLoopback = false
-
-    /// Lines of it came, but not yet the one that says where it came from.
-    var isProvisional = false
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
-    /// Recipients after whose outcomes the message is over; 0: a line says when it is.
-    var recipientsExpected: UInt32 = 0
     /// How many outcomes came.
     var recipientsDone: UInt32 = 0
 
@@ -173,11 +171,14 @@ struct Assembly: Sendable {
         bytes.isEmpty ? .absent : append(bytes.span)
     }
 
-    /// Whether its queue ID equals the bytes at `range`.
+    /// Whether its queue ID, at ``queueID``, equals the bytes at `range`, whose words are `words`.
     @inline(__always)
-    func hasQueueID(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        text.span.equals(queueID.indices, line, range)
+    func hasQueueID(_ words: QueueIDWords, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        words == self.words && (words.isWhole || text.span.equals(queueID.indices, line, range))
     }
+
+    /// Whether the queue ID is wanted as text, too.
+    var keepsQueueID: Bool { keepsLines || !words.isWhole }
 
     /// The readings of a header line with this message's client as its origin.
     func headerTails(_ line: Span<UInt8>, from start: Int) -> PostfixGrammar.HeaderTails {

@@ -252,7 +252,7 @@ public struct LogScanner: Sendable {
         }
     }
 
-    private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
+    private var second: UInt64 { stamp.second }
 
     /// A line that says nothing else still moves the time, once a second.
     private mutating func noteTime(line: Int, into facts: inout [LineFact]) {
