@@ -135,7 +135,7 @@ extension Assembly {
     fileprivate mutating func takeBack(_ event: inout SendEvent) {
         precondition(text.isEmpty)
         swap(&event.text, &text)
-        if text.count > lentTextCount { text.removeSubrange(lentTextCount...) }
+        if text.count > lentTextCount { text.removeLast(text.count - lentTextCount) }
     }
 
     /// The recipient's domain in canonical form: mostly a part of the address as it stands.

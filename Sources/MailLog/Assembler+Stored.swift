@@ -281,13 +281,13 @@ extension Assembly {
         recipient.facts = try DerivedFacts(from: &reader)
         recipient.facts.isKnown = version < 3 ? true : try reader.readBool()
         if version >= 2 { recipient.domainHash = try reader.read(UInt64.self) }
-        recipients.append(recipient)
+        add(recipient)
         return inner
     }
 
     fileprivate mutating func readTexts(_ reader: inout BinaryReader) throws(BinaryReadError) {
         queueID = try readRange(&reader)
-        words = QueueIDWords(text.span, queueID.indices)
+        words = ShortTextWords(text.span, queueID.indices)
         host = try readRange(&reader)
         client = try readRange(&reader)
         login = try readRange(&reader)

@@ -104,10 +104,10 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
-        if !happenings.isEmpty { happenings.removeAll(keepingCapacity: true) }
+        if !happenings.isEmpty { happenings.removeLast(happenings.count) }
         guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
-        closing.removeAll(keepingCapacity: true)
+        closing.removeLast(closing.count)
     }
 
     // MARK: Lines
@@ -122,7 +122,7 @@ public struct Assembler: ~Copyable, Sendable {
     ///   - microseconds: its event time.
     /// - Returns: whether it brought something to light: ``pending``.
     public mutating func take(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         record: RecordID,
         sequence: UInt64,
@@ -136,7 +136,7 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     private mutating func join(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
         _ microseconds: Int64
@@ -157,14 +157,13 @@ public struct Assembler: ~Copyable, Sendable {
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
             break
         }
-        if fact.agent == .cleanup || fact.agent == .queueManager,
-            fact.instance != lastInstanceWithQueue
-        {
+        let (kind, agent) = (fact.kind, fact.agent)
+        if agent == .cleanup || agent == .queueManager, fact.instance != lastInstanceWithQueue {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
         var found = openSlot(of: fact, line)
-        if found == nil, fact.kind == .contentType || fact.kind == .receiptRequest {
+        if found == nil, kind == .contentType || kind == .receiptRequest {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -234,7 +233,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Opening and finding
 
     private mutating func open(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
         _ microseconds: Int64
@@ -244,8 +243,9 @@ public struct Assembler: ~Copyable, Sendable {
         let slot = openAssembly(fact, line, microseconds)
         let index = Int(slot)
         let isLoopback = Self.isLoopback(line, fact.a.indices)
-        slots[index].isFromLoopback = isLoopback && !fact.b.isPresent
-        if fact.b.isPresent {
+        let hasLogin = fact.b.isPresent
+        slots[index].isFromLoopback = isLoopback && !hasLogin
+        if hasLogin {
             counters.submissions += 1
             slots[index].isSubmission = true
         }
@@ -272,7 +272,7 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Takes a slot for a message and enters it.
     mutating func openAssembly(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ microseconds: Int64
     ) -> Int32 {
@@ -281,7 +281,7 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         slots[index].state = .open
         slots[index].key = fact.key
-        slots[index].words = QueueIDWords(line, fact.queueID.indices)
+        slots[index].words = ShortTextWords(line, fact.queueID.indices)
         slots[index].instance = fact.instance
         slots[index].serial = nextSerial
         slots[index].lastMicroseconds = microseconds
@@ -298,15 +298,20 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// The open assembly that a line belongs to.
-    func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
-        let queueID = fact.queueID.indices
-        let words = QueueIDWords(line, queueID)
+    ///
+    /// It is mutating although it changes nothing, like what else is called for many lines: to lend
+    /// the whole assembler, the compiler copies it.
+    mutating func openSlot(of fact: borrowing LineFact, _ line: Span<UInt8>) -> Int32? {
+        // What closures use of the fact by itself, so that they need no copy of it.
+        let (queueID, instance) = (fact.queueID.indices, fact.instance)
+        let opens = fact.kind == .client
+        let words = ShortTextWords(line, queueID)
         var others = false
         let exact = table.find(fact.key) { slot in
             let isSame =
                 slots[Int(slot)].state == .open
                 && slots[Int(slot)].hasQueueID(words, line, queueID)
-            if isSame, slots[Int(slot)].instance == fact.instance { return true }
+            if isSame, slots[Int(slot)].instance == instance { return true }
             others = others || isSame
             return false
         }
@@ -315,8 +320,8 @@ public struct Assembler: ~Copyable, Sendable {
         // that has a queue.
         return table.find(fact.key) { slot in
             slots[Int(slot)].state == .open && slots[Int(slot)].hasQueueID(words, line, queueID)
-                && (fact.kind == .client
-                    ? !instancesWithQueue.contains(fact.instance)
+                && (opens
+                    ? !instancesWithQueue.contains(instance)
                     : !instancesWithQueue.contains(slots[Int(slot)].instance))
         }
     }
@@ -324,12 +329,12 @@ public struct Assembler: ~Copyable, Sendable {
     @inline(__always)
     private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>) -> Bool {
         let whole = 0..<line.count
-        return slots[Int(slot)].hasQueueID(QueueIDWords(line, whole), line, whole)
+        return slots[Int(slot)].hasQueueID(ShortTextWords(line, whole), line, whole)
     }
 
     /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
     /// false) one that came from a filter and is not linked yet.
-    private func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
+    private mutating func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
         var oldest: Int32?
         _ = table.find(key) { slot in
             let assembly = slots[Int(slot)]
@@ -394,7 +399,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Headers
 
     private mutating func takeHeader(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         in index: Int
@@ -409,7 +414,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         guard isFirst else { return }
         slots[index].isRead = false
-        let tails = slots[index].headerTails(line, from: Int(fact.a.start))
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[index].text,
+            client: slots[index].client,
+            sender: slots[index].sender
+        )
         let rest = place(of: fact.a, line, base, in: index)
         if fact.header == .contentType {
             // A forged tail can only shorten or lengthen the parameters.
@@ -447,7 +458,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Queue manager
 
     private mutating func takeActive(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         _ record: RecordID,
@@ -496,7 +507,7 @@ public struct Assembler: ~Copyable, Sendable {
         )
         recipient.domainHash = domain
         if slots[index].isHeld { recipient.delivery = .held }
-        slots[index].recipients.append(recipient)
+        slots[index].add(recipient)
         if submits { submit(slots[index].recipients.count - 1, record, microseconds, in: index) }
     }
 
@@ -519,7 +530,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Deliveries
 
     private mutating func takeDelivery(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         _ record: RecordID,
@@ -530,8 +541,9 @@ public struct Assembler: ~Copyable, Sendable {
         settleSubject(in: index)
 
         var inner: Int32 = -1
-        let isHandOff = fact.status == .sent && Self.isLocalRelay(line, fact)
-        if isHandOff { inner = innerSlot(of: fact, line, outer: index) }
+        if fact.status == .sent, Self.isLocalRelay(line, fact) {
+            inner = innerSlot(of: fact, line, outer: index)
+        }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
         var recipientIndex: Int?
@@ -562,7 +574,7 @@ public struct Assembler: ~Copyable, Sendable {
     /// The recipient of a delivery line. Aliases add deliveries, no recipients: `orig_to=` is what
     /// the client gave.
     private mutating func findOrAddRecipient(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         _ record: RecordID,
@@ -631,7 +643,7 @@ public struct Assembler: ~Copyable, Sendable {
     /// Tells who hosts a domain, and whose mail came to which mailbox. Relays on loopback say
     /// neither: they may be filters whose second half was not seen.
     private mutating func noteDelivered(
-        _ fact: LineFact,
+        _ fact: borrowing LineFact,
         _ line: Span<UInt8>,
         in index: Int
     ) {
@@ -660,8 +672,8 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// The message that a filter made of this one: named by the filter's reply, come over loopback
     /// without a login, opened while this one was active.
-    private func innerSlot(
-        of fact: LineFact,
+    private mutating func innerSlot(
+        of fact: borrowing LineFact,
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
@@ -905,7 +917,7 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
-    static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
+    static func isLocalRelay(_ line: Span<UInt8>, _ fact: borrowing LineFact) -> Bool {
         let relay = fact.c.indices
         guard
             let bracket = line.first(

@@ -76,7 +76,7 @@ struct Assembly: Sendable {
     /// It is among ``Assembler/changedSlots``.
     var isChanged = false
     var instance: UInt32 = 0
-    var words = QueueIDWords()
+    var words = ShortTextWords()
     var lastMicroseconds: Int64 = 0
     /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
     var senderDomain: UInt64 = 0
@@ -97,6 +97,8 @@ struct Assembly: Sendable {
     var lines: [Line] = []
     var linesLeftOut = 0
     var recipients: [Recipient] = []
+    /// A bit for each of the recipients, by its hash: who is not there is mostly known at once.
+    private var recipientBits: UInt64 = 0
 
     var queueID = TextRange.absent
     var host = TextRange.absent
@@ -140,24 +142,59 @@ struct Assembly: Sendable {
     /// Whether its raw lines are worth keeping.
     var keepsLines: Bool { isSubmission || isFromLoopback || isProvisional }
 
-    /// Forgets everything but the storage.
+    /// Forgets everything but the storage. What ``Assembler`` sets whenever it opens a message stays: key, words, serial, times.
     mutating func reset() {
-        var text = self.text
-        var lines = self.lines
-        var recipients = self.recipients
-        self.text = []
-        self.lines = []
-        self.recipients = []
-        text.removeAll(keepingCapacity: text.capacity <= 16_384)
-        if !lines.isEmpty { lines.removeAll(keepingCapacity: true) }
-        if !recipients.isEmpty {
-            recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
-        }
-        self = Assembly()
-        self.text = text
-        self.lines = lines
-        self.recipients = recipients
+        if text.capacity > Self.textBytesKept { text = [] }
+        if recipients.capacity > Self.recipientsKept { recipients = [] }
+        // Shortened from the end, an array costs less than emptied.
+        if !text.isEmpty { text.removeLast(text.count) }
+        if !lines.isEmpty { lines.removeLast(lines.count) }
+        if !recipients.isEmpty { recipients.removeLast(recipients.count) }
+        // Field by field: to assign a whole of this size takes two copies.
+        state = State.free
+        isSubmission = false
+        isFromLoopback = false
+        isProvisional = false
+        isActive = false
+        isChanged = false
+        senderDomain = 0
+        recipientsExpected = 0
+        outer = -1
+        idlePrevious = -1
+        idleNext = -1
+        linesLeftOut = 0
+        recipientBits = 0
+        queueID = TextRange.absent
+        host = TextRange.absent
+        client = TextRange.absent
+        login = TextRange.absent
+        sender = TextRange.absent
+        messageID = TextRange.absent
+        subject = TextRange.absent
+        subjectRest = TextRange.absent
+        contentType = TextRange.absent
+        firstRecipient = TextRange.absent
+        isRead = false
+        accountHash = 0
+        account = TextRange.absent
+        clientIP = TextRange.absent
+        clientName = TextRange.absent
+        decodedSubject = TextRange.absent
+        payload = TextRange.absent
+        receipt = Receipt.none
+        receiptEvidence = ReceiptEvidence.none
+        lentTextCount = 0
+        isHeld = false
+        isAmbiguous = false
+        isHeldAsProof = false
+        dialect = Dialect.postfix
+        subjectForm = LineFact.TextForm.header
+        recipientsDone = 0
     }
+
+    /// Larger storage than this is given back.
+    private static let textBytesKept = 16_384
+    private static let recipientsKept = 64
 
     mutating func append(_ bytes: Span<UInt8>) -> TextRange {
         let start = text.count
@@ -173,21 +210,28 @@ struct Assembly: Sendable {
 
     /// Whether its queue ID, at ``queueID``, equals the bytes at `range`, whose words are `words`.
     @inline(__always)
-    func hasQueueID(_ words: QueueIDWords, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    func hasQueueID(_ words: ShortTextWords, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
         words == self.words && (words.isWhole || text.span.equals(queueID.indices, line, range))
     }
 
     /// Whether the queue ID is wanted as text, too.
     var keepsQueueID: Bool { keepsLines || !words.isWhole }
 
-    /// The readings of a header line with this message's client as its origin.
-    func headerTails(_ line: Span<UInt8>, from start: Int) -> PostfixGrammar.HeaderTails {
-        let all = text.span
-        return PostfixGrammar.headerTails(
+    /// The readings of a header line with a message's client as its origin.
+    ///
+    /// It is no method: to lend so large a value as an assembly, the compiler copies it.
+    static func headerTails(
+        _ line: Span<UInt8>,
+        from start: Int,
+        text: [UInt8],
+        client: TextRange,
+        sender: TextRange
+    ) -> PostfixGrammar.HeaderTails {
+        PostfixGrammar.headerTails(
             line,
             from: start,
-            origin: all.extracting(client.indices),
-            sender: sender.isPresent ? all.extracting(sender.indices) : nil
+            origin: text.span.extracting(client.indices),
+            sender: sender.isPresent ? text.span.extracting(sender.indices) : nil
         )
     }
 
@@ -200,7 +244,13 @@ struct Assembly: Sendable {
         guard rest.isPresent else { return false }
         isRead = false
         subjectRest = .absent
-        let tails = headerTails(text.span.extracting(rest.indices), from: 0)
+        let tails = Self.headerTails(
+            text.span.extracting(rest.indices),
+            from: 0,
+            text: text,
+            client: client,
+            sender: sender
+        )
         let chosen = tails.firstOfSender ?? tails.first
         subject = TextRange(start: Int(rest.start), count: chosen?.textEnd ?? Int(rest.count))
         guard tails.countOfSender == 1 else {
@@ -226,8 +276,14 @@ struct Assembly: Sendable {
         text.span.equalsIgnoringCase(range.indices, address, 0..<address.count)
     }
 
+    mutating func add(_ recipient: Recipient) {
+        recipients.append(recipient)
+        recipientBits |= 1 << UInt64(recipient.hash & 63)
+    }
+
     /// The index of the recipient with this address; nil if there is none.
     func recipient(_ address: Range<Int>, of line: Span<UInt8>, hash: UInt32) -> Int? {
+        guard recipientBits & 1 << UInt64(hash & 63) != 0 else { return nil }
         for index in recipients.indices
         where recipients[index].hash == hash && recipients[index].address.count == address.count
             && text.span.equalsIgnoringCase(

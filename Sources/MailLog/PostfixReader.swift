@@ -3,6 +3,9 @@ import Records
 
 /// Reads what Postfix's programs write after the tag.
 struct PostfixReader: Sendable {
+    private static let queueIDBytesMin = 5
+    private static let queueIDBytesMax = 24
+
     private var names: NameReader
 
     init(names: NameReader) { self.names = names }
@@ -21,23 +24,17 @@ struct PostfixReader: Sendable {
         into facts: inout [LineFact]
     ) -> LineOutcome {
         let end = text.count
-        var index = start
-        var alphabets: UInt8 = 3
-        while index < end {
-            // `index` is below `end`, the span's count.
-            let alphabet = PostfixGrammar.queueIDClass(unsafe text[unchecked: index])
-            if alphabet == 0 { break }
-            alphabets &= alphabet
-            index &+= 1
-        }
-        let queueCount = index &- start
-        guard alphabets != 0, queueCount >= 5, queueCount <= 24, index &+ 2 < end,
-            text[index] == UInt8(ascii: ":"), text[index &+ 1] == UInt8(ascii: " ")
+        let limit = min(end, start &+ Self.queueIDBytesMax &+ 1)
+        guard let index = text.first(UInt8(ascii: ":"), from: start, to: limit),
+            index &- start >= Self.queueIDBytesMin, index &+ 2 < end,
+            text[index &+ 1] == UInt8(ascii: " ")
         else { return .ignored }
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
         guard outcome == .read else { return outcome }
+        // Who opens a message says what its ID is; others that look like one find no message.
+        if fact.kind == .client, !PostfixGrammar.isQueueID(text, start..<index) { return .ignored }
         fact.key = queueKey(text.extracting(start..<index), hostHash: context.hostHash)
         fact.instance = context.instance
         fact.queueID = LineFact.Piece(start, index)

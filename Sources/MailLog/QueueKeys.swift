@@ -11,8 +11,9 @@ struct QueueKeys: Sendable {
     }
 }
 
-/// A queue ID as numbers, by which it is hashed and compared: up to 24 bytes, they say all of it.
-struct QueueIDWords: Sendable, Equatable {
+/// A queue ID or another short text as numbers, by which it is hashed and compared: up to 24 bytes,
+/// they say all of it.
+struct ShortTextWords: Sendable, Equatable {
     var first: UInt64 = 0
     var middle: UInt64 = 0
     var last: UInt64 = 0
@@ -32,7 +33,7 @@ struct QueueIDWords: Sendable, Equatable {
         }
     }
 
-    /// Whether equal words mean equal IDs.
+    /// Whether equal words mean equal texts.
     var isWhole: Bool { count <= 24 }
 
     /// A multiplication folded in two, after wyhash (Wang Yi): six times cheaper than SipHash, and
@@ -49,5 +50,5 @@ struct QueueIDWords: Sendable, Equatable {
 
 /// The key of a queue ID of a host.
 func queueKey(_ queueID: Span<UInt8>, hostHash: UInt64) -> UInt64 {
-    QueueIDWords(queueID, 0..<queueID.count).key(hostHash: hostHash)
+    ShortTextWords(queueID, 0..<queueID.count).key(hostHash: hostHash)
 }

@@ -88,7 +88,8 @@ public struct ScanCounters: Sendable, Equatable {
     /// Whether the lines were of syslog, and of Postfix if of a mail server: no such line depends on
     /// one before it.
     public var isOfIndependentLines: Bool {
-        dialects[Dialect.postfix.index].read > 0 && reasons[Int(UnparsedReason.noStamp.rawValue)] == 0
+        dialects[Dialect.postfix.index].read > 0
+            && reasons[Int(UnparsedReason.noStamp.rawValue)] == 0
             && Dialect.allCases.allSatisfy { $0 == .postfix || self[$0].lines == 0 }
     }
 

@@ -494,7 +494,7 @@ public struct Engine: ~Copyable, Sendable {
                 }
             }
         }
-        pending.removeAll(keepingCapacity: true)
+        pending.removeLast(pending.count)
         assembler.clearHappenings()
         // The bundle of a transition needs the lines of events that left with it.
         if detector.transitions.isEmpty {
