@@ -37,10 +37,11 @@ extension Assembler {
         changedSlots.removeAll(keepingCapacity: true)
         pieces += sessions.takeChanges()
         var writer = BinaryWriter()
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(nextSerial)
         writer.write(UInt32(instancesWithQueue.count))
         for instance in instancesWithQueue.sorted() { writer.write(instance) }
+        writer.write(tellsProxyEnds)
         pieces.append(AssemblerPiece(kind: .clock, key: [], body: writer.bytes))
         return pieces
     }
@@ -56,7 +57,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(3))
+        writer.write(UInt8(4))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -117,6 +118,10 @@ extension Assembler {
         writer.write(assembly.words.middle)
         writer.write(assembly.words.last)
         writer.write(UInt32(truncatingIfNeeded: assembly.words.count))
+        Self.write(assembly.givenID, to: &writer)
+        writer.write(assembly.decided.rawValue)
+        writer.write(assembly.isProxied)
+        writer.write(assembly.clientKey)
         return writer.bytes
     }
 
@@ -156,23 +161,28 @@ extension Assembler {
 
     private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
         var reader = BinaryReader(body)
-        try Self.readVersion(&reader)
+        let version = try reader.read(UInt8.self)
+        guard (1...2).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "the assembler's clock of version 1 or 2")
+        }
         nextSerial = try reader.read(UInt64.self)
         let count = try reader.readCount(ofSize: 4)
         for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
+        if version >= 2 { tellsProxyEnds = try reader.readBool() }
         try reader.finish()
     }
 
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
         let version = try reader.read(UInt8.self)
-        guard (1...3).contains(version) else {
-            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 3")
+        guard (1...4).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 4")
         }
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
+        if version >= 4 { try assembly.readDetours(&reader) }
         try reader.finish()
         slots.append(assembly)
         return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
@@ -187,12 +197,6 @@ extension Assembler {
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }
-        }
-    }
-
-    private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "version 1")
         }
     }
 
@@ -320,6 +324,17 @@ extension Assembly {
         words.middle = try reader.read(UInt64.self)
         words.last = try reader.read(UInt64.self)
         words.count = Int(try reader.read(UInt32.self))
+    }
+
+    /// What holds, filters and postsuper did to it.
+    fileprivate mutating func readDetours(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        givenID = try readRange(&reader)
+        guard let decided = Delivery(rawValue: try reader.read(UInt8.self)) else {
+            throw BinaryReadError(offset: 0, expected: "a decision")
+        }
+        self.decided = decided
+        isProxied = try reader.readBool()
+        clientKey = try reader.read(UInt64.self)
     }
 
     /// A range of ``text``, which must have been read before.

@@ -50,7 +50,12 @@ public struct Assembler: ~Copyable, Sendable {
 
     var slots: [Assembly] = []
     private var freeSlots: [Int32] = []
-    private var table = QueueTable()
+    var table = QueueTable()
+    /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
+    /// the client that both name.
+    var clients = QueueTable()
+    /// Whether the log tells when a before-queue filter has answered.
+    var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
     /// assembly; who comes to the front and was not idle goes to the end again.
     private var idleFirst: Int32 = -1
@@ -64,7 +69,7 @@ public struct Assembler: ~Copyable, Sendable {
     var instancesWithQueue: Set<UInt32> = []
     /// The one that was entered last, which is mostly the only one.
     private var lastInstanceWithQueue: UInt32?
-    private var happenings: [Happening] = []
+    var happenings: [Happening] = []
     private var closing: [Int32] = []
     /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
     private var lastExpiry = Int64.min
@@ -75,18 +80,22 @@ public struct Assembler: ~Copyable, Sendable {
     var changedSlots: [Int32] = []
     var releasedSerials: [UInt64] = []
     private let tracksChanges: Bool
-    private let queueKeys: QueueKeys
+    let queueKeys: QueueKeys
+    private let filters: FilterList
     var sessions = SessionTable()
 
     /// - Parameters:
+    ///   - filters: the content filters that are not on loopback.
     ///   - seed: of the scanners whose facts come in.
     ///   - tracksChanges: whether ``takeChanges()`` will be asked what to store.
     public init(
         limits: AssemblyLimits = AssemblyLimits(),
+        filters: FilterList = FilterList(),
         seed: HashSeed,
         tracksChanges: Bool = false
     ) {
         self.limits = limits
+        self.filters = filters
         queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
         slots.reserveCapacity(1_024)
@@ -122,7 +131,7 @@ public struct Assembler: ~Copyable, Sendable {
     ///   - microseconds: its event time.
     /// - Returns: whether it brought something to light: ``pending``.
     public mutating func take(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         record: RecordID,
         sequence: UInt64,
@@ -136,7 +145,7 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     private mutating func join(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
         _ microseconds: Int64
@@ -144,8 +153,19 @@ public struct Assembler: ~Copyable, Sendable {
         switch fact.kind {
         case .time:
             return
-        case .client:
-            open(fact, line, record, microseconds)
+        case .client, .clientAgain:
+            if fact.kind == .client || !isOpen(fact, line) {
+                open(fact, line, record, microseconds)
+            }
+            return
+        case .local:
+            openLocal(fact, line, microseconds)
+            return
+        case .requeued:
+            requeue(fact, line, record, microseconds)
+            return
+        case .proxied, .proxyEnd:
+            takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
             accept(fact, line, record, microseconds)
@@ -154,7 +174,8 @@ public struct Assembler: ~Copyable, Sendable {
             takeSession(fact, line, microseconds)
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
-            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
+            .refused, .note:
             break
         }
         let (kind, agent) = (fact.kind, fact.agent)
@@ -171,17 +192,25 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
+        if fact.agent == .cleanup || fact.agent == .queueManager {
+            // From now on it belongs to the queue of this instance, whatever its smtpd is called.
+            slots[index].instance = fact.instance
+        }
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
 
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest,
+            .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
             break
         case .sender, .subject, .contentType, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
+            if fact.header == .subject, slots[index].decided != .unknown {
+                carryOut(slots[index].decided, record, microseconds, in: index)
+            }
         case .messageID:
             if !slots[index].messageID.isPresent, slots[index].keepsLines {
                 slots[index].messageID = place(of: fact.a, line, base, in: index)
@@ -191,27 +220,22 @@ public struct Assembler: ~Copyable, Sendable {
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
             closeIfSettled(slot, microseconds)
-        case .held:
+        case .held, .discarded:
             takeHeader(fact, line, base, in: index)
-            slots[index].isHeld = true
-            settleSubject(in: index)
-            submitFirstRecipient(record, microseconds, in: index)
-            for recipient in slots[index].recipients.indices
-            where !slots[index].recipients[recipient].delivery.isFinal {
-                slots[index].recipients[recipient].delivery = .held
+            takeEnvelope(fact, line, base, in: index)
+            let decision = fact.kind == .held ? Delivery.held : .discarded
+            if fact.kind == .held { slots[index].isHeld = true }
+            if fact.agent == .smtpd, !slots[index].subject.isPresent {
+                // Its content is not known yet.
+                slots[index].decided = decision
+            } else {
+                carryOut(decision, record, microseconds, in: index)
             }
         case .released:
-            slots[index].isHeld = false
-            for recipient in slots[index].recipients.indices
-            where slots[index].recipients[recipient].delivery == .held {
-                slots[index].recipients[recipient].delivery = .unknown
-            }
-        case .discarded:
-            takeHeader(fact, line, base, in: index)
-            settleSubject(in: index)
-            submitFirstRecipient(record, microseconds, in: index)
-            settleAll(.discarded, record, microseconds, in: index)
-            close(slot, microseconds)
+            release(from: index)
+        case .refused:
+            settleAll(.bounced, record, microseconds, in: index)
+            giveUp(slot)
         case .expired:
             settleAll(.expired, record, microseconds, in: index)
         case .removed:
@@ -233,7 +257,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Opening and finding
 
     private mutating func open(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
         _ microseconds: Int64
@@ -242,9 +266,9 @@ public struct Assembler: ~Copyable, Sendable {
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
         let slot = openAssembly(fact, line, microseconds)
         let index = Int(slot)
-        let isLoopback = Self.isLoopback(line, fact.a.indices)
         let hasLogin = fact.b.isPresent
-        slots[index].isFromLoopback = isLoopback && !hasLogin
+        let isFromFilter = !hasLogin && isFilter(line, client: fact.a.indices)
+        slots[index].isFromLoopback = isFromFilter
         if hasLogin {
             counters.submissions += 1
             slots[index].isSubmission = true
@@ -255,11 +279,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if slots[index].keepsLines {
             slots[index].host = place(of: fact.host, line, base, in: index)
-            slots[index].client = place(of: fact.a, line, base, in: index)
+            // What cleanup logs as the origin is the forwarded client (smtpd.h, FORWARD_NAMADDR).
+            let client = fact.d.isPresent ? fact.d : fact.a
+            slots[index].client = place(of: client, line, base, in: index)
         }
         if fact.b.isPresent {
             slots[index].login = place(of: fact.b, line, base, in: index)
-        } else if isLoopback, fact.c.isPresent {
+        } else if isFromFilter, fact.c.isPresent {
             // XFORWARD's IDENT names the outer message (postconf(5),
             // smtpd_authorized_xforward_hosts).
             let outerID = line.extracting(fact.c.indices)
@@ -267,12 +293,93 @@ public struct Assembler: ~Copyable, Sendable {
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
             }
+        } else if isFromFilter, fact.d.isPresent {
+            // A before-queue filter has no outer ID; what it forwards is the client.
+            awaitProxy(slot, line.extracting(fact.host.indices), line.extracting(fact.d.indices))
+        }
+    }
+
+    /// Whether the message that a `client=` line opened is open.
+    private mutating func isOpen(_ fact: LineFact, _ line: Span<UInt8>) -> Bool {
+        guard let slot = openSlot(of: fact, line) else { return false }
+        guard slots[Int(slot)].isSubmission else { return !fact.b.isPresent }
+        return slots[Int(slot)].isLogin(line, fact.b.indices)
+    }
+
+    /// A message of a program on this machine: no submission, but where it is delivered tells whose
+    /// domains are whose.
+    private mutating func openLocal(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) {
+        if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
+        let index = Int(openAssembly(fact, line, microseconds))
+        slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
+    }
+
+    /// A message goes on under another queue ID.
+    private mutating func requeue(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let oldID = line.extracting(fact.a.indices)
+        let key = queueKeys.key(oldID, hostBytes: line.extracting(fact.host.indices))
+        guard let slot = slotOpen(key, oldID, isOuter: true) else {
+            openLocal(fact, line, microseconds)
+            return
+        }
+        if let other = openSlot(of: fact, line), other != slot {
+            close(other, slots[Int(other)].lastMicroseconds)
+        }
+        let index = Int(slot)
+        table.remove(slots[index].key, slot: slot)
+        table.insert(fact.key, slot: slot)
+        slots[index].key = fact.key
+        slots[index].words = ShortTextWords(line, fact.queueID.indices)
+        slots[index].lastMicroseconds = microseconds
+        markChanged(slot)
+        let base = keep(line, record, in: index)
+        if !slots[index].givenID.isPresent { slots[index].givenID = slots[index].queueID }
+        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        release(from: index)
+    }
+
+    /// A held message is held no more.
+    private mutating func release(from index: Int) {
+        slots[index].isHeld = false
+        slots[index].decided = .unknown
+        for recipient in slots[index].recipients.indices
+        where slots[index].recipients[recipient].delivery == .held {
+            slots[index].recipients[recipient].delivery = .unknown
+        }
+    }
+
+    /// What was decided about a message before it reached the queue.
+    private mutating func carryOut(
+        _ decision: Delivery,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        settleSubject(in: index)
+        submitFirstRecipient(record, microseconds, in: index)
+        if decision == .discarded {
+            settleAll(.discarded, record, microseconds, in: index)
+            close(Int32(index), microseconds)
+            return
+        }
+        for recipient in slots[index].recipients.indices
+        where !slots[index].recipients[recipient].delivery.isFinal {
+            slots[index].recipients[recipient].delivery = .held
         }
     }
 
     /// Takes a slot for a message and enters it.
     mutating func openAssembly(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ microseconds: Int64
     ) -> Int32 {
@@ -301,10 +408,10 @@ public struct Assembler: ~Copyable, Sendable {
     ///
     /// It is mutating although it changes nothing, like what else is called for many lines: to lend
     /// the whole assembler, the compiler copies it.
-    mutating func openSlot(of fact: borrowing LineFact, _ line: Span<UInt8>) -> Int32? {
+    mutating func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
         // What closures use of the fact by itself, so that they need no copy of it.
         let (queueID, instance) = (fact.queueID.indices, fact.instance)
-        let opens = fact.kind == .client
+        let isOfSmtpd = fact.agent == .smtpd
         let words = ShortTextWords(line, queueID)
         var others = false
         let exact = table.find(fact.key) { slot in
@@ -316,11 +423,11 @@ public struct Assembler: ~Copyable, Sendable {
             return false
         }
         if exact != nil || !others { return exact }
-        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the one instance
-        // that has a queue.
+        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the instance whose
+        // queue its message comes to.
         return table.find(fact.key) { slot in
             slots[Int(slot)].state == .open && slots[Int(slot)].hasQueueID(words, line, queueID)
-                && (opens
+                && (isOfSmtpd
                     ? !instancesWithQueue.contains(instance)
                     : !instancesWithQueue.contains(slots[Int(slot)].instance))
         }
@@ -334,7 +441,7 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
     /// false) one that came from a filter and is not linked yet.
-    private mutating func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
+    mutating func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
         var oldest: Int32?
         _ = table.find(key) { slot in
             let assembly = slots[Int(slot)]
@@ -399,12 +506,12 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Headers
 
     private mutating func takeHeader(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         in index: Int
     ) {
-        guard slots[index].isSubmission, fact.a.isPresent else { return }
+        guard slots[index].keepsLines, fact.a.isPresent else { return }
         let isFirst: Bool
         switch fact.header {
         case .subject:
@@ -430,6 +537,10 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tails.count == 1, let tail = tails.first {
             slots[index].subject = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<tail.textEnd)
+            // Until qmgr names it; it never does for a message that stays on hold.
+            if !slots[index].sender.isPresent {
+                slots[index].sender = Self.part(of: rest, at: fact.a, tail.sender)
+            }
             if let recipient = tail.recipient {
                 slots[index].firstRecipient = Self.part(of: rest, at: fact.a, recipient)
             }
@@ -451,6 +562,22 @@ public struct Assembler: ~Copyable, Sendable {
         )
     }
 
+    /// Sender and first recipient of a line that names them without doubt, where no other did.
+    private mutating func takeEnvelope(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        in index: Int
+    ) {
+        guard slots[index].keepsLines else { return }
+        if fact.b.isPresent, !slots[index].sender.isPresent {
+            slots[index].sender = place(of: fact.b, line, base, in: index)
+        }
+        if fact.c.isPresent, !slots[index].firstRecipient.isPresent {
+            slots[index].firstRecipient = place(of: fact.c, line, base, in: index)
+        }
+    }
+
     private mutating func settleSubject(in index: Int) {
         if slots[index].settleSubject() { counters.ambiguousHeaders += 1 }
     }
@@ -458,7 +585,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Queue manager
 
     private mutating func takeActive(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         _ record: RecordID,
@@ -480,7 +607,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) {
-        guard slots[index].isSubmission, slots[index].firstRecipient.isPresent,
+        guard slots[index].keepsLines, slots[index].firstRecipient.isPresent,
             slots[index].recipients.isEmpty
         else { return }
         let address = slots[index].firstRecipient
@@ -530,7 +657,7 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: Deliveries
 
     private mutating func takeDelivery(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         _ record: RecordID,
@@ -539,10 +666,15 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard fact.status != .other, fact.status != .none else { return }
         settleSubject(in: index)
+        if fact.isAmbiguous { slots[index].isAmbiguous = true }
 
         var inner: Int32 = -1
-        if fact.status == .sent, Self.isLocalRelay(line, fact) {
-            inner = innerSlot(of: fact, line, outer: index)
+        var isToFilter = false
+        if fact.status == .sent {
+            isToFilter = filters.has(line, fact.c.indices)
+            if isToFilter || Self.isLocalRelay(line, fact) {
+                inner = innerSlot(of: fact, line, outer: index)
+            }
         }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
@@ -550,7 +682,7 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsLines {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
-        if inner < 0, fact.status == .sent, fact.domain != 0 {
+        if inner < 0, fact.status == .sent, fact.domain != 0, !isToFilter {
             noteDelivered(fact, line, in: index)
         }
         guard let recipientIndex else { return }
@@ -561,7 +693,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let delivery: Delivery =
             switch fact.status {
-            case .sent: .sent
+            case .sent: isToFilter ? .filtered : .sent
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
@@ -574,7 +706,7 @@ public struct Assembler: ~Copyable, Sendable {
     /// The recipient of a delivery line. Aliases add deliveries, no recipients: `orig_to=` is what
     /// the client gave.
     private mutating func findOrAddRecipient(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         _ base: Int?,
         _ record: RecordID,
@@ -643,12 +775,18 @@ public struct Assembler: ~Copyable, Sendable {
     /// Tells who hosts a domain, and whose mail came to which mailbox. Relays on loopback say
     /// neither: they may be filters whose second half was not seen.
     private mutating func noteDelivered(
-        _ fact: borrowing LineFact,
+        _ fact: LineFact,
         _ line: Span<UInt8>,
         in index: Int
     ) {
         switch fact.agent {
         case .mailbox, .lmtp:
+            // A filter by LMTP; a mailbox does not queue.
+            if fact.agent == .lmtp, Self.isLocalRelay(line, fact),
+                Self.queuedAs(line, fact.d) != nil
+            {
+                return
+            }
             let sender = slots[index].senderDomain
             happenings.append(
                 sender == 0
@@ -673,7 +811,7 @@ public struct Assembler: ~Copyable, Sendable {
     /// The message that a filter made of this one: named by the filter's reply, come over loopback
     /// without a login, opened while this one was active.
     private mutating func innerSlot(
-        of fact: borrowing LineFact,
+        of fact: LineFact,
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
@@ -764,9 +902,14 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Ends an assembly now, whatever may still come.
-    private mutating func giveUp(_ slot: Int32) {
+    mutating func giveUp(_ slot: Int32) {
         let index = Int(slot)
         guard slots[index].state != .free, slots[index].state != .closing else { return }
+        if slots[index].isHeld, slots[index].isSubmission, let last = slots[index].lines.last {
+            // It never came to the queue manager, and will not any more.
+            settleSubject(in: index)
+            submitFirstRecipient(last.record, slots[index].lastMicroseconds, in: index)
+        }
         slots[index].state = .closing
         if slots[index].isSubmission {
             for recipient in slots[index].recipients.indices
@@ -813,6 +956,7 @@ public struct Assembler: ~Copyable, Sendable {
             }
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
+        if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -828,6 +972,8 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func resume(_ slot: Int32) {
         let idle = slots[Int(slot)].idleMicroseconds
         table.insert(slots[Int(slot)].key, slot: slot)
+        let clientKey = slots[Int(slot)].clientKey
+        if clientKey != 0 { clients.insert(clientKey, slot: slot) }
         appendToIdle(slot)
         slots[Int(slot)].idleMicroseconds = idle
         guard slots[Int(slot)].state == .unlinked else { return }
@@ -904,6 +1050,11 @@ public struct Assembler: ~Copyable, Sendable {
 
     // MARK: Relays
 
+    /// Whether the client of a `client=` line may be a filter.
+    private func isFilter(_ line: Span<UInt8>, client: Range<Int>) -> Bool {
+        Self.isLoopback(line, client) || filters.has(line, client)
+    }
+
     /// Whether the client of a `client=` line is on this machine (RFC 6890: 127.0.0.0/8 and ::1).
     static func isLoopback(_ line: Span<UInt8>, _ client: Range<Int>) -> Bool {
         guard
@@ -917,7 +1068,7 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
-    static func isLocalRelay(_ line: Span<UInt8>, _ fact: borrowing LineFact) -> Bool {
+    static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
         let relay = fact.c.indices
         guard
             let bracket = line.first(
@@ -937,11 +1088,6 @@ public struct Assembler: ~Copyable, Sendable {
         var end = min(reply.indices.upperBound, line.count)
         let first = reply.indices.lowerBound
         if end > first, line[end - 1] == UInt8(ascii: ")") { end -= 1 }
-        var start = end
-        while start > first, PostfixGrammar.queueIDClass(line[start - 1]) != 0 { start -= 1 }
-        guard end - start >= 5, start - first >= 10, line.has("queued as ", at: start - 10) else {
-            return nil
-        }
-        return start..<end
+        return PostfixGrammar.queuedAs(line, in: first..<max(first, end))
     }
 }

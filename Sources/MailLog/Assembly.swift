@@ -100,11 +100,14 @@ struct Assembly: Sendable {
     /// A bit for each of the recipients, by its hash: who is not there is mostly known at once.
     private var recipientBits: UInt64 = 0
 
+    /// The queue ID that it has now.
     var queueID = TextRange.absent
+    /// The one that the client was told, if it has got another since; else absent.
+    var givenID = TextRange.absent
     var host = TextRange.absent
-    /// `HOST[IP]` of the `client=` line.
+    /// `HOST[IP]` of the `client=` line: of the client itself where a filter forwarded it.
     var client = TextRange.absent
-    var login = TextRange.absent
+    var login = TextRange.absent { didSet { isSubmission = login.isPresent } }
     var sender = TextRange.absent
     var messageID = TextRange.absent
     /// The raw subject; absent while ``subjectRest`` is there.
@@ -130,9 +133,16 @@ struct Assembly: Sendable {
     var lentTextCount = 0
 
     var isHeld = false
+    /// What smtpd decided about it before its content came: held, discarded, or unknown.
+    var decided = Delivery.unknown
     var isAmbiguous = false
     /// An event of it is kept by a window or an alert: its lines are wanted.
     var isHeldAsProof = false
+    /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
+    /// the session.
+    var isProxied = false
+    /// Its key in ``Assembler/clients``; 0 if it is not there.
+    var clientKey: UInt64 = 0
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
@@ -165,6 +175,10 @@ struct Assembly: Sendable {
         linesLeftOut = 0
         recipientBits = 0
         queueID = TextRange.absent
+        givenID = TextRange.absent
+        decided = Delivery.unknown
+        isProxied = false
+        clientKey = 0
         host = TextRange.absent
         client = TextRange.absent
         login = TextRange.absent
@@ -212,6 +226,10 @@ struct Assembly: Sendable {
     @inline(__always)
     func hasQueueID(_ words: ShortTextWords, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
         words == self.words && (words.isWhole || text.span.equals(queueID.indices, line, range))
+    }
+
+    func isLogin(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        text.span.equals(login.indices, line, range)
     }
 
     /// Whether the queue ID is wanted as text, too.
