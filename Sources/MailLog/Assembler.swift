@@ -15,7 +15,7 @@ public struct AssemblerCounters: Sendable, Equatable {
     public var linesLeftOut = 0
     /// Lines of queue IDs whose beginning was not seen.
     public var strayLines = 0
-    /// Header lines that can be read in several ways.
+    /// Header lines, or lines that take a message in, that can be read in several ways.
     public var ambiguousHeaders = 0
 
     public init() {}
@@ -55,7 +55,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// assembly; who comes to the front and was not idle goes to the end again.
     private var idleFirst: Int32 = -1
     private var idleLast: Int32 = -1
-    /// Messages from a filter that wait for the line which links them, the oldest first.
+    /// Messages from a filter that wait for the line which links them, and provisional ones that wait
+    /// for the line which takes them in, the oldest first.
     private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
     private var unlinkedFirst = 0
     var nextSerial: UInt64 = 1
@@ -162,7 +163,9 @@ public struct Assembler: ~Copyable, Sendable {
             instancesWithQueue.insert(fact.instance)
         }
         var found = openSlot(of: fact, line)
-        if found == nil, fact.kind == .contentType || fact.kind == .receiptRequest {
+        if found == nil,
+            fact.kind == .contentType || fact.kind == .receiptRequest || fact.opensMessage
+        {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -602,6 +605,14 @@ public struct Assembler: ~Copyable, Sendable {
         happenings.append(.settled(slot: Int32(index), recipient: recipient))
     }
 
+    /// Tells of an outcome that came before the message was known to be a submission.
+    mutating func settleEarly(_ recipient: Int, in index: Int) {
+        guard slots[index].isSubmission, slots[index].recipients[recipient].isSettled else {
+            return
+        }
+        happenings.append(.settled(slot: Int32(index), recipient: recipient))
+    }
+
     private mutating func settleAll(
         _ delivery: Delivery,
         _ record: RecordID,
@@ -651,7 +662,9 @@ public struct Assembler: ~Copyable, Sendable {
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
-        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        let named =
+            fact.dialect == .exim ? Self.eximID(line, fact.d) : Self.queuedAs(line, fact.d)
+        guard let reply = named else { return -1 }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -729,12 +742,17 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if slots[index].isFromLoopback, slots[index].outer < 0 {
             slots[index].state = .unlinked
-            unlinked.append(
-                (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
-            )
+            giveUpLater(slot, microseconds)
             return
         }
         giveUp(slot)
+    }
+
+    /// Ends an assembly after a while, if it still waits then.
+    mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
+        unlinked.append(
+            (slot, slots[Int(slot)].serial, microseconds + limits.unlinkedMicrosecondsMax)
+        )
     }
 
     /// Ends an assembly now, whatever may still come.
@@ -804,7 +822,7 @@ public struct Assembler: ~Copyable, Sendable {
         table.insert(slots[Int(slot)].key, slot: slot)
         appendToIdle(slot)
         slots[Int(slot)].idleMicroseconds = idle
-        guard slots[Int(slot)].state == .unlinked else { return }
+        guard slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional else { return }
         unlinked.append(
             (
                 slot, slots[Int(slot)].serial,
@@ -819,7 +837,9 @@ public struct Assembler: ~Copyable, Sendable {
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
             let (slot, serial, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1
-            if slots[Int(slot)].serial == serial, slots[Int(slot)].state == .unlinked {
+            if slots[Int(slot)].serial == serial,
+                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
+            {
                 giveUp(slot)
             }
         }
