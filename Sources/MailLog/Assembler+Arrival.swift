@@ -26,6 +26,68 @@ extension Assembler {
         }
     }
 
+    // MARK: Lines in parts
+
+    /// Takes a part of a line in; with the last one, what the whole line says (Exim's, the only one
+    /// that cuts its lines in a way that can be undone).
+    mutating func takePart(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let host = line.extracting(fact.host.indices)
+        let part = SplitLines.Part(
+            record: record,
+            sequence: sequence,
+            line: line.indices.map { line[$0] }
+        )
+        let whole = splitLines.take(
+            part,
+            line.extracting(fact.a.indices),
+            number: UInt32(truncatingIfNeeded: fact.domain >> 32),
+            of: UInt32(truncatingIfNeeded: fact.domain),
+            key: fact.key,
+            microseconds: microseconds
+        )
+        guard let whole else { return }
+        // As if the host's name and the text stood on one line: no piece starts at 0.
+        var text: [UInt8] = [0x20]
+        for index in host.indices { text.append(host[index]) }
+        let context = LineContext(
+            stamp: fact.stamp,
+            line: Int(fact.line),
+            host: 1..<text.count,
+            hostHash: keyedHash(host, seed: queueKeys.seed),
+            agent: .other,
+            instance: fact.instance,
+            processID: 0
+        )
+        text.append(0x20)
+        let start = text.count
+        text += whole.text
+        var reader = EximReader(names: NameReader(seed: queueKeys.seed))
+        var facts: [LineFact] = []
+        if case .unparsed = reader.read(text.span, from: start, context, into: &facts) {
+            counters.splitLinesUnparsed += 1
+        }
+        parts = whole.parts
+        for fact in facts where fact.kind != .part { join(fact, text.span, record, microseconds) }
+        parts.removeAll()
+    }
+
+    /// Keeps the lines that a line's parts stood on, once for all its facts.
+    mutating func keepParts(in index: Int) {
+        guard let last = parts.last, slots[index].lines.last?.sequence != last.sequence else {
+            return
+        }
+        for part in parts {
+            _ = keepAnother(part.line.span, part.record, part.sequence, in: index)
+        }
+    }
+
+    // MARK: Arrivals
+
     /// A message was taken in, by a line that names its client.
     mutating func accept(
         _ fact: LineFact,

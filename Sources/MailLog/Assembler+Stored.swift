@@ -37,10 +37,11 @@ extension Assembler {
         changedSlots.removeAll(keepingCapacity: true)
         pieces += sessions.takeChanges()
         var writer = BinaryWriter()
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(nextSerial)
         writer.write(UInt32(instancesWithQueue.count))
         for instance in instancesWithQueue.sorted() { writer.write(instance) }
+        splitLines.write(to: &writer)
         pieces.append(AssemblerPiece(kind: .clock, key: [], body: writer.bytes))
         return pieces
     }
@@ -151,10 +152,14 @@ extension Assembler {
 
     private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
         var reader = BinaryReader(body)
-        try Self.readVersion(&reader)
+        let version = try reader.read(UInt8.self)
+        guard (1...2).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "a clock of version 1 or 2")
+        }
         nextSerial = try reader.read(UInt64.self)
         let count = try reader.readCount(ofSize: 4)
         for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
+        if version >= 2 { try splitLines.restore(from: &reader) }
         try reader.finish()
     }
 
@@ -182,12 +187,6 @@ extension Assembler {
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }
-        }
-    }
-
-    private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "version 1")
         }
     }
 

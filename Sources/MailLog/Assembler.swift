@@ -15,6 +15,8 @@ public struct AssemblerCounters: Sendable, Equatable {
     public var linesLeftOut = 0
     /// Lines of queue IDs whose beginning was not seen.
     public var strayLines = 0
+    /// Lines that syslog's limit had cut into parts, and that could not be read when they were joined.
+    public var splitLinesUnparsed = 0
     /// Header lines, or lines that take a message in, that can be read in several ways.
     public var ambiguousHeaders = 0
 
@@ -68,14 +70,17 @@ public struct Assembler: ~Copyable, Sendable {
     private var happenings: [Happening] = []
     private var closing: [Int32] = []
     /// Number of the line that is being read, counted over all sources.
-    private var sequence: UInt64 = 0
+    var sequence: UInt64 = 0
 
     /// Assemblies to be stored again; empty unless ``tracksChanges``.
     var changedSlots: [Int32] = []
     var releasedSerials: [UInt64] = []
     private let tracksChanges: Bool
-    private let queueKeys: QueueKeys
+    let queueKeys: QueueKeys
     var sessions = SessionTable()
+    var splitLines = SplitLines()
+    /// The lines that the facts stand on which are being taken in, if they are parts of one.
+    var parts: [SplitLines.Part] = []
 
     /// - Parameters:
     ///   - seed: of the scanners whose facts come in.
@@ -134,7 +139,7 @@ public struct Assembler: ~Copyable, Sendable {
         return !happenings.isEmpty
     }
 
-    private mutating func join(
+    mutating func join(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
@@ -152,8 +157,12 @@ public struct Assembler: ~Copyable, Sendable {
         case .session, .login, .sessionEnd:
             takeSession(fact, line, microseconds)
             return
+        case .part:
+            takePart(fact, line, record, microseconds)
+            return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
-            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
+            .cancelled:
             break
         }
         if fact.agent == .cleanup || fact.agent == .queueManager,
@@ -178,7 +187,7 @@ public struct Assembler: ~Copyable, Sendable {
         let base = keep(line, record, in: index)
 
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .receiptRequest:
             break
         case .sender, .subject, .contentType, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
@@ -216,6 +225,8 @@ public struct Assembler: ~Copyable, Sendable {
             close(slot, microseconds)
         case .expired:
             settleAll(.expired, record, microseconds, in: index)
+        case .cancelled:
+            settleAll(.bounced, record, microseconds, in: index)
         case .removed:
             if fact.agent == .operator { settleAll(.discarded, record, microseconds, in: index) }
             close(slot, microseconds)
@@ -343,10 +354,24 @@ public struct Assembler: ~Copyable, Sendable {
     /// starts, or nil if it was not kept whole.
     mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
         guard slots[index].keepsLines else { return nil }
+        guard parts.isEmpty else {
+            keepParts(in: index)
+            return nil
+        }
         if let last = slots[index].lines.last, last.sequence == sequence, last.record == record {
             // A line of several facts is kept once.
             return Int(last.place.start)
         }
+        return keepAnother(line, record, sequence, in: index)
+    }
+
+    /// The same for a line that is known not to be kept yet.
+    mutating func keepAnother(
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ sequence: UInt64,
+        in index: Int
+    ) -> Int? {
         guard slots[index].lines.count < limits.keptLinesMax else {
             slots[index].linesLeftOut += 1
             counters.linesLeftOut += 1
@@ -636,7 +661,8 @@ public struct Assembler: ~Copyable, Sendable {
         case .mailbox, .lmtp:
             let sender = slots[index].senderDomain
             happenings.append(
-                sender == 0
+                // Of a line that was cut, no piece lies in the one that comes with the happening.
+                sender == 0 || !parts.isEmpty
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
                         mailbox: fact.account,

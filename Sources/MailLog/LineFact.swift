@@ -125,6 +125,14 @@ public struct LineFact: Sendable {
         case login
         /// A session ended.
         case sessionEnd
+
+        // What else Exim writes.
+
+        /// The message is given up: recipients without an outcome bounce.
+        case cancelled
+        /// A part of a line that was too long for syslog: key of the process; `a` the text. `domain` is
+        /// which one (upper half) of how many (lower half).
+        case part
     }
 
     /// How a text is written in the line.
