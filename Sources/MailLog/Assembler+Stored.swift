@@ -42,6 +42,7 @@ extension Assembler {
         writer.write(UInt32(instancesWithQueue.count))
         for instance in instancesWithQueue.sorted() { writer.write(instance) }
         writer.write(tellsProxyEnds)
+        splitLines.write(to: &writer)
         pieces.append(AssemblerPiece(kind: .clock, key: [], body: writer.bytes))
         return pieces
     }
@@ -169,6 +170,7 @@ extension Assembler {
         let count = try reader.readCount(ofSize: 4)
         for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
         if version >= 2 { tellsProxyEnds = try reader.readBool() }
+        if version >= 2 { try splitLines.restore(from: &reader) }
         try reader.finish()
     }
 

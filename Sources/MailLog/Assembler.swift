@@ -15,7 +15,9 @@ public struct AssemblerCounters: Sendable, Equatable {
     public var linesLeftOut = 0
     /// Lines of queue IDs whose beginning was not seen.
     public var strayLines = 0
-    /// Header lines that can be read in several ways.
+    /// Lines that syslog's limit had cut into parts, and that could not be read when they were joined.
+    public var splitLinesUnparsed = 0
+    /// Header lines, or lines that take a message in, that can be read in several ways.
     public var ambiguousHeaders = 0
 
     public init() {}
@@ -60,7 +62,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// assembly; who comes to the front and was not idle goes to the end again.
     private var idleFirst: Int32 = -1
     private var idleLast: Int32 = -1
-    /// Messages from a filter that wait for the line which links them, the oldest first.
+    /// Messages from a filter that wait for the line which links them, and provisional ones that wait
+    /// for the line which takes them in, the oldest first.
     private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
     private var unlinkedFirst = 0
     var nextSerial: UInt64 = 1
@@ -74,7 +77,7 @@ public struct Assembler: ~Copyable, Sendable {
     /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
     private var lastExpiry = Int64.min
     /// Number of the line that is being read, counted over all sources.
-    private var sequence: UInt64 = 0
+    var sequence: UInt64 = 0
 
     /// Assemblies to be stored again; empty unless ``tracksChanges``.
     var changedSlots: [Int32] = []
@@ -83,6 +86,9 @@ public struct Assembler: ~Copyable, Sendable {
     let queueKeys: QueueKeys
     private let filters: FilterList
     var sessions = SessionTable()
+    var splitLines = SplitLines()
+    /// The lines that the facts stand on which are being taken in, if they are parts of one.
+    var parts: [SplitLines.Part] = []
 
     /// - Parameters:
     ///   - filters: the content filters that are not on loopback.
@@ -144,7 +150,7 @@ public struct Assembler: ~Copyable, Sendable {
         return !happenings.isEmpty
     }
 
-    private mutating func join(
+    mutating func join(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
@@ -173,9 +179,12 @@ public struct Assembler: ~Copyable, Sendable {
         case .session, .login, .sessionEnd:
             takeSession(fact, line, microseconds)
             return
+        case .part:
+            takePart(fact, line, record, microseconds)
+            return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
-            .refused, .note:
+            .refused, .note, .cancelled:
             break
         }
         let (kind, agent) = (fact.kind, fact.agent)
@@ -184,7 +193,8 @@ public struct Assembler: ~Copyable, Sendable {
             instancesWithQueue.insert(fact.instance)
         }
         var found = openSlot(of: fact, line)
-        if found == nil, kind == .contentType || kind == .receiptRequest {
+        let opens = kind == .contentType || kind == .receiptRequest || fact.opensMessage
+        if found == nil, opens {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -201,7 +211,7 @@ public struct Assembler: ~Copyable, Sendable {
         let base = keep(line, record, in: index)
 
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest,
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .receiptRequest,
             .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
             break
         case .sender, .subject, .contentType, .recipient, .queued:
@@ -238,6 +248,8 @@ public struct Assembler: ~Copyable, Sendable {
             giveUp(slot)
         case .expired:
             settleAll(.expired, record, microseconds, in: index)
+        case .cancelled:
+            settleAll(.bounced, record, microseconds, in: index)
         case .removed:
             if fact.agent == .operator { settleAll(.discarded, record, microseconds, in: index) }
             close(slot, microseconds)
@@ -466,10 +478,24 @@ public struct Assembler: ~Copyable, Sendable {
     /// starts, or nil if it was not kept whole.
     mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
         guard slots[index].keepsLines else { return nil }
+        guard parts.isEmpty else {
+            keepParts(in: index)
+            return nil
+        }
         if let last = slots[index].lines.last, last.sequence == sequence, last.record == record {
             // A line of several facts is kept once.
             return Int(last.place.start)
         }
+        return keepAnother(line, record, sequence, in: index)
+    }
+
+    /// The same for a line that is known not to be kept yet.
+    mutating func keepAnother(
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ sequence: UInt64,
+        in index: Int
+    ) -> Int? {
         guard slots[index].lines.count < limits.keptLinesMax else {
             slots[index].linesLeftOut += 1
             counters.linesLeftOut += 1
@@ -760,6 +786,14 @@ public struct Assembler: ~Copyable, Sendable {
         happenings.append(.settled(slot: Int32(index), recipient: recipient))
     }
 
+    /// Tells of an outcome that came before the message was known to be a submission.
+    mutating func settleEarly(_ recipient: Int, in index: Int) {
+        guard slots[index].isSubmission, slots[index].recipients[recipient].isSettled else {
+            return
+        }
+        happenings.append(.settled(slot: Int32(index), recipient: recipient))
+    }
+
     private mutating func settleAll(
         _ delivery: Delivery,
         _ record: RecordID,
@@ -789,7 +823,8 @@ public struct Assembler: ~Copyable, Sendable {
             }
             let sender = slots[index].senderDomain
             happenings.append(
-                sender == 0
+                // Of a line that was cut, no piece lies in the one that comes with the happening.
+                sender == 0 || !parts.isEmpty
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
                         mailbox: fact.account,
@@ -815,7 +850,9 @@ public struct Assembler: ~Copyable, Sendable {
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
-        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        let named =
+            fact.dialect == .exim ? Self.eximID(line, fact.d) : Self.queuedAs(line, fact.d)
+        guard let reply = named else { return -1 }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -893,12 +930,17 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if slots[index].isFromLoopback, slots[index].outer < 0 {
             slots[index].state = .unlinked
-            unlinked.append(
-                (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
-            )
+            giveUpLater(slot, microseconds)
             return
         }
         giveUp(slot)
+    }
+
+    /// Ends an assembly after a while, if it still waits then.
+    mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
+        unlinked.append(
+            (slot, slots[Int(slot)].serial, microseconds + limits.unlinkedMicrosecondsMax)
+        )
     }
 
     /// Ends an assembly now, whatever may still come.
@@ -976,7 +1018,7 @@ public struct Assembler: ~Copyable, Sendable {
         if clientKey != 0 { clients.insert(clientKey, slot: slot) }
         appendToIdle(slot)
         slots[Int(slot)].idleMicroseconds = idle
-        guard slots[Int(slot)].state == .unlinked else { return }
+        guard slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional else { return }
         unlinked.append(
             (
                 slot, slots[Int(slot)].serial,
@@ -992,7 +1034,9 @@ public struct Assembler: ~Copyable, Sendable {
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
             let (slot, serial, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1
-            if slots[Int(slot)].serial == serial, slots[Int(slot)].state == .unlinked {
+            if slots[Int(slot)].serial == serial,
+                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
+            {
                 giveUp(slot)
             }
         }

@@ -12,7 +12,8 @@ public struct AssemblyLimits: Sendable {
     /// Raw lines kept of one assembly, and bytes of each.
     public var keptLinesMax = 32
     public static let keptLineBytesMax = 4_096
-    /// How long a message from a filter waits for the line that links it.
+    /// How long a message from a filter waits for the line that links it, and lines that came before
+    /// their message was taken in for that.
     public var unlinkedMicrosecondsMax: Int64 = 600_000_000
 
     public init() {}

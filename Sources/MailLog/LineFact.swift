@@ -27,6 +27,9 @@ public struct LineFact: Sendable {
     public var dialect: Dialect
     /// The line allows several readings; this is the one that the rules of architecture §6 prefer.
     public var isAmbiguous: Bool
+    /// For deliveries: it may come before the line that takes the message in (Exim's cutthrough), and
+    /// opens the message if need be.
+    public var opensMessage: Bool
     /// Where the queue ID lies in the line.
     public var queueID: Piece
     /// Where the host name lies in the line.
@@ -143,6 +146,13 @@ public struct LineFact: Sendable {
         /// The before-queue filter answered: key as above; ``status`` says whether it took the message;
         /// `a` the queue ID that its reply ends with, `b` envelope sender.
         case proxyEnd
+        // What else Exim writes.
+
+        /// The message is given up: recipients without an outcome bounce.
+        case cancelled
+        /// A part of a line that was too long for syslog: key of the process; `a` the text. `domain` is
+        /// which one (upper half) of how many (lower half).
+        case part
     }
 
     /// How a text is written in the line.
@@ -215,6 +225,7 @@ public struct LineFact: Sendable {
         form = .header
         dialect = .postfix
         isAmbiguous = false
+        opensMessage = false
         queueID = .absent
         host = .absent
         a = .absent
