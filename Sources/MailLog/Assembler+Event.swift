@@ -188,9 +188,7 @@ extension Assembly {
         let subjectVerdict = readSubject(&reader)
         var verdict: ReceiptVerdict?
         if subjectVerdict != nil || contentType.isPresent {
-            let report =
-                contentType.isPresent
-                ? ReportType(contentType: text.span.extracting(contentType.indices)) : nil
+            let report = contentType.isPresent ? reportType : nil
             verdict = ReceiptVerdict(subject: subjectVerdict, reportType: report)
         }
         if let verdict {
@@ -214,6 +212,12 @@ extension Assembly {
             into: &reader.scratch
         )
         payload = append(reader.scratch.span)
+    }
+
+    /// What the text at ``contentType`` says: a header's, or a table's, which have MAPI classes.
+    private var reportType: ReportType {
+        let type = text.span.extracting(contentType.indices)
+        return dialect.isTable ? ReportType(messageClass: type) : ReportType(contentType: type)
     }
 
     /// Where address and name stand in the client's `HOST[IP]`.
@@ -285,10 +289,13 @@ extension Assembly {
             } else {
                 TableText.unquote(text.span.extracting(range), into: &unescaped)
             }
-            _ = reader.decoder.decode(unescaped.span, into: &reader.scratch)
+            if reader.decoder.decode(unescaped.span, into: &reader.scratch) == .plain {
+                swap(&unescaped, &reader.scratch)
+            }
             swap(&unescaped, &reader.unescaped)
-        case .plain:
-            _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
+        case .plain, .listQuoted:
+            isAsItStands =
+                reader.decoder.decode(text.span.extracting(range), into: &reader.scratch) == .plain
         }
         decodedSubject =
             isAsItStands
