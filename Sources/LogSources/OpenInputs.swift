@@ -10,6 +10,8 @@ public struct OpenedInputs: Sendable {
     /// Archives whose members are read in their own order although their times say another, see
     /// ``Swift/Array/boundRestarts()``.
     public var keptInOrder: [FilePath] = []
+    /// Inputs whose rows go from the latest to the earliest.
+    public var backwards: [FilePath] = []
 }
 
 /// A path that gives nothing to read.
