@@ -175,7 +175,9 @@ private struct InputWalk {
         switch Content(head: Input.head(of: file, encoding)) {
         case .empty, .text(.plain): opened.inputs.append(Input(file, encoding, head: head))
         case .text, .archive: addArchive(file, encoding, head: head)
-        case .other(let words): skip(file.path, .notALog("compressed: " + words), isNamed)
+        case .other(let words):
+            let how = encoding.isCompression ? "compressed: " : ""
+            skip(file.path, .notALog(how + words), isNamed)
         case .journal:
             skip(
                 file.path,
