@@ -121,9 +121,7 @@ struct PostfixReader: Sendable {
             }
             index = end
         }
-        guard index == text.count || text.has(", sasl_", at: index) else {
-            return .unparsed(.arrival)
-        }
+        guard index == text.count else { return .unparsed(.arrival) }
         return .read
     }
 
@@ -236,8 +234,8 @@ struct PostfixReader: Sendable {
         fact.c = LineFact.Piece(relayStart, index)
         while !text.has(", status=", at: index) {
             guard
-                text.has(", delay", at: index) || text.has(", dsn=", at: index)
-                    || text.has(", conn_use=", at: index)
+                text.has(", delay=", at: index) || text.has(", delays=", at: index)
+                    || text.has(", dsn=", at: index) || text.has(", conn_use=", at: index)
             else {
                 return .unparsed(.delivery)
             }
@@ -273,9 +271,12 @@ struct PostfixReader: Sendable {
         from start: Int,
         into fact: inout LineFact
     ) -> LineOutcome {
-        if text.has("removed", at: start) { return give(&fact, .removed) }
-        if text.has("placed on hold", at: start) { return give(&fact, .held) }
-        if text.has("released from hold", at: start) { return give(&fact, .released) }
+        func isAll(_ words: StaticString) -> Bool {
+            text.count - start == words.utf8CodeUnitCount && text.has(words, at: start)
+        }
+        if isAll("removed") { return give(&fact, .removed) }
+        if isAll("placed on hold") { return give(&fact, .held) }
+        if isAll("released from hold") { return give(&fact, .released) }
         return .ignored
     }
 }
