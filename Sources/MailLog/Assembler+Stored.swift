@@ -56,7 +56,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(3))
+        writer.write(UInt8(4))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -103,7 +103,7 @@ extension Assembler {
         ] {
             writer.write(flag)
         }
-        writer.write(serial(of: assembly.outer))
+        writer.write(serial(of: outer(of: Int(slot))))
         writer.write(assembly.senderDomain)
         writer.write(assembly.dialect.rawValue)
         writer.write(assembly.subjectForm.rawValue)
@@ -112,6 +112,8 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        writer.write(assembly.idleOrder)
+        writer.write(assembly.unlinkedOrder)
         return writer.bytes
     }
 
@@ -142,11 +144,7 @@ extension Assembler {
             }
         }
         relink(links)
-        let byIdleness = slots.indices.sorted {
-            (slots[$0].idleMicroseconds, slots[$0].serial)
-                < (slots[$1].idleMicroseconds, slots[$1].serial)
-        }
-        for index in byIdleness { resume(Int32(index)) }
+        resume()
     }
 
     private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
@@ -161,13 +159,21 @@ extension Assembler {
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
         let version = try reader.read(UInt8.self)
-        guard (1...3).contains(version) else {
-            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 3")
+        guard (1...4).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 4")
         }
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
+        if version >= 4 {
+            assembly.idleOrder = try reader.read(UInt64.self)
+            assembly.unlinkedOrder = try reader.read(UInt64.self)
+        } else {
+            // The order of opening is nearly that of idleness.
+            assembly.idleOrder = assembly.serial
+            assembly.unlinkedOrder = assembly.serial
+        }
         try reader.finish()
         slots.append(assembly)
         return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
@@ -179,6 +185,7 @@ extension Assembler {
         for link in links {
             let index = Int(link.slot)
             slots[index].outer = slotOfSerial[link.outer] ?? -1
+            slots[index].outerSerial = link.outer
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }

@@ -58,6 +58,7 @@ public struct Assembler: ~Copyable, Sendable {
     /// Messages from a filter that wait for the line which links them, the oldest first.
     private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
     private var unlinkedFirst = 0
+    private var nextOrder: UInt64 = 1
     var nextSerial: UInt64 = 1
     /// Instances that wrote lines of qmgr or cleanup: a `client=` line under another tag may belong
     /// to them (`-o syslog_name=submission`).
@@ -323,7 +324,7 @@ public struct Assembler: ~Copyable, Sendable {
                 isOuter
                 ? assembly.state == .open
                 : (assembly.state == .open || assembly.state == .unlinked)
-                    && assembly.isFromLoopback && assembly.outer < 0
+                    && assembly.isFromLoopback && self.outer(of: Int(slot)) < 0
             if fits, hasQueueID(slot, queueID, 0..<queueID.count),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
             {
@@ -656,7 +657,8 @@ public struct Assembler: ~Copyable, Sendable {
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
-            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID, 0..<queueID.count)
+            self.outer(of: Int(slot)) == Int32(outer)
+                && hasQueueID(slot, queueID, 0..<queueID.count)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -665,9 +667,20 @@ public struct Assembler: ~Copyable, Sendable {
         return inner
     }
 
+    /// The slot of the message that a filter made this one of; -1 if there is none, or none any more:
+    /// another message may have its slot.
+    func outer(of index: Int) -> Int32 {
+        let outer = slots[index].outer
+        guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
+            slots[Int(outer)].state != .closing
+        else { return -1 }
+        return outer
+    }
+
     private mutating func link(inner: Int32, to outer: Int32) {
-        guard inner != outer, slots[Int(inner)].outer < 0 else { return }
+        guard inner != outer, self.outer(of: Int(inner)) < 0 else { return }
         slots[Int(inner)].outer = outer
+        slots[Int(inner)].outerSerial = slots[Int(outer)].serial
         markChanged(inner)
     }
 
@@ -700,7 +713,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ record: RecordID,
         _ microseconds: Int64
     ) {
-        let outer = Int(slots[inner].outer)
+        let outer = Int(self.outer(of: inner))
         guard outer >= 0 else { return }
         let address = Array(
             slots[inner].text[slots[inner].recipients[recipient].address.indices]
@@ -718,17 +731,19 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func close(_ slot: Int32, _ microseconds: Int64) {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
+        markChanged(slot)
         let awaitsInner = slots[index].recipients.contains { recipient in
             !recipient.isSettled && recipient.inner >= 0
                 && slots[Int(recipient.inner)].state == .open
-                && slots[Int(recipient.inner)].outer == slot
+                && outer(of: Int(recipient.inner)) == slot
         }
         if awaitsInner {
             slots[index].state = .awaitingInner
             return
         }
-        if slots[index].isFromLoopback, slots[index].outer < 0 {
+        if slots[index].isFromLoopback, outer(of: index) < 0 {
             slots[index].state = .unlinked
+            slots[index].unlinkedOrder = takeOrder()
             unlinked.append(
                 (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
             )
@@ -755,13 +770,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         happenings.append(.closed(slot: slot))
         closing.append(slot)
-        let outer = slots[index].outer
+        let outer = outer(of: index)
         // What waited only for this one has nothing to wait for any more.
         if outer >= 0, slots[Int(outer)].state == .awaitingInner {
             let waitsOn = slots[Int(outer)].recipients.contains { recipient in
                 !recipient.isSettled && recipient.inner >= 0 && recipient.inner != slot
                     && slots[Int(recipient.inner)].state == .open
-                    && slots[Int(recipient.inner)].outer == outer
+                    && self.outer(of: Int(recipient.inner)) == outer
             }
             if !waitsOn { giveUp(outer) }
         }
@@ -772,10 +787,7 @@ public struct Assembler: ~Copyable, Sendable {
         table.remove(slots[index].key, slot: slot)
         removeFromIdle(slot)
         // Nothing may point to a slot that another message will use.
-        for other in slots[index].recipients where other.inner >= 0 {
-            if slots[Int(other.inner)].outer == slot { slots[Int(other.inner)].outer = -1 }
-        }
-        let outer = Int(slots[index].outer)
+        let outer = Int(outer(of: index))
         if outer >= 0 {
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
@@ -783,7 +795,7 @@ public struct Assembler: ~Copyable, Sendable {
                 if slots[outer].recipients[recipient].delivery == .unknown {
                     slots[outer].recipients[recipient].delivery = .filtered
                 }
-                markChanged(slots[outer].state == .free ? -1 : Int32(outer))
+                markChanged(Int32(outer))
             }
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
@@ -798,20 +810,24 @@ public struct Assembler: ~Copyable, Sendable {
         changedSlots.append(slot)
     }
 
-    /// Puts a restored assembly back into the table and the lists.
-    mutating func resume(_ slot: Int32) {
-        let idle = slots[Int(slot)].idleMicroseconds
-        table.insert(slots[Int(slot)].key, slot: slot)
-        appendToIdle(slot)
-        slots[Int(slot)].idleMicroseconds = idle
-        guard slots[Int(slot)].state == .unlinked else { return }
-        unlinked.append(
-            (
-                slot, slots[Int(slot)].serial,
-                slots[Int(slot)].lastMicroseconds + limits.unlinkedMicrosecondsMax
-            )
-        )
-        unlinked.sort { ($0.until, $0.serial) < ($1.until, $1.serial) }
+    /// Puts restored assemblies back into the table and the lists, in the order that they had there.
+    mutating func resume() {
+        for index in slots.indices.sorted(by: { slots[$0].idleOrder < slots[$1].idleOrder }) {
+            table.insert(slots[index].key, slot: Int32(index))
+            linkToIdle(Int32(index))
+        }
+        let waiting = slots.indices.filter { slots[$0].state == .unlinked }
+        for index in waiting.sorted(by: { slots[$0].unlinkedOrder < slots[$1].unlinkedOrder }) {
+            let until = slots[index].lastMicroseconds + limits.unlinkedMicrosecondsMax
+            unlinked.append((Int32(index), slots[index].serial, until))
+        }
+        let orders = slots.map { max($0.idleOrder, $0.unlinkedOrder) }
+        nextOrder = (orders.max() ?? 0) + 1
+    }
+
+    private mutating func takeOrder() -> UInt64 {
+        defer { nextOrder += 1 }
+        return nextOrder
     }
 
     /// Ends what was idle too long, and what waited in vain for its link.
@@ -858,7 +874,13 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: The list of idle assemblies
 
     private mutating func appendToIdle(_ slot: Int32) {
+        slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        markChanged(slot)
+        linkToIdle(slot)
+    }
+
+    private mutating func linkToIdle(_ slot: Int32) {
         slots[Int(slot)].idlePrevious = idleLast
         slots[Int(slot)].idleNext = -1
         if idleLast >= 0 { slots[Int(idleLast)].idleNext = slot } else { idleFirst = slot }

@@ -116,10 +116,15 @@ struct Assembly: Sendable {
     var isHeldAsProof = false
     /// It is among ``Assembler/changedSlots``.
     var isChanged = false
-    /// For a message from a filter: the slot of the message that went into it; -1 if none.
+    /// For a message from a filter: the slot of the message that went into it, and the serial that
+    /// the slot had then (``Assembler/outer(of:)``); -1 if there is none.
     var outer: Int32 = -1
+    var outerSerial: UInt64 = 0
     /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
     var idleMicroseconds: Int64 = 0
+    /// Its place in that list, and among those that wait for their link: both ascend.
+    var idleOrder: UInt64 = 0
+    var unlinkedOrder: UInt64 = 0
     /// Where the list of idle assemblies goes on.
     var idlePrevious: Int32 = -1
     var idleNext: Int32 = -1
