@@ -47,6 +47,7 @@ extension Assembler {
         slots[index].isProvisional = false
         slots[index].dialect = fact.dialect
         slots[index].isAmbiguous = fact.isAmbiguous
+        if fact.isAmbiguous { counters.ambiguousHeaders += 1 }
         slots[index].lastMicroseconds = microseconds
         let session = sessions.find(
             fact.account,
@@ -99,7 +100,8 @@ extension Assembler {
         return session.login
     }
 
-    /// A line of a message whose arrival was not logged yet (Exim's `logwrite` comes before `<=`).
+    /// A line of a message whose arrival was not logged yet (Exim's `logwrite` comes before `<=`). If it
+    /// never is, since the message was refused after all, it is soon forgotten.
     mutating func openProvisional(
         _ fact: LineFact,
         _ line: Span<UInt8>,
@@ -109,6 +111,7 @@ extension Assembler {
         slots[Int(slot)].isProvisional = true
         slots[Int(slot)].dialect = fact.dialect
         slots[Int(slot)].queueID = slots[Int(slot)].append(line.extracting(fact.queueID.indices))
+        giveUpLater(slot, microseconds)
         return slot
     }
 
@@ -159,6 +162,7 @@ extension Assembler {
             slots[index].isActive = true
             for recipient in slots[index].recipients.indices {
                 submit(recipient, record, microseconds, in: index)
+                settleEarly(recipient, in: index)
             }
         default:
             break
@@ -186,6 +190,21 @@ extension Assembler {
             value = value * 10 + UInt32(line[index] - UInt8(ascii: "0"))
         }
         return value
+    }
+
+    /// The message ID at the end of another Exim's reply, which a filter may have passed on:
+    /// `… 250 OK id=1xVVVq-0007Kx-3A` (receive.c).
+    static func eximID(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
+        guard reply.isPresent else { return nil }
+        let end = min(reply.indices.upperBound, line.count)
+        for count in [16, 23] {
+            let start = end - count
+            guard start - 4 >= reply.indices.lowerBound, line.has(" id=", at: start - 4),
+                EximGrammar.endOfMessageID(line, from: start) == end
+            else { continue }
+            return start..<end
+        }
+        return nil
     }
 
     /// Whether an address is this machine's own (RFC 6890: 127.0.0.0/8 and ::1).

@@ -188,9 +188,7 @@ extension Assembly {
         let subjectVerdict = readSubject(&reader)
         var verdict: ReceiptVerdict?
         if subjectVerdict != nil || contentType.isPresent {
-            let report =
-                contentType.isPresent
-                ? ReportType(contentType: text.span.extracting(contentType.indices)) : nil
+            let report = contentType.isPresent ? reportType : nil
             verdict = ReceiptVerdict(subject: subjectVerdict, reportType: report)
         }
         if let verdict {
@@ -214,6 +212,14 @@ extension Assembly {
             into: &reader.scratch
         )
         payload = append(reader.scratch.span)
+    }
+
+    /// What the text at ``contentType`` says: a header's, or of Exim's ACL the type of a report alone.
+    private var reportType: ReportType {
+        let type = text.span.extracting(contentType.indices)
+        let isAlone =
+            dialect == .exim && type.first(UInt8(ascii: "/"), from: 0, to: type.count) == nil
+        return isAlone ? ReportType(reportType: type) : ReportType(contentType: type)
     }
 
     /// Where address and name stand in the client's `HOST[IP]`.
@@ -285,10 +291,13 @@ extension Assembly {
             } else {
                 TableText.unquote(text.span.extracting(range), into: &unescaped)
             }
-            _ = reader.decoder.decode(unescaped.span, into: &reader.scratch)
+            if reader.decoder.decode(unescaped.span, into: &reader.scratch) == .plain {
+                swap(&unescaped, &reader.scratch)
+            }
             swap(&unescaped, &reader.unescaped)
         case .plain:
-            _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
+            isAsItStands =
+                reader.decoder.decode(text.span.extracting(range), into: &reader.scratch) == .plain
         }
         decodedSubject =
             isAsItStands

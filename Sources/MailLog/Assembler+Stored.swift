@@ -113,7 +113,8 @@ extension Assembler {
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
         writer.write(assembly.idleOrder)
-        writer.write(assembly.unlinkedOrder)
+        writer.write(assembly.waitOrder)
+        writer.write(assembly.waitsUntil)
         return writer.bytes
     }
 
@@ -168,11 +169,15 @@ extension Assembler {
         if version >= 3 { try assembly.readArrival(&reader) }
         if version >= 4 {
             assembly.idleOrder = try reader.read(UInt64.self)
-            assembly.unlinkedOrder = try reader.read(UInt64.self)
+            assembly.waitOrder = try reader.read(UInt64.self)
+            assembly.waitsUntil = try reader.read(Int64.self)
         } else {
             // The order of opening is nearly that of idleness.
             assembly.idleOrder = assembly.serial
-            assembly.unlinkedOrder = assembly.serial
+            if assembly.state == .unlinked {
+                assembly.waitOrder = assembly.serial
+                assembly.waitsUntil = assembly.lastMicroseconds + limits.unlinkedMicrosecondsMax
+            }
         }
         try reader.finish()
         slots.append(assembly)

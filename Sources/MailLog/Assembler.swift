@@ -15,7 +15,7 @@ public struct AssemblerCounters: Sendable, Equatable {
     public var linesLeftOut = 0
     /// Lines of queue IDs whose beginning was not seen.
     public var strayLines = 0
-    /// Header lines that can be read in several ways.
+    /// Header lines, or lines that take a message in, that can be read in several ways.
     public var ambiguousHeaders = 0
 
     public init() {}
@@ -55,8 +55,9 @@ public struct Assembler: ~Copyable, Sendable {
     /// assembly; who comes to the front and was not idle goes to the end again.
     private var idleFirst: Int32 = -1
     private var idleLast: Int32 = -1
-    /// Messages from a filter that wait for the line which links them, the oldest first.
-    private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
+    /// Messages from a filter that wait for the line which links them, and provisional ones that wait
+    /// for the line which takes them in, the oldest first.
+    private var unlinked: [(slot: Int32, order: UInt64, until: Int64)] = []
     private var unlinkedFirst = 0
     private var nextOrder: UInt64 = 1
     var nextSerial: UInt64 = 1
@@ -163,7 +164,9 @@ public struct Assembler: ~Copyable, Sendable {
             instancesWithQueue.insert(fact.instance)
         }
         var found = openSlot(of: fact, line)
-        if found == nil, fact.kind == .contentType || fact.kind == .receiptRequest {
+        if found == nil,
+            fact.kind == .contentType || fact.kind == .receiptRequest || fact.opensMessage
+        {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -603,6 +606,14 @@ public struct Assembler: ~Copyable, Sendable {
         happenings.append(.settled(slot: Int32(index), recipient: recipient))
     }
 
+    /// Tells of an outcome that came before the message was known to be a submission.
+    mutating func settleEarly(_ recipient: Int, in index: Int) {
+        guard slots[index].isSubmission, slots[index].recipients[recipient].isSettled else {
+            return
+        }
+        happenings.append(.settled(slot: Int32(index), recipient: recipient))
+    }
+
     private mutating func settleAll(
         _ delivery: Delivery,
         _ record: RecordID,
@@ -652,7 +663,9 @@ public struct Assembler: ~Copyable, Sendable {
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
-        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        let named =
+            fact.dialect == .exim ? Self.eximID(line, fact.d) : Self.queuedAs(line, fact.d)
+        guard let reply = named else { return -1 }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -743,13 +756,18 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if slots[index].isFromLoopback, outer(of: index) < 0 {
             slots[index].state = .unlinked
-            slots[index].unlinkedOrder = takeOrder()
-            unlinked.append(
-                (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
-            )
+            giveUpLater(slot, microseconds)
             return
         }
         giveUp(slot)
+    }
+
+    /// Ends an assembly after a while, if it still waits then.
+    mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
+        slots[Int(slot)].waitOrder = takeOrder()
+        slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        markChanged(slot)
+        unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
 
     /// Ends an assembly now, whatever may still come.
@@ -816,12 +834,11 @@ public struct Assembler: ~Copyable, Sendable {
             table.insert(slots[index].key, slot: Int32(index))
             linkToIdle(Int32(index))
         }
-        let waiting = slots.indices.filter { slots[$0].state == .unlinked }
-        for index in waiting.sorted(by: { slots[$0].unlinkedOrder < slots[$1].unlinkedOrder }) {
-            let until = slots[index].lastMicroseconds + limits.unlinkedMicrosecondsMax
-            unlinked.append((Int32(index), slots[index].serial, until))
+        let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }
+        for index in waiting.sorted(by: { slots[$0].waitOrder < slots[$1].waitOrder }) {
+            unlinked.append((Int32(index), slots[index].waitOrder, slots[index].waitsUntil))
         }
-        let orders = slots.map { max($0.idleOrder, $0.unlinkedOrder) }
+        let orders = slots.map { max($0.idleOrder, $0.waitOrder) }
         nextOrder = (orders.max() ?? 0) + 1
     }
 
@@ -833,9 +850,11 @@ public struct Assembler: ~Copyable, Sendable {
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, serial, _) = unlinked[unlinkedFirst]
+            let (slot, order, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1
-            if slots[Int(slot)].serial == serial, slots[Int(slot)].state == .unlinked {
+            if slots[Int(slot)].waitOrder == order,
+                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
+            {
                 giveUp(slot)
             }
         }

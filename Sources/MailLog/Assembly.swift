@@ -12,7 +12,8 @@ public struct AssemblyLimits: Sendable {
     /// Raw lines kept of one assembly, and bytes of each.
     public var keptLinesMax = 32
     public static let keptLineBytesMax = 4_096
-    /// How long a message from a filter waits for the line that links it.
+    /// How long a message from a filter waits for the line that links it, and lines that came before
+    /// their message was taken in for that.
     public var unlinkedMicrosecondsMax: Int64 = 600_000_000
 
     public init() {}
@@ -122,9 +123,12 @@ struct Assembly: Sendable {
     var outerSerial: UInt64 = 0
     /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
     var idleMicroseconds: Int64 = 0
-    /// Its place in that list, and among those that wait for their link: both ascend.
+    /// Its place in that list: places ascend.
     var idleOrder: UInt64 = 0
-    var unlinkedOrder: UInt64 = 0
+    /// Its place among those that wait for a line (``Assembler/giveUpLater(_:_:)``), and until when it
+    /// waits; 0 if it does not.
+    var waitOrder: UInt64 = 0
+    var waitsUntil: Int64 = 0
     /// Where the list of idle assemblies goes on.
     var idlePrevious: Int32 = -1
     var idleNext: Int32 = -1

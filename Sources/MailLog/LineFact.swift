@@ -27,6 +27,9 @@ public struct LineFact: Sendable {
     public var dialect: Dialect
     /// The line allows several readings; this is the one that the rules of architecture §6 prefer.
     public var isAmbiguous: Bool
+    /// For deliveries: it may come before the line that takes the message in (Exim's cutthrough), and
+    /// opens the message if need be.
+    public var opensMessage: Bool
     /// Where the queue ID lies in the line.
     public var queueID: Piece
     /// Where the host name lies in the line.
@@ -194,6 +197,7 @@ public struct LineFact: Sendable {
         form = .header
         dialect = .postfix
         isAmbiguous = false
+        opensMessage = false
         queueID = .absent
         host = .absent
         a = .absent

@@ -362,7 +362,7 @@ public struct LogScanner: Sendable {
     }
 
     /// `YYYY-MM-DDThh:mm:ss` as if it were UTC (RFC 3339, 5.6).
-    private static func readDateTime(_ text: Span<UInt8>) -> Int64? {
+    static func readDateTime(_ text: Span<UInt8>) -> Int64? {
         guard text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-") else { return nil }
         let year =
             digit(text, 0) * 1_000 + digit(text, 1) * 100 + digit(text, 2) * 10 + digit(text, 3)

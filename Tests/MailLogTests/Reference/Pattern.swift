@@ -4,11 +4,13 @@ import Foundation
 /// places found by a regular expression are places in the line.
 struct LineText {
     let text: String
-    let count: Int
+    /// The same bytes.
+    let units: [UInt8]
+    var count: Int { units.count }
 
     init(_ bytes: [UInt8]) {
         text = String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
-        count = bytes.count
+        units = bytes
     }
 
     var whole: Range<Int> { 0..<count }
