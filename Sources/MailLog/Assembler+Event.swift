@@ -111,7 +111,7 @@ extension Assembly {
         event.account = account
         event.sourceIP = clientIP
         event.sourceDomain = clientName
-        event.queueID = queueID
+        event.queueID = givenID.isPresent ? givenID : queueID
         event.messageID = messageID
         event.sender = sender
         event.recipient = recipient.address
@@ -222,11 +222,15 @@ extension Assembly {
         return isAlone ? ReportType(reportType: type) : ReportType(contentType: type)
     }
 
-    /// Where address and name stand in the client's `HOST[IP]`.
+    /// Where address and name stand in the client's `HOST[IP]`, unless another line told them.
     private mutating func readClient() {
-        guard client.isPresent, let (open, close) = Self.brackets(text.span, client.indices) else {
-            return
-        }
+        guard client.isPresent, !clientIP.isPresent else { return }
+        setClient(client)
+    }
+
+    /// Takes the client's address and name from a `HOST[IP]` in the text.
+    mutating func setClient(_ client: TextRange) {
+        guard let (open, close) = Self.brackets(text.span, client.indices) else { return }
         clientIP = TextRange(start: open + 1, count: close - open - 1)
         let start = Int(client.start)
         let isUnknown = open - start == 7 && text.span.has("unknown", at: start)

@@ -37,10 +37,11 @@ extension Assembler {
         changedSlots.removeAll(keepingCapacity: true)
         pieces += sessions.takeChanges()
         var writer = BinaryWriter()
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(nextSerial)
         writer.write(UInt32(instancesWithQueue.count))
         for instance in instancesWithQueue.sorted() { writer.write(instance) }
+        writer.write(tellsProxyEnds)
         pieces.append(AssemblerPiece(kind: .clock, key: [], body: writer.bytes))
         return pieces
     }
@@ -112,6 +113,10 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        Self.write(assembly.givenID, to: &writer)
+        writer.write(assembly.decided.rawValue)
+        writer.write(assembly.isProxied)
+        writer.write(assembly.clientKey)
         writer.write(assembly.idleOrder)
         writer.write(assembly.waitOrder)
         writer.write(assembly.waitsUntil)
@@ -150,10 +155,14 @@ extension Assembler {
 
     private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
         var reader = BinaryReader(body)
-        try Self.readVersion(&reader)
+        let version = try reader.read(UInt8.self)
+        guard (1...2).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "the assembler's clock of version 1 or 2")
+        }
         nextSerial = try reader.read(UInt64.self)
         let count = try reader.readCount(ofSize: 4)
         for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
+        if version >= 2 { tellsProxyEnds = try reader.readBool() }
         try reader.finish()
     }
 
@@ -168,6 +177,7 @@ extension Assembler {
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
         if version >= 4 {
+            try assembly.readDetours(&reader)
             assembly.idleOrder = try reader.read(UInt64.self)
             assembly.waitOrder = try reader.read(UInt64.self)
             assembly.waitsUntil = try reader.read(Int64.self)
@@ -194,12 +204,6 @@ extension Assembler {
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }
-        }
-    }
-
-    private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "version 1")
         }
     }
 
@@ -320,6 +324,17 @@ extension Assembly {
         recipientsDone = try reader.read(UInt32.self)
         clientIP = try readRange(&reader)
         clientName = try readRange(&reader)
+    }
+
+    /// What holds, filters and postsuper did to it.
+    fileprivate mutating func readDetours(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        givenID = try readRange(&reader)
+        guard let decided = Delivery(rawValue: try reader.read(UInt8.self)) else {
+            throw BinaryReadError(offset: 0, expected: "a decision")
+        }
+        self.decided = decided
+        isProxied = try reader.readBool()
+        clientKey = try reader.read(UInt64.self)
     }
 
     /// A range of ``text``, which must have been read before.

@@ -50,7 +50,12 @@ public struct Assembler: ~Copyable, Sendable {
 
     var slots: [Assembly] = []
     private var freeSlots: [Int32] = []
-    private var table = QueueTable()
+    var table = QueueTable()
+    /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
+    /// the client that both name.
+    var clients = QueueTable()
+    /// Whether the log tells when a before-queue filter has answered.
+    var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
     /// assembly; who comes to the front and was not idle goes to the end again.
     private var idleFirst: Int32 = -1
@@ -66,7 +71,7 @@ public struct Assembler: ~Copyable, Sendable {
     var instancesWithQueue: Set<UInt32> = []
     /// The one that was entered last, which is mostly the only one.
     private var lastInstanceWithQueue: UInt32?
-    private var happenings: [Happening] = []
+    var happenings: [Happening] = []
     private var closing: [Int32] = []
     /// Number of the line that is being read, counted over all sources.
     private var sequence: UInt64 = 0
@@ -75,18 +80,22 @@ public struct Assembler: ~Copyable, Sendable {
     var changedSlots: [Int32] = []
     var releasedSerials: [UInt64] = []
     private let tracksChanges: Bool
-    private let queueKeys: QueueKeys
+    let queueKeys: QueueKeys
+    private let filters: FilterList
     var sessions = SessionTable()
 
     /// - Parameters:
+    ///   - filters: the content filters that are not on loopback.
     ///   - seed: of the scanners whose facts come in.
     ///   - tracksChanges: whether ``takeChanges()`` will be asked what to store.
     public init(
         limits: AssemblyLimits = AssemblyLimits(),
+        filters: FilterList = FilterList(),
         seed: HashSeed,
         tracksChanges: Bool = false
     ) {
         self.limits = limits
+        self.filters = filters
         queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
         slots.reserveCapacity(1_024)
@@ -144,8 +153,19 @@ public struct Assembler: ~Copyable, Sendable {
         switch fact.kind {
         case .time:
             return
-        case .client:
-            open(fact, line, record, microseconds)
+        case .client, .clientAgain:
+            if fact.kind == .client || !isOpen(fact, line) {
+                open(fact, line, record, microseconds)
+            }
+            return
+        case .local:
+            openLocal(fact, line, microseconds)
+            return
+        case .requeued:
+            requeue(fact, line, record, microseconds)
+            return
+        case .proxied, .proxyEnd:
+            takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
             accept(fact, line, record, microseconds)
@@ -154,7 +174,8 @@ public struct Assembler: ~Copyable, Sendable {
             takeSession(fact, line, microseconds)
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
-            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
+            .refused, .note:
             break
         }
         if fact.agent == .cleanup || fact.agent == .queueManager,
@@ -174,17 +195,25 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
+        if fact.agent == .cleanup || fact.agent == .queueManager {
+            // From now on it belongs to the queue of this instance, whatever its smtpd is called.
+            slots[index].instance = fact.instance
+        }
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
 
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest,
+            .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
             break
         case .sender, .subject, .contentType, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
+            if fact.header == .subject, slots[index].decided != .unknown {
+                carryOut(slots[index].decided, record, microseconds, in: index)
+            }
         case .messageID:
             if !slots[index].messageID.isPresent, slots[index].keepsLines {
                 slots[index].messageID = place(of: fact.a, line, base, in: index)
@@ -194,27 +223,22 @@ public struct Assembler: ~Copyable, Sendable {
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
             closeIfSettled(slot, microseconds)
-        case .held:
+        case .held, .discarded:
             takeHeader(fact, line, base, in: index)
-            slots[index].isHeld = true
-            settleSubject(in: index)
-            submitFirstRecipient(record, microseconds, in: index)
-            for recipient in slots[index].recipients.indices
-            where !slots[index].recipients[recipient].delivery.isFinal {
-                slots[index].recipients[recipient].delivery = .held
+            takeEnvelope(fact, line, base, in: index)
+            let decision = fact.kind == .held ? Delivery.held : .discarded
+            if fact.kind == .held { slots[index].isHeld = true }
+            if fact.agent == .smtpd, !slots[index].subject.isPresent {
+                // Its content is not known yet.
+                slots[index].decided = decision
+            } else {
+                carryOut(decision, record, microseconds, in: index)
             }
         case .released:
-            slots[index].isHeld = false
-            for recipient in slots[index].recipients.indices
-            where slots[index].recipients[recipient].delivery == .held {
-                slots[index].recipients[recipient].delivery = .unknown
-            }
-        case .discarded:
-            takeHeader(fact, line, base, in: index)
-            settleSubject(in: index)
-            submitFirstRecipient(record, microseconds, in: index)
-            settleAll(.discarded, record, microseconds, in: index)
-            close(slot, microseconds)
+            release(from: index)
+        case .refused:
+            settleAll(.bounced, record, microseconds, in: index)
+            giveUp(slot)
         case .expired:
             settleAll(.expired, record, microseconds, in: index)
         case .removed:
@@ -245,8 +269,8 @@ public struct Assembler: ~Copyable, Sendable {
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
         let slot = openAssembly(fact, microseconds)
         let index = Int(slot)
-        let isLoopback = Self.isLoopback(line, fact.a.indices)
-        slots[index].isFromLoopback = isLoopback && !fact.b.isPresent
+        let isFromFilter = !fact.b.isPresent && isFilter(line, client: fact.a.indices)
+        slots[index].isFromLoopback = isFromFilter
         if fact.b.isPresent {
             counters.submissions += 1
             // Marks it as a submission before its lines are kept.
@@ -256,11 +280,13 @@ public struct Assembler: ~Copyable, Sendable {
         slots[index].queueID = place(of: fact.queueID, line, base, in: index)
         if slots[index].keepsLines {
             slots[index].host = place(of: fact.host, line, base, in: index)
-            slots[index].client = place(of: fact.a, line, base, in: index)
+            // What cleanup logs as the origin is the forwarded client (smtpd.h, FORWARD_NAMADDR).
+            let client = fact.d.isPresent ? fact.d : fact.a
+            slots[index].client = place(of: client, line, base, in: index)
         }
         if fact.b.isPresent {
             slots[index].login = place(of: fact.b, line, base, in: index)
-        } else if isLoopback, fact.c.isPresent {
+        } else if isFromFilter, fact.c.isPresent {
             // XFORWARD's IDENT names the outer message (postconf(5),
             // smtpd_authorized_xforward_hosts).
             let outerID = line.extracting(fact.c.indices)
@@ -268,6 +294,87 @@ public struct Assembler: ~Copyable, Sendable {
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
             }
+        } else if isFromFilter, fact.d.isPresent {
+            // A before-queue filter has no outer ID; what it forwards is the client.
+            awaitProxy(slot, line.extracting(fact.host.indices), line.extracting(fact.d.indices))
+        }
+    }
+
+    /// Whether the message that a `client=` line opened is open.
+    private func isOpen(_ fact: LineFact, _ line: Span<UInt8>) -> Bool {
+        guard let slot = openSlot(of: fact, line) else { return false }
+        let assembly = slots[Int(slot)]
+        guard assembly.isSubmission else { return !fact.b.isPresent }
+        return assembly.text.span.equals(assembly.login.indices, line, fact.b.indices)
+    }
+
+    /// A message of a program on this machine: no submission, but where it is delivered tells whose
+    /// domains are whose.
+    private mutating func openLocal(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) {
+        if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
+        let index = Int(openAssembly(fact, microseconds))
+        slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
+    }
+
+    /// A message goes on under another queue ID.
+    private mutating func requeue(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let oldID = line.extracting(fact.a.indices)
+        let key = queueKeys.key(oldID, hostBytes: line.extracting(fact.host.indices))
+        guard let slot = slotOpen(key, oldID, isOuter: true) else {
+            openLocal(fact, line, microseconds)
+            return
+        }
+        if let other = openSlot(of: fact, line), other != slot {
+            close(other, slots[Int(other)].lastMicroseconds)
+        }
+        let index = Int(slot)
+        table.remove(slots[index].key, slot: slot)
+        table.insert(fact.key, slot: slot)
+        slots[index].key = fact.key
+        slots[index].lastMicroseconds = microseconds
+        markChanged(slot)
+        let base = keep(line, record, in: index)
+        if !slots[index].givenID.isPresent { slots[index].givenID = slots[index].queueID }
+        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        release(from: index)
+    }
+
+    /// A held message is held no more.
+    private mutating func release(from index: Int) {
+        slots[index].isHeld = false
+        slots[index].decided = .unknown
+        for recipient in slots[index].recipients.indices
+        where slots[index].recipients[recipient].delivery == .held {
+            slots[index].recipients[recipient].delivery = .unknown
+        }
+    }
+
+    /// What was decided about a message before it reached the queue.
+    private mutating func carryOut(
+        _ decision: Delivery,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        settleSubject(in: index)
+        submitFirstRecipient(record, microseconds, in: index)
+        if decision == .discarded {
+            settleAll(.discarded, record, microseconds, in: index)
+            close(Int32(index), microseconds)
+            return
+        }
+        for recipient in slots[index].recipients.indices
+        where !slots[index].recipients[recipient].delivery.isFinal {
+            slots[index].recipients[recipient].delivery = .held
         }
     }
 
@@ -301,12 +408,12 @@ public struct Assembler: ~Copyable, Sendable {
                 && hasQueueID(slot, line, queueID)
         }
         if let exact { return exact }
-        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the one instance
-        // that has a queue.
+        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the instance whose
+        // queue its message comes to.
         return table.find(fact.key) { slot in
             let assembly = slots[Int(slot)]
             return assembly.state == .open && hasQueueID(slot, line, queueID)
-                && (fact.kind == .client
+                && (fact.agent == .smtpd
                     ? !instancesWithQueue.contains(fact.instance)
                     : !instancesWithQueue.contains(assembly.instance))
         }
@@ -319,7 +426,7 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
     /// false) one that came from a filter and is not linked yet.
-    private func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
+    func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
         var oldest: Int32?
         _ = table.find(key) { slot in
             let assembly = slots[Int(slot)]
@@ -389,7 +496,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ base: Int?,
         in index: Int
     ) {
-        guard slots[index].isSubmission, fact.a.isPresent else { return }
+        guard slots[index].keepsLines, fact.a.isPresent else { return }
         let isFirst: Bool
         switch fact.header {
         case .subject:
@@ -409,6 +516,10 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tails.count == 1, let tail = tails.first {
             slots[index].subject = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<tail.textEnd)
+            // Until qmgr names it; it never does for a message that stays on hold.
+            if !slots[index].sender.isPresent {
+                slots[index].sender = Self.part(of: rest, at: fact.a, tail.sender)
+            }
             if let recipient = tail.recipient {
                 slots[index].firstRecipient = Self.part(of: rest, at: fact.a, recipient)
             }
@@ -428,6 +539,22 @@ public struct Assembler: ~Copyable, Sendable {
             start: Int(place.start) + range.lowerBound - Int(piece.start),
             count: range.count
         )
+    }
+
+    /// Sender and first recipient of a line that names them without doubt, where no other did.
+    private mutating func takeEnvelope(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        in index: Int
+    ) {
+        guard slots[index].keepsLines else { return }
+        if fact.b.isPresent, !slots[index].sender.isPresent {
+            slots[index].sender = place(of: fact.b, line, base, in: index)
+        }
+        if fact.c.isPresent, !slots[index].firstRecipient.isPresent {
+            slots[index].firstRecipient = place(of: fact.c, line, base, in: index)
+        }
     }
 
     private mutating func settleSubject(in index: Int) {
@@ -459,7 +586,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) {
-        guard slots[index].isSubmission, slots[index].firstRecipient.isPresent,
+        guard slots[index].keepsLines, slots[index].firstRecipient.isPresent,
             slots[index].recipients.isEmpty
         else { return }
         let address = slots[index].firstRecipient
@@ -518,9 +645,11 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard fact.status != .other, fact.status != .none else { return }
         settleSubject(in: index)
+        if fact.isAmbiguous { slots[index].isAmbiguous = true }
 
         var inner: Int32 = -1
-        let isHandOff = fact.status == .sent && Self.isLocalRelay(line, fact)
+        let isToFilter = fact.status == .sent && filters.has(line, fact.c.indices)
+        let isHandOff = fact.status == .sent && (isToFilter || Self.isLocalRelay(line, fact))
         if isHandOff { inner = innerSlot(of: fact, line, outer: index) }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
@@ -528,7 +657,7 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsLines {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
-        if inner < 0, fact.status == .sent, fact.domain != 0 {
+        if inner < 0, fact.status == .sent, fact.domain != 0, !isToFilter {
             noteDelivered(fact, line, in: index)
         }
         guard let recipientIndex else { return }
@@ -539,7 +668,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let delivery: Delivery =
             switch fact.status {
-            case .sent: .sent
+            case .sent: isToFilter ? .filtered : .sent
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
@@ -635,6 +764,12 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         switch fact.agent {
         case .mailbox, .lmtp:
+            // A filter by LMTP; a mailbox does not queue.
+            if fact.agent == .lmtp, Self.isLocalRelay(line, fact),
+                Self.queuedAs(line, fact.d) != nil
+            {
+                return
+            }
             let sender = slots[index].senderDomain
             happenings.append(
                 sender == 0
@@ -771,9 +906,14 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Ends an assembly now, whatever may still come.
-    private mutating func giveUp(_ slot: Int32) {
+    mutating func giveUp(_ slot: Int32) {
         let index = Int(slot)
         guard slots[index].state != .free, slots[index].state != .closing else { return }
+        if slots[index].isHeld, slots[index].isSubmission, let last = slots[index].lines.last {
+            // It never came to the queue manager, and will not any more.
+            settleSubject(in: index)
+            submitFirstRecipient(last.record, slots[index].lastMicroseconds, in: index)
+        }
         slots[index].state = .closing
         if slots[index].isSubmission {
             for recipient in slots[index].recipients.indices
@@ -817,6 +957,7 @@ public struct Assembler: ~Copyable, Sendable {
             }
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
+        if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -832,6 +973,8 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func resume() {
         for index in slots.indices.sorted(by: { slots[$0].idleOrder < slots[$1].idleOrder }) {
             table.insert(slots[index].key, slot: Int32(index))
+            let clientKey = slots[index].clientKey
+            if clientKey != 0 { clients.insert(clientKey, slot: Int32(index)) }
             linkToIdle(Int32(index))
         }
         let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }
@@ -918,6 +1061,11 @@ public struct Assembler: ~Copyable, Sendable {
 
     // MARK: Relays
 
+    /// Whether the client of a `client=` line may be a filter.
+    private func isFilter(_ line: Span<UInt8>, client: Range<Int>) -> Bool {
+        Self.isLoopback(line, client) || filters.has(line, client)
+    }
+
     /// Whether the client of a `client=` line is on this machine (RFC 6890: 127.0.0.0/8 and ::1).
     static func isLoopback(_ line: Span<UInt8>, _ client: Range<Int>) -> Bool {
         guard
@@ -951,11 +1099,6 @@ public struct Assembler: ~Copyable, Sendable {
         var end = min(reply.indices.upperBound, line.count)
         let first = reply.indices.lowerBound
         if end > first, line[end - 1] == UInt8(ascii: ")") { end -= 1 }
-        var start = end
-        while start > first, PostfixGrammar.queueIDClass(line[start - 1]) != 0 { start -= 1 }
-        guard end - start >= 5, start - first >= 10, line.has("queued as ", at: start - 10) else {
-            return nil
-        }
-        return start..<end
+        return PostfixGrammar.queuedAs(line, in: first..<max(first, end))
     }
 }

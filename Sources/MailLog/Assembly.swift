@@ -78,9 +78,12 @@ struct Assembly: Sendable {
     var linesLeftOut = 0
     var recipients: [Recipient] = []
 
+    /// The queue ID that it has now.
     var queueID = TextRange.absent
+    /// The one that the client was told, if it has got another since; else absent.
+    var givenID = TextRange.absent
     var host = TextRange.absent
-    /// `HOST[IP]` of the `client=` line.
+    /// `HOST[IP]` of the `client=` line: of the client itself where a filter forwarded it.
     var client = TextRange.absent
     var login = TextRange.absent
     var sender = TextRange.absent
@@ -112,6 +115,8 @@ struct Assembly: Sendable {
 
     var isActive = false
     var isHeld = false
+    /// What smtpd decided about it before its content came: held, discarded, or unknown.
+    var decided = Delivery.unknown
     var isAmbiguous = false
     /// An event of it is kept by a window or an alert: its lines are wanted.
     var isHeldAsProof = false
@@ -135,8 +140,14 @@ struct Assembly: Sendable {
 
     var isSubmission: Bool { login.isPresent }
 
-    /// Came over loopback without a login: it may be what a filter made of another message.
+    /// Came over loopback, or from one of the filters of the settings, without a login: it may be what
+    /// a filter made of another message.
     var isFromLoopback = false
+    /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
+    /// the session.
+    var isProxied = false
+    /// Its key in ``Assembler/clients``; 0 if it is not there.
+    var clientKey: UInt64 = 0
 
     /// Lines of it came, but not yet the one that says where it came from.
     var isProvisional = false

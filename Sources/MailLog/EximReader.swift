@@ -56,7 +56,7 @@ struct EximReader: Sendable {
         guard text.count > 20, text[10] == UInt8(ascii: " "), isDigit(text[0]) else { return nil }
         let words = (text.word(at: 0), text.word(at: 8), text.word(at: 11))
         if words != stampWords {
-            guard let seconds = LogScanner.readDateTime(text) else { return nil }
+            guard let seconds = StampText.dateTime(text) else { return nil }
             stampSeconds = seconds
             stampWords = words
         }

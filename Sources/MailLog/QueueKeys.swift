@@ -9,6 +9,13 @@ struct QueueKeys: Sendable {
     func key(_ queueID: Span<UInt8>, hostBytes: Span<UInt8>) -> UInt64 {
         queueKey(queueID, hostHash: keyedHash(hostBytes, seed: seed))
     }
+
+    /// The key of a client in the lines of a host. Strangers choose their names, so the hash is a keyed
+    /// one.
+    func clientKey(_ client: Span<UInt8>, hostBytes: Span<UInt8>) -> UInt64 {
+        queueKey(client, hostHash: keyedHash(hostBytes, seed: seed)) ^ keyedHash(client, seed: seed)
+            | 1
+    }
 }
 
 /// A multiplication folded in two, after wyhash (Wang Yi): six times cheaper than SipHash, and
