@@ -38,6 +38,11 @@ extension Assembler {
             // Lines of the same ID that came before belong to it.
             if slots[Int(known)].isProvisional {
                 slot = known
+            } else if fact.dialect.isTable,
+                slots[Int(known)].isSubmission || !fact.b.isPresent
+            {
+                // Another server of the organisation took it from the first.
+                return
             } else {
                 close(known, slots[Int(known)].lastMicroseconds)
             }
@@ -124,6 +129,8 @@ extension Assembler {
         _ microseconds: Int64,
         in index: Int
     ) {
+        // What another server says of a message that is on its way.
+        if slots[index].hasAllRecipients { return }
         switch fact.kind {
         case .sender:
             slots[index].senderDomain = fact.domain
@@ -169,16 +176,65 @@ extension Assembler {
         }
     }
 
+    /// Takes a fact in whose address stands in the line with its apostrophes doubled.
+    mutating func takeUnquoted(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ slot: Int32
+    ) {
+        // A piece of a line never starts at 0.
+        var bytes: [UInt8] = [0]
+        TableText.unquoteMember(line.extracting(fact.a.indices), into: &bytes)
+        var plain = fact
+        plain.form = .plain
+        plain.a = LineFact.Piece(1, bytes.count)
+        take(plain, bytes.span, nil, record, microseconds, slot)
+    }
+
+    /// Takes in that a recipient's copy goes elsewhere.
+    mutating func takeChange(
+        of fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        if fact.kind == .expanded, let members = Self.number(line, fact.d) {
+            // Each of them gets a copy, in place of the group.
+            let expected = UInt64(slots[index].recipientsExpected) + UInt64(members)
+            slots[index].recipientsExpected = UInt32(clamping: expected - min(expected, 1))
+        }
+        guard slots[index].isSubmission else { return }
+        let before = fact.kind == .expanded ? fact.a : fact.b
+        let hash = addressHash(line, before.indices)
+        guard
+            let recipient = slots[index].recipient(before.indices, of: line, hash: hash)
+                ?? slots[index].recipient(withTarget: before.indices, of: line)
+        else { return }
+        if fact.kind == .expanded {
+            take(.sent, for: recipient, record, microseconds, in: index)
+        } else {
+            slots[index].recipients[recipient].target = place(of: fact.a, line, base, in: index)
+        }
+    }
+
     /// Closes a message of which no line will say that it left the queue, once all its recipients
     /// have their outcome.
-    mutating func closeIfSettled(_ slot: Int32, _ microseconds: Int64) {
+    ///
+    /// - Parameter isOutcome: whether what came was the outcome of one copy.
+    mutating func closeIfSettled(_ slot: Int32, _ microseconds: Int64, isOutcome: Bool) {
         let index = Int(slot)
         let expected = Int(slots[index].recipientsExpected)
         guard expected > 0, slots[index].state == .open else { return }
-        slots[index].recipientsDone += 1
-        guard Int(slots[index].recipientsDone) >= expected,
-            slots[index].recipients.allSatisfy(\.isSettled)
-        else { return }
+        if isOutcome { slots[index].recipientsDone &+= 1 }
+        // Where all recipients are known, copies that groups made do not count.
+        let isDone =
+            slots[index].hasAllRecipients && slots[index].isSubmission
+            || Int(slots[index].recipientsDone) >= expected
+        guard isDone, slots[index].recipients.allSatisfy(\.isSettled) else { return }
         close(slot, microseconds)
     }
 

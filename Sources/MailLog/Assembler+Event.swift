@@ -214,9 +214,11 @@ extension Assembly {
         payload = append(reader.scratch.span)
     }
 
-    /// What the text at ``contentType`` says: a header's, or of Exim's ACL the type of a report alone.
+    /// What the text at ``contentType`` says: a header's, of Exim's ACL the type of a report alone, or a
+    /// table's, which have MAPI classes.
     private var reportType: ReportType {
         let type = text.span.extracting(contentType.indices)
+        if dialect.isTable { return ReportType(messageClass: type) }
         let isAlone =
             dialect == .exim && type.first(UInt8(ascii: "/"), from: 0, to: type.count) == nil
         return isAlone ? ReportType(reportType: type) : ReportType(contentType: type)
@@ -299,7 +301,7 @@ extension Assembly {
                 swap(&unescaped, &reader.scratch)
             }
             swap(&unescaped, &reader.unescaped)
-        case .plain:
+        case .plain, .listQuoted:
             isAsItStands =
                 reader.decoder.decode(text.span.extracting(range), into: &reader.scratch) == .plain
         }

@@ -175,7 +175,7 @@ public struct Assembler: ~Copyable, Sendable {
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
-            .refused, .note:
+            .redirected, .expanded, .refused, .note:
             break
         }
         if fact.agent == .cleanup || fact.agent == .queueManager,
@@ -202,13 +202,34 @@ public struct Assembler: ~Copyable, Sendable {
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
+        if fact.form == .listQuoted {
+            takeUnquoted(fact, line, record, microseconds, slot)
+        } else {
+            take(fact, line, base, record, microseconds, slot)
+        }
+    }
 
+    /// Takes a fact of a known message in.
+    ///
+    /// - Parameter base: where the line was kept, see ``keep(_:_:in:)``.
+    mutating func take(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ slot: Int32
+    ) {
+        let index = Int(slot)
         switch fact.kind {
         case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest,
             .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
             break
         case .sender, .subject, .contentType, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
+        case .redirected, .expanded:
+            takeChange(of: fact, line, base, record, microseconds, in: index)
+            closeIfSettled(slot, microseconds, isOutcome: false)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
             if fact.header == .subject, slots[index].decided != .unknown {
@@ -222,7 +243,7 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
-            closeIfSettled(slot, microseconds)
+            closeIfSettled(slot, microseconds, isOutcome: fact.status != .deferred)
         case .held, .discarded:
             takeHeader(fact, line, base, in: index)
             takeEnvelope(fact, line, base, in: index)
@@ -672,6 +693,7 @@ public struct Assembler: ~Copyable, Sendable {
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
+            case .discarded: .discarded
             case .none, .other: .unknown
             }
         take(delivery, for: recipientIndex, record, microseconds, in: index)
@@ -690,7 +712,11 @@ public struct Assembler: ~Copyable, Sendable {
     ) -> Int? {
         let given = fact.b.isPresent ? fact.b : fact.a
         let hash = addressHash(line, given.indices)
-        let found = slots[index].recipient(given.indices, of: line, hash: hash)
+        var found = slots[index].recipient(given.indices, of: line, hash: hash)
+        if found == nil, slots[index].hasAllRecipients {
+            found = slots[index].recipient(withTarget: given.indices, of: line)
+            if found == nil { return nil }
+        }
         if found == nil, slots[index].recipients.count >= limits.recipientsMax {
             counters.recipientsLeftOut += 1
             return nil
@@ -719,7 +745,7 @@ public struct Assembler: ~Copyable, Sendable {
         return recipientIndex
     }
 
-    private mutating func take(
+    mutating func take(
         _ delivery: Delivery,
         for recipient: Int,
         _ record: RecordID,
@@ -772,7 +798,7 @@ public struct Assembler: ~Copyable, Sendable {
             }
             let sender = slots[index].senderDomain
             happenings.append(
-                sender == 0
+                sender == 0 || fact.account == 0
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
                         mailbox: fact.account,

@@ -159,6 +159,9 @@ struct Assembly: Sendable {
     /// How many outcomes came.
     var recipientsDone: UInt32 = 0
 
+    /// Its recipients were all named when it was taken in; other addresses are what became of them.
+    var hasAllRecipients: Bool { dialect.isTable && isActive }
+
     /// Whether its raw lines are worth keeping.
     var keepsLines: Bool { isSubmission || isFromLoopback || isProvisional }
 
@@ -255,6 +258,17 @@ struct Assembly: Sendable {
                 address
             )
         {
+            return index
+        }
+        return nil
+    }
+}
+
+extension Assembly {
+    /// The index of the recipient whose copy goes to this address now; nil if there is none.
+    func recipient(withTarget address: Range<Int>, of line: Span<UInt8>) -> Int? {
+        for index in recipients.indices
+        where text.span.equalsIgnoringCase(recipients[index].target.indices, line, address) {
             return index
         }
         return nil

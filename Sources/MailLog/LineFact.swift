@@ -22,7 +22,8 @@ public struct LineFact: Sendable {
     public var status: Status
     /// For headers: which one.
     public var header: Header
-    /// How the text of a ``Kind/subject`` is written.
+    /// How the text of a ``Kind/subject`` is written, or the address of a ``Kind/recipient`` or
+    /// ``Kind/delivery``.
     public var form: TextForm
     public var dialect: Dialect
     /// The line allows several readings; this is the one that the rules of architecture §6 prefer.
@@ -120,6 +121,10 @@ public struct LineFact: Sendable {
         case recipient
         /// All that is known before delivery is known: the recipients so far are submitted.
         case queued
+        /// A recipient got another address: `a` the new one, `b` the one before.
+        case redirected
+        /// A recipient `a` is a group, and its members get the copies: `d` how many (decimal).
+        case expanded
         /// A connection: key of the session; `a` the client's IP address, `c` its name.
         case session
         /// A login succeeded in a session: `b` login, `a` and `c` as above or absent.
@@ -159,6 +164,8 @@ public struct LineFact: Sendable {
         case tableQuoted
         /// Decoded text.
         case plain
+        /// A member of a list in which `''` stands for `'`; also of recipients.
+        case listQuoted
     }
 
     /// Which program wrote the line, as far as it matters.
@@ -191,6 +198,8 @@ public struct LineFact: Sendable {
         case deferred
         case bounced
         case expired
+        /// The server threw the copy away.
+        case discarded
         /// `deliverable` and `undeliverable` of address probes, and words not known.
         case other
     }

@@ -17,6 +17,8 @@ public struct LogScanner: Sendable {
     private var openSMTPD: OpenSMTPDReader
     private var tables: TableReader
     public private(set) var counters = ScanCounters()
+    /// The file of the last batch: the head of a table is of one file.
+    private var file: FileNumber?
 
     /// The last stamp's bytes (15 of RFC 3164, or 19 of RFC 3339) as two overlapping words.
     private var stampWords: (UInt64, UInt64) = (0, 0)
@@ -70,7 +72,7 @@ public struct LogScanner: Sendable {
         exim = EximReader(names: names)
         sendmail = SendmailReader(names: names)
         openSMTPD = OpenSMTPDReader(names: names)
-        tables = TableReader(names: names)
+        tables = TableReader(names: names, seed: seed, dialect: dialect)
         noHostHash = keyedHash([UInt8]().span, seed: seed)
         hostHash = noHostHash
     }
@@ -83,6 +85,10 @@ public struct LogScanner: Sendable {
 
     /// Appends the facts of a batch's lines, in their order.
     public mutating func scan(_ batch: borrowing Batch, into facts: inout [LineFact]) {
+        if file != batch.file {
+            file = batch.file
+            tables.beginFile()
+        }
         let bytes = batch.bytes.span
         let count = batch.lines.count
         for index in 0..<count {
@@ -309,11 +315,14 @@ public struct LogScanner: Sendable {
             processID: 0
         )
         let before = facts.count
+        var dialect = Dialect.postfix
         if let (bareStamp, outcome) = exim.readFileLine(text, context, into: &facts) {
             stamp = bareStamp
+            dialect = .exim
             counters.count(outcome, of: .exim)
-        } else if let row = tables.read(text, context, into: &facts) {
+        } else if readsTables, let row = tables.read(text, context, into: &facts) {
             stamp = row.stamp ?? stamp
+            dialect = row.dialect
             counters.count(row.outcome, of: row.dialect)
             if row.stamp == nil { return }
         } else {
@@ -323,7 +332,7 @@ public struct LogScanner: Sendable {
         // The words that stand for the stamp are no syslog stamp's.
         stampWords = (0, 0)
         if facts.count == before {
-            noteTime(line: line, into: &facts)
+            noteTime(line: line, of: dialect, into: &facts)
         } else {
             lastSecond = second
         }
@@ -331,11 +340,20 @@ public struct LogScanner: Sendable {
 
     private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
 
+    /// Whether a row may be one that counts (`--dialect`).
+    private var readsTables: Bool { dialect?.isTable ?? true }
+
     /// A line that says nothing else still moves the time, once a second.
-    private mutating func noteTime(line: Int, into facts: inout [LineFact]) {
+    private mutating func noteTime(
+        line: Int,
+        of dialect: Dialect = .postfix,
+        into facts: inout [LineFact]
+    ) {
         guard second != lastSecond else { return }
         lastSecond = second
-        facts.append(LineFact(kind: .time, stamp: stamp, line: line))
+        var fact = LineFact(kind: .time, stamp: stamp, line: line)
+        fact.dialect = dialect
+        facts.append(fact)
     }
 
     // MARK: Stamp, host, tag
