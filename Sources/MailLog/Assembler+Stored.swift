@@ -106,7 +106,7 @@ extension Assembler {
         ] {
             writer.write(flag)
         }
-        writer.write(serial(of: assembly.outer))
+        writer.write(serial(of: outer(of: Int(slot))))
         writer.write(assembly.senderDomain)
         writer.write(assembly.dialect.rawValue)
         writer.write(assembly.subjectForm.rawValue)
@@ -123,6 +123,9 @@ extension Assembler {
         writer.write(assembly.decided.rawValue)
         writer.write(assembly.isProxied)
         writer.write(assembly.clientKey)
+        writer.write(assembly.idleOrder)
+        writer.write(assembly.waitOrder)
+        writer.write(assembly.waitsUntil)
         return writer.bytes
     }
 
@@ -153,11 +156,7 @@ extension Assembler {
             }
         }
         relink(links)
-        let byIdleness = slots.indices.sorted {
-            (slots[$0].idleMicroseconds, slots[$0].serial)
-                < (slots[$1].idleMicroseconds, slots[$1].serial)
-        }
-        for index in byIdleness { resume(Int32(index)) }
+        resume()
     }
 
     private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
@@ -184,7 +183,19 @@ extension Assembler {
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
-        if version >= 4 { try assembly.readDetours(&reader) }
+        if version >= 4 {
+            try assembly.readDetours(&reader)
+            assembly.idleOrder = try reader.read(UInt64.self)
+            assembly.waitOrder = try reader.read(UInt64.self)
+            assembly.waitsUntil = try reader.read(Int64.self)
+        } else {
+            // The order of opening is nearly that of idleness.
+            assembly.idleOrder = assembly.serial
+            if assembly.state == .unlinked {
+                assembly.waitOrder = assembly.serial
+                assembly.waitsUntil = assembly.lastMicroseconds + limits.unlinkedMicrosecondsMax
+            }
+        }
         try reader.finish()
         slots.append(assembly)
         return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
@@ -196,6 +207,7 @@ extension Assembler {
         for link in links {
             let index = Int(link.slot)
             slots[index].outer = slotOfSerial[link.outer] ?? -1
+            slots[index].outerSerial = link.outer
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }

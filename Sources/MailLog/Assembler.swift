@@ -64,8 +64,9 @@ public struct Assembler: ~Copyable, Sendable {
     private var idleLast: Int32 = -1
     /// Messages from a filter that wait for the line which links them, and provisional ones that wait
     /// for the line which takes them in, the oldest first.
-    private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
+    private var unlinked: [(slot: Int32, order: UInt64, until: Int64)] = []
     private var unlinkedFirst = 0
+    private var nextOrder: UInt64 = 1
     var nextSerial: UInt64 = 1
     /// Instances that wrote lines of qmgr or cleanup: a `client=` line under another tag may belong
     /// to them (`-o syslog_name=submission`).
@@ -184,11 +185,7 @@ public struct Assembler: ~Copyable, Sendable {
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
-<<<<<<< HEAD
-            .refused, .note, .cancelled:
-=======
-            .redirected, .expanded:
->>>>>>> b43e017996be69383db0945a0ae2eff109a1e91a
+            .refused, .note, .cancelled, .redirected, .expanded:
             break
         }
         let (kind, agent) = (fact.kind, fact.agent)
@@ -254,13 +251,8 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
-<<<<<<< HEAD
-            closeIfSettled(slot, microseconds)
-        case .held, .discarded:
-=======
             closeIfSettled(slot, microseconds, isOutcome: fact.status != .deferred)
-        case .held:
->>>>>>> b43e017996be69383db0945a0ae2eff109a1e91a
+        case .held, .discarded:
             takeHeader(fact, line, base, in: index)
             takeEnvelope(fact, line, base, in: index)
             let decision = fact.kind == .held ? Delivery.held : .discarded
@@ -491,7 +483,7 @@ public struct Assembler: ~Copyable, Sendable {
                 isOuter
                 ? assembly.state == .open
                 : (assembly.state == .open || assembly.state == .unlinked)
-                    && assembly.isFromLoopback && assembly.outer < 0
+                    && assembly.isFromLoopback && self.outer(of: Int(slot)) < 0
             if fits, hasQueueID(slot, queueID),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
             {
@@ -858,12 +850,8 @@ public struct Assembler: ~Copyable, Sendable {
             }
             let sender = slots[index].senderDomain
             happenings.append(
-<<<<<<< HEAD
                 // Of a line that was cut, no piece lies in the one that comes with the happening.
-                sender == 0 || !parts.isEmpty
-=======
-                sender == 0 || fact.account == 0
->>>>>>> b43e017996be69383db0945a0ae2eff109a1e91a
+                sender == 0 || fact.account == 0 || !parts.isEmpty
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
                         mailbox: fact.account,
@@ -896,7 +884,7 @@ public struct Assembler: ~Copyable, Sendable {
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
-            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID)
+            self.outer(of: Int(slot)) == Int32(outer) && hasQueueID(slot, queueID)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -905,9 +893,20 @@ public struct Assembler: ~Copyable, Sendable {
         return inner
     }
 
+    /// The slot of the message that a filter made this one of; -1 if there is none, or none any more:
+    /// another message may have its slot.
+    func outer(of index: Int) -> Int32 {
+        let outer = slots[index].outer
+        guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
+            slots[Int(outer)].state != .closing
+        else { return -1 }
+        return outer
+    }
+
     private mutating func link(inner: Int32, to outer: Int32) {
-        guard inner != outer, slots[Int(inner)].outer < 0 else { return }
+        guard inner != outer, self.outer(of: Int(inner)) < 0 else { return }
         slots[Int(inner)].outer = outer
+        slots[Int(inner)].outerSerial = slots[Int(outer)].serial
         markChanged(inner)
     }
 
@@ -940,7 +939,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ record: RecordID,
         _ microseconds: Int64
     ) {
-        let outer = Int(slots[inner].outer)
+        let outer = Int(self.outer(of: inner))
         guard outer >= 0 else { return }
         let address = Array(
             slots[inner].text[slots[inner].recipients[recipient].address.indices]
@@ -958,16 +957,17 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func close(_ slot: Int32, _ microseconds: Int64) {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
+        markChanged(slot)
         let awaitsInner = slots[index].recipients.contains { recipient in
             !recipient.isSettled && recipient.inner >= 0
                 && slots[Int(recipient.inner)].state == .open
-                && slots[Int(recipient.inner)].outer == slot
+                && outer(of: Int(recipient.inner)) == slot
         }
         if awaitsInner {
             slots[index].state = .awaitingInner
             return
         }
-        if slots[index].isFromLoopback, slots[index].outer < 0 {
+        if slots[index].isFromLoopback, outer(of: index) < 0 {
             slots[index].state = .unlinked
             giveUpLater(slot, microseconds)
             return
@@ -977,9 +977,10 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends an assembly after a while, if it still waits then.
     mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
-        unlinked.append(
-            (slot, slots[Int(slot)].serial, microseconds + limits.unlinkedMicrosecondsMax)
-        )
+        slots[Int(slot)].waitOrder = takeOrder()
+        slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        markChanged(slot)
+        unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
 
     /// Ends an assembly now, whatever may still come.
@@ -1005,13 +1006,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         happenings.append(.closed(slot: slot))
         closing.append(slot)
-        let outer = slots[index].outer
+        let outer = outer(of: index)
         // What waited only for this one has nothing to wait for any more.
         if outer >= 0, slots[Int(outer)].state == .awaitingInner {
             let waitsOn = slots[Int(outer)].recipients.contains { recipient in
                 !recipient.isSettled && recipient.inner >= 0 && recipient.inner != slot
                     && slots[Int(recipient.inner)].state == .open
-                    && slots[Int(recipient.inner)].outer == outer
+                    && self.outer(of: Int(recipient.inner)) == outer
             }
             if !waitsOn { giveUp(outer) }
         }
@@ -1022,10 +1023,7 @@ public struct Assembler: ~Copyable, Sendable {
         table.remove(slots[index].key, slot: slot)
         removeFromIdle(slot)
         // Nothing may point to a slot that another message will use.
-        for other in slots[index].recipients where other.inner >= 0 {
-            if slots[Int(other.inner)].outer == slot { slots[Int(other.inner)].outer = -1 }
-        }
-        let outer = Int(slots[index].outer)
+        let outer = Int(outer(of: index))
         if outer >= 0 {
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
@@ -1033,7 +1031,7 @@ public struct Assembler: ~Copyable, Sendable {
                 if slots[outer].recipients[recipient].delivery == .unknown {
                     slots[outer].recipients[recipient].delivery = .filtered
                 }
-                markChanged(slots[outer].state == .free ? -1 : Int32(outer))
+                markChanged(Int32(outer))
             }
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
@@ -1049,31 +1047,34 @@ public struct Assembler: ~Copyable, Sendable {
         changedSlots.append(slot)
     }
 
-    /// Puts a restored assembly back into the table and the lists.
-    mutating func resume(_ slot: Int32) {
-        let idle = slots[Int(slot)].idleMicroseconds
-        table.insert(slots[Int(slot)].key, slot: slot)
-        let clientKey = slots[Int(slot)].clientKey
-        if clientKey != 0 { clients.insert(clientKey, slot: slot) }
-        appendToIdle(slot)
-        slots[Int(slot)].idleMicroseconds = idle
-        guard slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional else { return }
-        unlinked.append(
-            (
-                slot, slots[Int(slot)].serial,
-                slots[Int(slot)].lastMicroseconds + limits.unlinkedMicrosecondsMax
-            )
-        )
-        unlinked.sort { ($0.until, $0.serial) < ($1.until, $1.serial) }
+    /// Puts restored assemblies back into the table and the lists, in the order that they had there.
+    mutating func resume() {
+        for index in slots.indices.sorted(by: { slots[$0].idleOrder < slots[$1].idleOrder }) {
+            table.insert(slots[index].key, slot: Int32(index))
+            let clientKey = slots[index].clientKey
+            if clientKey != 0 { clients.insert(clientKey, slot: Int32(index)) }
+            linkToIdle(Int32(index))
+        }
+        let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }
+        for index in waiting.sorted(by: { slots[$0].waitOrder < slots[$1].waitOrder }) {
+            unlinked.append((Int32(index), slots[index].waitOrder, slots[index].waitsUntil))
+        }
+        let orders = slots.map { max($0.idleOrder, $0.waitOrder) }
+        nextOrder = (orders.max() ?? 0) + 1
+    }
+
+    private mutating func takeOrder() -> UInt64 {
+        defer { nextOrder += 1 }
+        return nextOrder
     }
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
         lastExpiry = now
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, serial, _) = unlinked[unlinkedFirst]
+            let (slot, order, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1
-            if slots[Int(slot)].serial == serial,
+            if slots[Int(slot)].waitOrder == order,
                 slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
             {
                 giveUp(slot)
@@ -1114,7 +1115,13 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: The list of idle assemblies
 
     private mutating func appendToIdle(_ slot: Int32) {
+        slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        markChanged(slot)
+        linkToIdle(slot)
+    }
+
+    private mutating func linkToIdle(_ slot: Int32) {
         slots[Int(slot)].idlePrevious = idleLast
         slots[Int(slot)].idleNext = -1
         if idleLast >= 0 { slots[Int(idleLast)].idleNext = slot } else { idleFirst = slot }

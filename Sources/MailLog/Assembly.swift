@@ -83,11 +83,15 @@ struct Assembly: Sendable {
     var senderDomain: UInt64 = 0
     /// Recipients after whose outcomes the message is over; 0: a line says when it is.
     var recipientsExpected: UInt32 = 0
-    /// For a message from a filter: the slot of the message that went into it; -1 if none.
+    /// For a message from a filter: the slot of the message that went into it, and the serial that
+    /// the slot had then (``Assembler/outer(of:)``); -1 if there is none.
     var outer: Int32 = -1
+    var outerSerial: UInt64 = 0
     var key: UInt64 = 0
     /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
     var idleMicroseconds: Int64 = 0
+    /// Its place in that list: places ascend.
+    var idleOrder: UInt64 = 0
     /// Where the list of idle assemblies goes on.
     var idlePrevious: Int32 = -1
     var idleNext: Int32 = -1
@@ -139,6 +143,10 @@ struct Assembly: Sendable {
     var isAmbiguous = false
     /// An event of it is kept by a window or an alert: its lines are wanted.
     var isHeldAsProof = false
+    /// Its place among those that wait for a line (``Assembler/giveUpLater(_:_:)``), and until when it
+    /// waits; 0 if it does not.
+    var waitOrder: UInt64 = 0
+    var waitsUntil: Int64 = 0
     /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
     /// the session.
     var isProxied = false
@@ -174,6 +182,9 @@ struct Assembly: Sendable {
         senderDomain = 0
         recipientsExpected = 0
         outer = -1
+        outerSerial = 0
+        waitOrder = 0
+        waitsUntil = 0
         idlePrevious = -1
         idleNext = -1
         linesLeftOut = 0
