@@ -340,6 +340,24 @@ public struct Detector: ~Copyable, Sendable {
 
     // MARK: Fields
 
+    private mutating func set(_ field: EventField, of bait: Bait, _ event: SendEvent) {
+        switch field {
+        case .bait:
+            fields.setText(String(decoding: bait.queueID, as: UTF8.self), at: field.index)
+        case .baitEvidence: fields.setText(bait.evidence.name, at: field.index)
+        case .baitAgeSeconds:
+            let age = bait.ageSeconds(at: event.submittedMicroseconds)
+            fields.set(.integer(age), at: field.index)
+        case .baitSender:
+            fields.setText(String(decoding: bait.sender, as: UTF8.self), at: field.index)
+        case .baitThirdParty:
+            if let isThirdParty = bait.isThirdParty {
+                fields.set(.bool(isThirdParty), at: field.index)
+            }
+        default: break
+        }
+    }
+
     private mutating func fill(_ event: SendEvent) {
         fields.reset()
         for field in testedFields { set(field, of: event) }
@@ -376,6 +394,8 @@ public struct Detector: ~Copyable, Sendable {
         case .accountAgeDays:
             fields.set(.integer(Int64(event.facts.accountAgeDays)), at: field.index)
         case .memoryDays: fields.set(.integer(Int64(event.facts.memoryDays)), at: field.index)
+        case .bait, .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty:
+            if let bait = event.bait { set(field, of: bait, event) }
         }
     }
 

@@ -83,6 +83,8 @@ public struct SendEvent: Sendable {
     public var record = RecordID(source: SourceNumber(0), file: FileNumber(0), offset: 0)
     /// What was known of account and domain before this submission.
     public var facts = DerivedFacts()
+    /// For a receipt: the message that it answers, if that was logged.
+    public var bait: Bait?
 
     public init() {}
 

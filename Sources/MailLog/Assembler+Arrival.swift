@@ -195,10 +195,9 @@ extension Assembler {
         switch fact.kind {
         case .sender:
             slots[index].senderDomain = fact.domain
-            guard slots[index].keepsLines else { return }
             slots[index].sender = place(of: fact.a, line, base, in: index)
         case .subject:
-            guard slots[index].keepsLines, !slots[index].subject.isPresent else { return }
+            guard !slots[index].subject.isPresent else { return }
             slots[index].isRead = false
             slots[index].subject = place(of: fact.a, line, base, in: index)
             slots[index].subjectForm = fact.form
@@ -206,6 +205,9 @@ extension Assembler {
             guard slots[index].keepsLines, !slots[index].contentType.isPresent else { return }
             slots[index].isRead = false
             slots[index].contentType = place(of: fact.a, line, base, in: index)
+        case .receiptRequest:
+            guard !slots[index].request.isPresent else { return }
+            slots[index].request = place(of: fact.a, line, base, in: index)
         case .recipient:
             guard slots[index].keepsLines else { return }
             let hash = addressHash(line, fact.a.indices)

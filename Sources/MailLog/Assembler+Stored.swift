@@ -115,6 +115,13 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        Self.write(assembly.request, to: &writer)
+        writer.write(assembly.isAwaited)
+        writer.write(UInt32(assembly.baits.count))
+        for (recipient, bait) in assembly.baits {
+            writer.write(UInt32(recipient))
+            Bait.write(bait, to: &writer)
+        }
         writer.write(assembly.words.first)
         writer.write(assembly.words.middle)
         writer.write(assembly.words.last)
@@ -334,6 +341,13 @@ extension Assembly {
         recipientsDone = try reader.read(UInt32.self)
         clientIP = try readRange(&reader)
         clientName = try readRange(&reader)
+        request = try readRange(&reader)
+        isAwaited = try reader.readBool()
+        let baitCount = try reader.readCount(ofSize: 5)
+        for _ in 0..<baitCount {
+            let recipient = Int(try reader.read(UInt32.self))
+            if let bait = try Bait.read(&reader) { baits.append((recipient, bait)) }
+        }
         words.first = try reader.read(UInt64.self)
         words.middle = try reader.read(UInt64.self)
         words.last = try reader.read(UInt64.self)

@@ -42,7 +42,21 @@ public struct Assembler: ~Copyable, Sendable {
         /// A copy for a domain came to a mailbox of this server (`isLocal`) or to another server.
         case delivered(domain: UInt64, isLocal: Bool)
         /// A copy of a message from a domain came to a mailbox of this server: `name` in the line.
-        case heard(mailbox: UInt64, name: LineFact.Piece, domain: UInt64, sender: UInt64)
+        ///
+        /// `domain` is the recipient's, `sender` the envelope sender's, 0 for the null sender; `isNews`
+        /// unless ``awaited(slot:)`` has told of this recipient.
+        case heard(
+            slot: Int32,
+            mailbox: UInt64,
+            name: LineFact.Piece,
+            domain: UInt64,
+            sender: UInt64,
+            isNews: Bool
+        )
+        /// A message came for the mailbox `name` in the line, and went to a filter or was discarded.
+        case received(slot: Int32, name: LineFact.Piece)
+        /// A message that asks for a receipt was taken in for its first recipient.
+        case awaited(slot: Int32)
         /// The assembly is closed: its slot becomes free after this.
         case closed(slot: Int32)
     }
@@ -230,10 +244,11 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         let index = Int(slot)
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .receiptRequest,
-            .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
+            .requeued,
+            .proxied, .proxyEnd, .note:
             break
-        case .sender, .subject, .contentType, .recipient, .queued:
+        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
         case .redirected, .expanded:
             takeChange(of: fact, line, base, record, microseconds, in: index)
@@ -311,7 +326,10 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsQueueID {
             slots[index].queueID = place(of: fact.queueID, line, base, in: index)
         }
-        if slots[index].keepsLines {
+        if !slots[index].keepsLines {
+            // By it the text of a header is told from what follows.
+            slots[index].client = slots[index].append(line.extracting(fact.a.indices))
+        } else {
             slots[index].host = place(of: fact.host, line, base, in: index)
             // What cleanup logs as the origin is the forwarded client (smtpd.h, FORWARD_NAMADDR).
             let client = fact.d.isPresent ? fact.d : fact.a
@@ -559,7 +577,11 @@ public struct Assembler: ~Copyable, Sendable {
         _ base: Int?,
         in index: Int
     ) {
-        guard slots[index].keepsLines, fact.a.isPresent else { return }
+        guard fact.a.isPresent else { return }
+        guard slots[index].keepsLines, fact.header != .dispositionNotificationTo else {
+            takeInboundHeader(fact, line, in: index)
+            return
+        }
         let isFirst: Bool
         switch fact.header {
         case .subject:
@@ -595,6 +617,42 @@ public struct Assembler: ~Copyable, Sendable {
         } else {
             // Settled once the sender is known, at the latest when the event is.
             slots[index].subjectRest = rest
+        }
+    }
+
+    /// What may make a message a bait: its subject, and for whom it asks a receipt. Only what can be
+    /// read in one way counts.
+    private mutating func takeInboundHeader(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) {
+        let asks = fact.header == .dispositionNotificationTo
+        let isFirst =
+            asks ? !slots[index].request.isPresent : !slots[index].subject.isPresent
+        guard isFirst, asks || fact.header == .subject else { return }
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[index].text,
+            client: slots[index].client,
+            sender: slots[index].sender
+        )
+        guard tails.count == 1, let tail = tails.first else { return }
+        let header = Int(fact.a.start)..<tail.textEnd
+        if !slots[index].queueID.isPresent {
+            slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
+        }
+        if !slots[index].sender.isPresent {
+            slots[index].sender = slots[index].append(line.extracting(tail.sender))
+        }
+        if !asks {
+            slots[index].subject = slots[index].append(line.extracting(header))
+        } else if let address = PostfixGrammar.requestedAddress(line, header) {
+            slots[index].request = slots[index].append(line.extracting(address))
+            if let recipient = tail.recipient, !slots[index].firstRecipient.isPresent {
+                slots[index].firstRecipient = slots[index].append(line.extracting(recipient))
+            }
         }
     }
 
@@ -643,6 +701,12 @@ public struct Assembler: ~Copyable, Sendable {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
         slots[index].senderDomain = fact.domain
+        if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
+            !slots[index].isSubmission
+        {
+            slots[index].isAwaited = true
+            happenings.append(.awaited(slot: Int32(index)))
+        }
         // Of ordinary inbound mail no more than the sender's domain is asked for.
         guard slots[index].keepsLines else { return }
         slots[index].sender = place(of: fact.a, line, base, in: index)
@@ -730,7 +794,9 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsLines {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
-        if inner < 0, fact.status == .sent, fact.domain != 0, !isToFilter {
+        if inner >= 0 || isToFilter {
+            noteReceived(fact, line, in: index)
+        } else if fact.status == .sent, fact.domain != 0 {
             noteDelivered(fact, line, in: index)
         }
         guard let recipientIndex else { return }
@@ -851,21 +917,43 @@ public struct Assembler: ~Copyable, Sendable {
             let sender = slots[index].senderDomain
             happenings.append(
                 // Of a line that was cut, no piece lies in the one that comes with the happening.
-                sender == 0 || fact.account == 0 || !parts.isEmpty
+                fact.account == 0 || !parts.isEmpty
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
+                        slot: Int32(index),
                         mailbox: fact.account,
                         name: fact.a,
                         domain: fact.domain,
-                        sender: sender
+                        sender: sender,
+                        isNews: !isAwaited(fact, line, in: index)
                     )
             )
         case .smtp:
             guard !Self.isLocalRelay(line, fact) else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
-        case .other, .smtpd, .cleanup, .queueManager, .error, .discard, .operator, .pickup:
-            return
+        case .discard: noteReceived(fact, line, in: index)
+        case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup: return
         }
+    }
+
+    /// Tells that mail came for somebody, by a way that says nothing of whose domain it is: it may be a
+    /// bait.
+    private mutating func noteReceived(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        guard fact.status == .sent, !slots[index].isSubmission, parts.isEmpty else { return }
+        guard slots[index].subject.isPresent || slots[index].request.isPresent else { return }
+        guard !isAwaited(fact, line, in: index) else { return }
+        happenings.append(.received(slot: Int32(index), name: fact.a))
+    }
+
+    /// Whether a delivery is to the recipient of whom ``Happening/awaited(slot:)`` has told.
+    private mutating func isAwaited(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) -> Bool {
+        guard slots[index].isAwaited else { return false }
+        let given = fact.b.isPresent ? fact.b : fact.a
+        return slots[index].isFirstRecipient(line, given.indices)
     }
 
     // MARK: Filters

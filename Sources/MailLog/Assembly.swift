@@ -120,6 +120,12 @@ struct Assembly: Sendable {
     /// The whole rest of the first Subject line, while several readings of it are possible.
     var subjectRest = TextRange.absent
     var contentType = TextRange.absent
+    /// The address for which the message asks a receipt.
+    var request = TextRange.absent
+    /// Its request was told, for its first recipient.
+    var isAwaited = false
+    /// The baits of its recipients' events, by the recipient's index; empty but for receipts.
+    var baits: [(recipient: Int, bait: Bait)] = []
     /// The first recipient, by a header line that can be read in one way only.
     var firstRecipient = TextRange.absent
 
@@ -202,6 +208,9 @@ struct Assembly: Sendable {
         subject = TextRange.absent
         subjectRest = TextRange.absent
         contentType = TextRange.absent
+        request = TextRange.absent
+        isAwaited = false
+        if !baits.isEmpty { baits = [] }
         firstRecipient = TextRange.absent
         isRead = false
         accountHash = 0
@@ -241,6 +250,10 @@ struct Assembly: Sendable {
     @inline(__always)
     func hasQueueID(_ words: ShortTextWords, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
         words == self.words && (words.isWhole || text.span.equals(queueID.indices, line, range))
+    }
+
+    func isFirstRecipient(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        text.span.equalsIgnoringCase(firstRecipient.indices, line, range)
     }
 
     func isLogin(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {

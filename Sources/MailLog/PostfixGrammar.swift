@@ -394,6 +394,30 @@ enum PostfixGrammar {
 
     // MARK: Headers
 
+    /// The one address in the text of a `Disposition-Notification-To` header (RFC 8098, 2.1): that in
+    /// angle brackets, or all of the text; nil if there are several.
+    static func requestedAddress(_ line: Span<UInt8>, _ text: Range<Int>) -> Range<Int>? {
+        var start = text.lowerBound
+        var end = text.upperBound
+        while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
+        while start < end, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
+        guard start < end else { return nil }
+        if line[end - 1] == UInt8(ascii: ">") {
+            var open = end - 1
+            while open > start, line[open] != UInt8(ascii: "<") { open -= 1 }
+            guard line[open] == UInt8(ascii: "<"),
+                endOfAddress(line, from: open + 1) == end - 1
+            else { return nil }
+            start = open + 1
+            end -= 1
+        }
+        guard line.first(UInt8(ascii: "@"), from: start, to: end) != nil,
+            line.first(UInt8(ascii: ","), from: start, to: end) == nil,
+            line.first(UInt8(ascii: " "), from: start, to: end) == nil
+        else { return nil }
+        return start..<end
+    }
+
     /// The tail of a logged header: ` from HOST[IP]; from=<S> to=<R> proto=P helo=<H>`.
     struct HeaderTail: Equatable {
         /// Where the header's text ends and the tail begins.
