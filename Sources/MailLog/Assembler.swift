@@ -69,6 +69,9 @@ public struct Assembler: ~Copyable, Sendable {
     private var lastInstanceWithQueue: UInt32?
     private var happenings: [Happening] = []
     private var closing: [Int32] = []
+    /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
+    /// are of the same message.
+    var accepted: (sequence: UInt64, key: UInt64, slot: Int32) = (0, 0, -1)
     /// Number of the line that is being read, counted over all sources.
     var sequence: UInt64 = 0
 
@@ -171,7 +174,9 @@ public struct Assembler: ~Copyable, Sendable {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
-        var found = openSlot(of: fact, line)
+        var found =
+            sequence == accepted.sequence && fact.key == accepted.key
+            ? accepted.slot : openSlot(of: fact, line)
         if found == nil,
             fact.kind == .contentType || fact.kind == .receiptRequest || fact.opensMessage
         {
