@@ -36,6 +36,18 @@ enum EventField: Int, CaseIterable {
         }
     }
 
+    /// Whether all events of one message have the same value in it when they are submitted.
+    var isOfMessage: Bool {
+        switch self {
+        case .userName, .sourceIP, .sourceDomain, .localID, .sender, .subject, .host, .dialect,
+            .phase, .receipt, .receiptEvidence, .payload:
+            true
+        case .timestamp, .messageID, .recipient, .domain, .outcome, .delivery, .ambiguous,
+            .domainUnseen, .domainHeardDays, .domainInternal, .accountAgeDays, .memoryDays:
+            false
+        }
+    }
+
     static let table = FieldTable(allCases.map(\.name))
 
     var index: FieldIndex { FieldIndex(position: rawValue) }

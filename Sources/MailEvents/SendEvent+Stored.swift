@@ -75,6 +75,7 @@ extension SendEvent {
         let file = FileNumber(try reader.read(UInt32.self))
         record = RecordID(source: source, file: file, offset: try reader.read(UInt64.self))
         facts = try DerivedFacts(from: &reader)
+        facts.isKnown = true
     }
 
     private static func known<Value>(

@@ -147,6 +147,9 @@ public struct DerivedFacts: Sendable, Hashable {
     public var accountAgeDays: UInt32 = 0
     /// Whole days since the log was first seen.
     public var memoryDays: UInt32 = 0
+    /// Whether anybody asked the memory; otherwise the others say nothing. Not part of the stored
+    /// form: what is stored by itself is known.
+    public var isKnown = false
 
     public init() {}
 

@@ -54,7 +54,7 @@ extension Assembler {
     {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
-        return earlier.first { $0.domainHash == domain }?.facts
+        return earlier.first { $0.domainHash == domain && $0.facts.isKnown }?.facts
     }
 
     /// Keeps the derived facts of an event until it has settled.
@@ -111,7 +111,7 @@ extension Assembly {
         event.account = account
         event.sourceIP = clientIP
         event.sourceDomain = clientName
-        event.queueID = queueID
+        event.queueID = givenID.isPresent ? givenID : queueID
         event.messageID = messageID
         event.sender = sender
         event.recipient = recipient.address
@@ -135,7 +135,7 @@ extension Assembly {
     fileprivate mutating func takeBack(_ event: inout SendEvent) {
         precondition(text.isEmpty)
         swap(&event.text, &text)
-        if text.count > lentTextCount { text.removeSubrange(lentTextCount...) }
+        if text.count > lentTextCount { text.removeLast(text.count - lentTextCount) }
     }
 
     /// The recipient's domain in canonical form: mostly a part of the address as it stands.
@@ -214,17 +214,25 @@ extension Assembly {
         payload = append(reader.scratch.span)
     }
 
-    /// What the text at ``contentType`` says: a header's, or a table's, which have MAPI classes.
+    /// What the text at ``contentType`` says: a header's; of a table, a MAPI class; of Exim's ACL, the
+    /// type of a report alone.
     private var reportType: ReportType {
         let type = text.span.extracting(contentType.indices)
-        return dialect.isTable ? ReportType(messageClass: type) : ReportType(contentType: type)
+        if dialect.isTable { return ReportType(messageClass: type) }
+        let isAlone =
+            dialect == .exim && type.first(UInt8(ascii: "/"), from: 0, to: type.count) == nil
+        return isAlone ? ReportType(reportType: type) : ReportType(contentType: type)
     }
 
-    /// Where address and name stand in the client's `HOST[IP]`.
+    /// Where address and name stand in the client's `HOST[IP]`, unless another line told them.
     private mutating func readClient() {
-        guard client.isPresent, let (open, close) = Self.brackets(text.span, client.indices) else {
-            return
-        }
+        guard client.isPresent, !clientIP.isPresent else { return }
+        setClient(client)
+    }
+
+    /// Takes the client's address and name from a `HOST[IP]` in the text.
+    mutating func setClient(_ client: TextRange) {
+        guard let (open, close) = Self.brackets(text.span, client.indices) else { return }
         clientIP = TextRange(start: open + 1, count: close - open - 1)
         let start = Int(client.start)
         let isUnknown = open - start == 7 && text.span.has("unknown", at: start)

@@ -44,7 +44,10 @@ public struct Engine: ~Copyable, Sendable {
     public private(set) var counters = EngineCounters()
     /// Whether ``EngineOutput/finished(_:record:)`` is to be called.
     public var showsEvents = false {
-        didSet { reader.wantsPayload = showsEvents || detector.usesPayload }
+        didSet {
+            reader.wantsPayload = showsEvents || detector.usesPayload
+            detector.showsFacts = showsEvents
+        }
     }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
@@ -242,12 +245,18 @@ public struct Engine: ~Copyable, Sendable {
         var next = start
         while next < facts.count {
             let fact = facts[next]
+            if fact.kind == .time, fact.stamp.second == lanes[index].lastSecond {
+                // Another scanner has told this second already.
+                next += 1
+                continue
+            }
             let line = Int(fact.line)
             let sequence = firstSequence + UInt64(line - firstLine) + 1
             if fact.stamp != believedStamp {
                 believedStamp = nil
                 time = try self.time(of: fact, batch, lane: index)
                 guard time < bound else { break }
+                lanes[index].lastSecond = fact.stamp.second
                 isLate = keepsContinuity && tally(time, batch, line: line, lane: index)
                 guard time >= window.start, time < window.end else {
                     next += 1
@@ -486,7 +495,7 @@ public struct Engine: ~Copyable, Sendable {
                 }
             }
         }
-        pending.removeAll(keepingCapacity: true)
+        pending.removeLast(pending.count)
         assembler.clearHappenings()
         // The bundle of a transition needs the lines of events that left with it.
         if detector.transitions.isEmpty {
