@@ -191,7 +191,9 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
-        if fact.agent == .cleanup || fact.agent == .queueManager {
+        if slots[index].instance != fact.instance,
+            fact.agent == .cleanup || fact.agent == .queueManager
+        {
             // From now on it belongs to the queue of this instance, whatever its smtpd is called.
             slots[index].instance = fact.instance
         }
@@ -645,8 +647,8 @@ public struct Assembler: ~Copyable, Sendable {
 
         var inner: Int32 = -1
         let isToFilter = fact.status == .sent && filters.has(line, fact.c.indices)
-        let isHandOff = fact.status == .sent && (isToFilter || Self.isLocalRelay(line, fact))
-        if isHandOff { inner = innerSlot(of: fact, line, outer: index) }
+        let isLocalRelay = fact.status == .sent && Self.isLocalRelay(line, fact)
+        if isToFilter || isLocalRelay { inner = innerSlot(of: fact, line, outer: index) }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
         var recipientIndex: Int?
@@ -654,7 +656,7 @@ public struct Assembler: ~Copyable, Sendable {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
         if inner < 0, fact.status == .sent, fact.domain != 0, !isToFilter {
-            noteDelivered(fact, line, in: index)
+            noteDelivered(fact, line, isLocalRelay: isLocalRelay, in: index)
         }
         guard let recipientIndex else { return }
         if inner >= 0 {
@@ -748,16 +750,13 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func noteDelivered(
         _ fact: LineFact,
         _ line: Span<UInt8>,
+        isLocalRelay: Bool,
         in index: Int
     ) {
         switch fact.agent {
         case .mailbox, .lmtp:
             // A filter by LMTP; a mailbox does not queue.
-            if fact.agent == .lmtp, Self.isLocalRelay(line, fact),
-                Self.queuedAs(line, fact.d) != nil
-            {
-                return
-            }
+            if fact.agent == .lmtp, isLocalRelay, Self.queuedAs(line, fact.d) != nil { return }
             let sender = slots[index].senderDomain
             happenings.append(
                 sender == 0
@@ -770,7 +769,7 @@ public struct Assembler: ~Copyable, Sendable {
                     )
             )
         case .smtp:
-            guard !Self.isLocalRelay(line, fact) else { return }
+            guard !isLocalRelay else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
         case .other, .smtpd, .cleanup, .queueManager, .error, .discard, .operator, .pickup:
             return

@@ -16,13 +16,27 @@ struct PostfixReader: Sendable {
     ///   - text: the line.
     ///   - start: where the program's own text begins.
     ///   - context: what stands before it.
-    @inline(__always)
     mutating func read(
         _ text: Span<UInt8>,
         from start: Int,
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
+        readWithID(text, from: start, context, into: &facts)
+            ?? readWithoutID(text, from: start, context, into: &facts)
+    }
+
+    /// The same for a line whose text begins with a queue ID, as nearly all do that say something of a
+    /// message.
+    ///
+    /// - Returns: nil if it begins with none.
+    @inline(__always)
+    mutating func readWithID(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome? {
         let end = text.count
         var index = start
         var alphabets: UInt8 = 3
@@ -36,7 +50,7 @@ struct PostfixReader: Sendable {
         let queueCount = index &- start
         guard alphabets != 0, queueCount >= 5, queueCount <= 24, index &+ 2 < end,
             text[index] == UInt8(ascii: ":"), text[index &+ 1] == UInt8(ascii: " ")
-        else { return readWithoutID(text, from: start, context, into: &facts) }
+        else { return nil }
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
@@ -380,13 +394,24 @@ struct PostfixReader: Sendable {
 
     // MARK: Lines without a queue ID
 
+    /// Whether a text that begins with no queue ID may say something all the same.
+    @inline(__always)
+    static func mayBeRead(_ text: Span<UInt8>, from start: Int) -> Bool {
+        guard start < text.count else { return false }
+        return switch text[start] {
+        case UInt8(ascii: "N"): text.has("NOQUEUE: client=", at: start)
+        case UInt8(ascii: "p"), UInt8(ascii: "R"), UInt8(ascii: "m"), UInt8(ascii: "["): true
+        default: false
+        }
+    }
+
     private mutating func readWithoutID(
         _ text: Span<UInt8>,
         from start: Int,
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
-        guard start < text.count else { return .ignored }
+        guard Self.mayBeRead(text, from: start) else { return .ignored }
         switch (text[start], context.agent) {
         case (UInt8(ascii: "N"), .smtpd):
             return readProxied(text, from: start, context, into: &facts)
@@ -437,7 +462,6 @@ struct PostfixReader: Sendable {
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
-        guard text.has("NOQUEUE: client=", at: start) else { return .ignored }
         var fact = sessionFact(.proxied, text, context)
         let outcome = readClient(text, from: start + 16, into: &fact)
         guard outcome == .read else { return outcome }
