@@ -222,7 +222,9 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
-        if fact.agent == .cleanup || fact.agent == .queueManager {
+        if slots[index].instance != fact.instance,
+            fact.agent == .cleanup || fact.agent == .queueManager
+        {
             // From now on it belongs to the queue of this instance, whatever its smtpd is called.
             slots[index].instance = fact.instance
         }
@@ -787,11 +789,11 @@ public struct Assembler: ~Copyable, Sendable {
 
         var inner: Int32 = -1
         var isToFilter = false
+        var isLocalRelay = false
         if fact.status == .sent {
             isToFilter = filters.has(line, fact.c.indices)
-            if isToFilter || Self.isLocalRelay(line, fact) {
-                inner = innerSlot(of: fact, line, outer: index)
-            }
+            isLocalRelay = Self.isLocalRelay(line, fact)
+            if isToFilter || isLocalRelay { inner = innerSlot(of: fact, line, outer: index) }
         }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
@@ -802,7 +804,7 @@ public struct Assembler: ~Copyable, Sendable {
         if inner >= 0 || isToFilter {
             noteReceived(fact, line, in: index)
         } else if fact.status == .sent, fact.domain != 0 {
-            noteDelivered(fact, line, in: index)
+            noteDelivered(fact, line, isLocalRelay: isLocalRelay, in: index)
         }
         guard let recipientIndex else { return }
         if inner >= 0 {
@@ -909,16 +911,13 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func noteDelivered(
         _ fact: LineFact,
         _ line: Span<UInt8>,
+        isLocalRelay: Bool,
         in index: Int
     ) {
         switch fact.agent {
         case .mailbox, .lmtp:
             // A filter by LMTP; a mailbox does not queue.
-            if fact.agent == .lmtp, Self.isLocalRelay(line, fact),
-                Self.queuedAs(line, fact.d) != nil
-            {
-                return
-            }
+            if fact.agent == .lmtp, isLocalRelay, Self.queuedAs(line, fact.d) != nil { return }
             let sender = slots[index].senderDomain
             happenings.append(
                 // Of a line that was cut, no piece lies in the one that comes with the happening.
@@ -934,7 +933,7 @@ public struct Assembler: ~Copyable, Sendable {
                     )
             )
         case .smtp:
-            guard !Self.isLocalRelay(line, fact) else { return }
+            guard !isLocalRelay else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
         case .discard: noteReceived(fact, line, in: index)
         case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup: return

@@ -75,6 +75,16 @@ extension Span where Element == UInt8 {
         return nil
     }
 
+    /// The last index from `index` on that holds `byte`.
+    func last(_ byte: UInt8, from index: Int) -> Int? {
+        var end = count
+        while end > index {
+            end -= 1
+            if self[end] == byte { return end }
+        }
+        return nil
+    }
+
     /// The first index from `index` on at which `text` stands.
     func first(_ text: StaticString, from index: Int) -> Int? {
         let last = count &- text.utf8CodeUnitCount

@@ -95,25 +95,27 @@ enum PostfixGrammar {
     }
 
     @inline(__always)
-    private static func isHostByte(_ byte: UInt8) -> Bool {
+    private static func isHostByte(_ byte: UInt8) -> Bool { clientClass(byte) & 1 != 0 }
+
+    /// An IPv4 or IPv6 address, with a zone, or `unknown`.
+    @inline(__always)
+    private static func isAddressByte(_ byte: UInt8) -> Bool { clientClass(byte) & 2 != 0 }
+
+    @inline(__always)
+    static func clientClass(_ byte: UInt8) -> UInt8 {
         // The table has an entry for each value of a byte.
-        unsafe hostBytes.utf8Start[Int(byte)] == UInt8(ascii: "1")
+        unsafe clientClasses.utf8Start[Int(byte)] & 3
     }
 
-    /// By byte, `1` for those of host names: letters, digits, `-`, `.`, `:`, `_`, and all beyond
-    /// ASCII.
-    private static var hostBytes: StaticString {
+    /// By byte: 1 for what a host name may hold (`-`, `.`, `:`, `_`, letters, digits, bytes from 0x80
+    /// on), 2 for what an address may (the same of ASCII, `%`, `/`).
+    private static var clientClasses: StaticString {
         """
-        0000000000000000000000000000000000000000000001101111111111100000\
-        0111111111111111111111111110000101111111111111111111111111100000\
+        0000000000000000000000000000000000000200000003323333333333300000\
+        0333333333333333333333333330000303333333333333333333333333300000\
         1111111111111111111111111111111111111111111111111111111111111111\
         1111111111111111111111111111111111111111111111111111111111111111
         """
-    }
-
-    /// An IPv4 or IPv6 address, with a zone, or `unknown`.
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        isHostByte(byte) && byte < 0x80 || byte == UInt8(ascii: "%") || byte == UInt8(ascii: "/")
     }
 
     /// Where the login of a `client=` line ends: at the line's end, or before the longest suffix that
@@ -220,22 +222,17 @@ enum PostfixGrammar {
         if let end = endOfAddress(line, from: start + 1), isActiveTail(line, from: end + 1) {
             return (start + 1)..<end
         }
-        var index = start
-        while let end = line.first(">, size=", from: index) {
-            if isActiveTail(line, from: end + 1) { return (start + 1)..<end }
-            index = end + 1
-        }
-        return nil
+        // The last `>` of the line closes the address.
+        guard let end = line.last(UInt8(ascii: ">"), from: start), isActiveTail(line, from: end + 1)
+        else { return nil }
+        return (start + 1)..<end
     }
 
+    /// Whether `, size=N, nrcpt=N (queue active)` is all that follows: it holds no `>`.
+    @inline(__always)
     private static func isActiveTail(_ line: Span<UInt8>, from start: Int) -> Bool {
-        guard line.has(", size=", at: start) else { return false }
-        var index = start + 7
-        while index < line.count, isDigit(line[index]) { index += 1 }
-        guard line.has(", nrcpt=", at: index) else { return false }
-        index += 8
-        while index < line.count, isDigit(line[index]) { index += 1 }
-        return line.has(" (queue active)", at: index) && index + 15 == line.count
+        line.has(", size=", at: start) && line.has(" (queue active)", at: line.count - 15)
+            && line.first(UInt8(ascii: ">"), from: start, to: line.count) == nil
     }
 
     /// Whether the line is `from=<S>, status=expired, returned to sender`.
@@ -264,15 +261,18 @@ enum PostfixGrammar {
     /// that; where they could end later too, the line is ambiguous.
     ///
     /// - Parameter start: the index behind `to=`.
+    @inline(__always)
     static func delivery(_ line: Span<UInt8>, from start: Int) -> Delivery? {
-        guard start < line.count, line[start] == UInt8(ascii: "<") else {
-            return bareDelivery(line, from: start)
-        }
-        guard var found = externalDelivery(line, from: start + 1) else {
-            return internalDelivery(line, from: start + 1)
-        }
+        guard start < line.count, line[start] == UInt8(ascii: "<"),
+            var found = externalDelivery(line, from: start + 1)
+        else { return rareDelivery(line, from: start) }
         found.isAmbiguous = endsAgain(line, from: found.status.upperBound)
         return found
+    }
+
+    private static func rareDelivery(_ line: Span<UInt8>, from start: Int) -> Delivery? {
+        line.has("<", at: start)
+            ? internalDelivery(line, from: start + 1) : bareDelivery(line, from: start)
     }
 
     @inline(__always)
@@ -285,7 +285,7 @@ enum PostfixGrammar {
             original = (index + 11)..<originalEnd
             index = originalEnd + 1
         }
-        guard let (relay, status) = deliveryTail(line, from: index) else { return nil }
+        guard let (relay, status) = hotDeliveryTail(line, from: index) else { return nil }
         return Delivery(recipient: start..<end, original: original, relay: relay, status: status)
     }
 
@@ -343,8 +343,14 @@ enum PostfixGrammar {
         return false
     }
 
-    /// `, relay=R`, fields that Postfix writes itself, `, status=WORD` at `start`.
     private static func deliveryTail(
+        _ line: Span<UInt8>,
+        from start: Int
+    ) -> (relay: Range<Int>, status: Range<Int>)? { hotDeliveryTail(line, from: start) }
+
+    /// `, relay=R`, fields that Postfix writes itself, `, status=WORD` at `start`.
+    @inline(__always)
+    private static func hotDeliveryTail(
         _ line: Span<UInt8>,
         from start: Int
     ) -> (relay: Range<Int>, status: Range<Int>)? {
@@ -355,14 +361,7 @@ enum PostfixGrammar {
         while true {
             guard line.has(", ", at: index) else { return nil }
             if line.has("status=", at: index + 2) { break }
-            // The field's name; its value goes to the next comma.
-            index += 2
-            let name = index
-            while index < line.count, line[index] &- UInt8(ascii: "_") < 28 { index += 1 }
-            guard index > name, index < line.count, line[index] == UInt8(ascii: "=") else {
-                return nil
-            }
-            index = endOfValue(line, from: index + 1)
+            index = endOfValue(line, from: index + 2)
         }
         let statusStart = index + 9
         index = statusStart

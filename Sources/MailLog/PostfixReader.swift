@@ -19,27 +19,39 @@ struct PostfixReader: Sendable {
     ///   - text: the line.
     ///   - start: where the program's own text begins.
     ///   - context: what stands before it.
-    @inline(__always)
     mutating func read(
         _ text: Span<UInt8>,
         from start: Int,
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
+        readWithID(text, from: start, context, into: &facts)
+            ?? readWithoutID(text, from: start, context, into: &facts)
+    }
+
+    /// The same for a line whose text begins with a queue ID, as nearly all do that say something of a
+    /// message.
+    ///
+    /// - Returns: nil if it begins with none.
+    @inline(__always)
+    mutating func readWithID(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome? {
         let end = text.count
         let limit = min(end, start &+ Self.queueIDBytesMax &+ 1)
         guard let index = text.first(UInt8(ascii: ":"), from: start, to: limit),
             index &- start >= Self.queueIDBytesMin, index &+ 2 < end,
             text[index &+ 1] == UInt8(ascii: " ")
-        else { return readWithoutID(text, from: start, context, into: &facts) }
+        else { return nil }
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
         if outcome != .read || fact.kind == .client {
             // Who opens a message says what its ID is; others that look like one find no message.
-            guard PostfixGrammar.isQueueID(text, start..<index) else {
-                return readWithoutID(text, from: start, context, into: &facts)
-            }
+            guard PostfixGrammar.isQueueID(text, start..<index) else { return nil }
             guard outcome == .read else { return outcome }
         }
         fact.key = queueKey(text.extracting(start..<index), hostHash: context.hostHash)
@@ -381,13 +393,24 @@ struct PostfixReader: Sendable {
 
     // MARK: Lines without a queue ID
 
+    /// Whether a text that begins with no queue ID may say something all the same.
+    @inline(__always)
+    static func mayBeRead(_ text: Span<UInt8>, from start: Int) -> Bool {
+        guard start < text.count else { return false }
+        return switch text[start] {
+        case UInt8(ascii: "N"): text.has("NOQUEUE: client=", at: start)
+        case UInt8(ascii: "p"), UInt8(ascii: "R"), UInt8(ascii: "m"), UInt8(ascii: "["): true
+        default: false
+        }
+    }
+
     private mutating func readWithoutID(
         _ text: Span<UInt8>,
         from start: Int,
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
-        guard start < text.count else { return .ignored }
+        guard Self.mayBeRead(text, from: start) else { return .ignored }
         switch (text[start], context.agent) {
         case (UInt8(ascii: "N"), .smtpd):
             return readProxied(text, from: start, context, into: &facts)
@@ -438,7 +461,6 @@ struct PostfixReader: Sendable {
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
-        guard text.has("NOQUEUE: client=", at: start) else { return .ignored }
         var fact = sessionFact(.proxied, text, context)
         let outcome = readClient(text, from: start + 16, into: &fact)
         guard outcome == .read else { return outcome }
