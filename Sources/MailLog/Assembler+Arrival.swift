@@ -26,6 +26,68 @@ extension Assembler {
         }
     }
 
+    // MARK: Lines in parts
+
+    /// Takes a part of a line in; with the last one, what the whole line says (Exim's, the only one
+    /// that cuts its lines in a way that can be undone).
+    mutating func takePart(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let host = line.extracting(fact.host.indices)
+        let part = SplitLines.Part(
+            record: record,
+            sequence: sequence,
+            line: line.indices.map { line[$0] }
+        )
+        let whole = splitLines.take(
+            part,
+            line.extracting(fact.a.indices),
+            number: UInt32(truncatingIfNeeded: fact.domain >> 32),
+            of: UInt32(truncatingIfNeeded: fact.domain),
+            key: fact.key,
+            microseconds: microseconds
+        )
+        guard let whole else { return }
+        // As if the host's name and the text stood on one line: no piece starts at 0.
+        var text: [UInt8] = [0x20]
+        for index in host.indices { text.append(host[index]) }
+        let context = LineContext(
+            stamp: fact.stamp,
+            line: Int(fact.line),
+            host: 1..<text.count,
+            hostHash: keyedHash(host, seed: queueKeys.seed),
+            agent: .other,
+            instance: fact.instance,
+            processID: 0..<0
+        )
+        text.append(0x20)
+        let start = text.count
+        text += whole.text
+        var reader = EximReader(names: NameReader(seed: queueKeys.seed))
+        var facts: [LineFact] = []
+        if case .unparsed = reader.read(text.span, from: start, context, into: &facts) {
+            counters.splitLinesUnparsed += 1
+        }
+        parts = whole.parts
+        for fact in facts where fact.kind != .part { join(fact, text.span, record, microseconds) }
+        parts.removeAll()
+    }
+
+    /// Keeps the lines that a line's parts stood on, once for all its facts.
+    mutating func keepParts(in index: Int) {
+        guard let last = parts.last, slots[index].lines.last?.sequence != last.sequence else {
+            return
+        }
+        for part in parts {
+            _ = keepAnother(part.line.span, part.record, part.sequence, in: index)
+        }
+    }
+
+    // MARK: Arrivals
+
     /// A message was taken in, by a line that names its client.
     mutating func accept(
         _ fact: LineFact,
@@ -47,7 +109,7 @@ extension Assembler {
                 close(known, slots[Int(known)].lastMicroseconds)
             }
         }
-        let opened = slot ?? openAssembly(fact, microseconds)
+        let opened = slot ?? openAssembly(fact, line, microseconds)
         let index = Int(opened)
         slots[index].isProvisional = false
         slots[index].dialect = fact.dialect
@@ -64,8 +126,7 @@ extension Assembler {
         slots[index].isFromLoopback = isLoopback && login == nil
         if login != nil {
             counters.submissions += 1
-            // Marks it as a submission before its lines are kept.
-            slots[index].login = TextRange(start: 0, count: 0)
+            slots[index].isSubmission = true
         }
         let base = keep(line, record, in: index)
         slots[index].queueID = place(of: fact.queueID, line, base, in: index)
@@ -112,7 +173,7 @@ extension Assembler {
         _ line: Span<UInt8>,
         _ microseconds: Int64
     ) -> Int32 {
-        let slot = openAssembly(fact, microseconds)
+        let slot = openAssembly(fact, line, microseconds)
         slots[Int(slot)].isProvisional = true
         slots[Int(slot)].dialect = fact.dialect
         slots[Int(slot)].queueID = slots[Int(slot)].append(line.extracting(fact.queueID.indices))
@@ -134,10 +195,9 @@ extension Assembler {
         switch fact.kind {
         case .sender:
             slots[index].senderDomain = fact.domain
-            guard slots[index].keepsLines else { return }
             slots[index].sender = place(of: fact.a, line, base, in: index)
         case .subject:
-            guard slots[index].keepsLines, !slots[index].subject.isPresent else { return }
+            guard !slots[index].subject.isPresent else { return }
             slots[index].isRead = false
             slots[index].subject = place(of: fact.a, line, base, in: index)
             slots[index].subjectForm = fact.form
@@ -145,6 +205,9 @@ extension Assembler {
             guard slots[index].keepsLines, !slots[index].contentType.isPresent else { return }
             slots[index].isRead = false
             slots[index].contentType = place(of: fact.a, line, base, in: index)
+        case .receiptRequest:
+            guard !slots[index].request.isPresent else { return }
+            slots[index].request = place(of: fact.a, line, base, in: index)
         case .recipient:
             guard slots[index].keepsLines else { return }
             let hash = addressHash(line, fact.a.indices)

@@ -54,7 +54,7 @@ extension Assembler {
     {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
-        return earlier.first { $0.domainHash == domain }?.facts
+        return earlier.first { $0.domainHash == domain && $0.facts.isKnown }?.facts
     }
 
     /// Keeps the derived facts of an event until it has settled.
@@ -67,6 +67,31 @@ extension Assembler {
         slots[Int(slot)].recipients[recipient].facts = facts
         slots[Int(slot)].recipients[recipient].domainHash = domain
         markChanged(slot)
+    }
+
+    /// Keeps the bait of an event until it has settled.
+    public mutating func freeze(_ bait: Bait, slot: Int32, recipient: Int) {
+        slots[Int(slot)].baits.append((recipient, bait))
+        markChanged(slot)
+    }
+
+    /// Gives what was logged of a message that came to a mailbox: its queue ID, envelope sender,
+    /// subject with its form, the address for which it asks a receipt, and its first recipient as far
+    /// as a header line names it. Nothing is called if the log has neither its subject nor a request.
+    public mutating func readInbound(
+        slot: Int32,
+        _ body: (
+            _ queueID: Span<UInt8>,
+            _ sender: Span<UInt8>,
+            _ subject: Span<UInt8>,
+            _ form: LineFact.TextForm,
+            _ request: Span<UInt8>,
+            _ firstRecipient: Span<UInt8>
+        ) -> Void
+    ) {
+        // What a filter made of another message is that message.
+        guard outer(of: Int(slot)) < 0 else { return }
+        slots[Int(slot)].readInbound(body)
     }
 
     /// Says that an event of this assembly became proof: its lines are wanted when it closes.
@@ -97,7 +122,70 @@ extension Assembler {
     public func linesLeftOut(slot: Int32) -> Int { slots[Int(slot)].linesLeftOut }
 }
 
+extension HeaderReader {
+    /// The identity of an address, as of a mailbox.
+    public mutating func identity(ofAddress address: Span<UInt8>) -> UInt64 {
+        names.mailbox(address)
+    }
+
+    /// The identities of an event's recipient and of its payload, 0 for none.
+    public mutating func identities(
+        of event: SendEvent,
+        seed: HashSeed
+    ) -> (address: UInt64, payload: UInt64) {
+        let text = event.text.span
+        let payload = text.extracting(event.payload.indices)
+        return (
+            identity(ofAddress: text.extracting(event.recipient.indices)),
+            payload.isEmpty ? 0 : keyedHash(payload, seed: seed) | 1
+        )
+    }
+
+    /// Whether two addresses are at different domains, or one at none.
+    public mutating func areOfDifferentDomains(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
+        let domain = names.domain(ofAddress: one)
+        return domain == 0 || domain != names.domain(ofAddress: other)
+    }
+
+    /// The identity of the payload that a logged subject would give a receipt for it; 0 if it has
+    /// none.
+    public mutating func payload(
+        ofSubject subject: Span<UInt8>,
+        _ form: LineFact.TextForm,
+        seed: HashSeed
+    ) -> UInt64 {
+        var text: [UInt8] = []
+        switch form {
+        case .eximQuoted: EximText.unescape(subject, into: &text)
+        case .tableQuoted: TableText.unquote(subject, into: &text)
+        case .header, .plain, .listQuoted:
+            for index in subject.indices { text.append(subject[index]) }
+        }
+        var decoded: [UInt8] = []
+        _ = decoder.decode(text.span, into: &decoded)
+        Canonical.payload(decoded.span, from: 0, into: &scratch)
+        return scratch.isEmpty ? 0 : keyedHash(scratch.span, seed: seed) | 1
+    }
+}
+
 extension Assembly {
+    fileprivate mutating func readInbound(
+        _ body: (
+            Span<UInt8>, Span<UInt8>, Span<UInt8>, LineFact.TextForm, Span<UInt8>, Span<UInt8>
+        ) -> Void
+    ) {
+        guard subject.isPresent || request.isPresent, queueID.isPresent else { return }
+        let all = text.span
+        body(
+            all.extracting(queueID.indices),
+            all.extracting(sender.indices),
+            all.extracting(trimmed(subject.indices)),
+            subjectForm,
+            all.extracting(request.indices),
+            all.extracting(firstRecipient.indices)
+        )
+    }
+
     fileprivate mutating func lend(
         _ event: inout SendEvent,
         _ recipientIndex: Int,
@@ -126,6 +214,8 @@ extension Assembly {
         event.isAmbiguous = isAmbiguous
         event.record = recipient.record
         event.facts = recipient.facts
+        event.bait =
+            baits.isEmpty ? nil : baits.first { $0.recipient == recipientIndex }?.bait
         event.accountHash = accountHash
         lentTextCount = text.count
         swap(&event.text, &text)
@@ -135,7 +225,7 @@ extension Assembly {
     fileprivate mutating func takeBack(_ event: inout SendEvent) {
         precondition(text.isEmpty)
         swap(&event.text, &text)
-        if text.count > lentTextCount { text.removeSubrange(lentTextCount...) }
+        if text.count > lentTextCount { text.removeLast(text.count - lentTextCount) }
     }
 
     /// The recipient's domain in canonical form: mostly a part of the address as it stands.
@@ -214,8 +304,8 @@ extension Assembly {
         payload = append(reader.scratch.span)
     }
 
-    /// What the text at ``contentType`` says: a header's, of Exim's ACL the type of a report alone, or a
-    /// table's, which have MAPI classes.
+    /// What the text at ``contentType`` says: a header's; of a table, a MAPI class; of Exim's ACL, the
+    /// type of a report alone.
     private var reportType: ReportType {
         let type = text.span.extracting(contentType.indices)
         if dialect.isTable { return ReportType(messageClass: type) }

@@ -50,11 +50,11 @@ extension Assembler {
         _ record: RecordID,
         _ microseconds: Int64
     ) {
-        let slot = openAssembly(fact, microseconds)
+        let slot = openAssembly(fact, line, microseconds)
         let index = Int(slot)
         slots[index].isProxied = true
         // Marks it as worth keeping before its line is kept.
-        if fact.b.isPresent { slots[index].login = TextRange(start: 0, count: 0) }
+        slots[index].isSubmission = fact.b.isPresent
         let base = keep(line, record, in: index)
         if fact.b.isPresent { slots[index].login = place(of: fact.b, line, base, in: index) }
         slots[index].client = place(of: fact.a, line, base, in: index)
@@ -76,7 +76,7 @@ extension Assembler {
     }
 
     /// The message that an accepted session's filter made of it.
-    private func proxiedMessage(
+    private mutating func proxiedMessage(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         of session: Int32

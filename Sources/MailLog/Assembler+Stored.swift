@@ -42,6 +42,7 @@ extension Assembler {
         writer.write(UInt32(instancesWithQueue.count))
         for instance in instancesWithQueue.sorted() { writer.write(instance) }
         writer.write(tellsProxyEnds)
+        splitLines.write(to: &writer)
         pieces.append(AssemblerPiece(kind: .clock, key: [], body: writer.bytes))
         return pieces
     }
@@ -89,6 +90,7 @@ extension Assembler {
             writer.write(recipient.record.offset)
             writer.write(recipient.microseconds)
             recipient.facts.write(to: &writer)
+            writer.write(recipient.facts.isKnown)
             writer.write(recipient.domainHash)
         }
         for range in [
@@ -113,6 +115,17 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        Self.write(assembly.request, to: &writer)
+        writer.write(assembly.isAwaited)
+        writer.write(UInt32(assembly.baits.count))
+        for (recipient, bait) in assembly.baits {
+            writer.write(UInt32(recipient))
+            Bait.write(bait, to: &writer)
+        }
+        writer.write(assembly.words.first)
+        writer.write(assembly.words.middle)
+        writer.write(assembly.words.last)
+        writer.write(UInt32(truncatingIfNeeded: assembly.words.count))
         Self.write(assembly.givenID, to: &writer)
         writer.write(assembly.decided.rawValue)
         writer.write(assembly.isProxied)
@@ -163,6 +176,7 @@ extension Assembler {
         let count = try reader.readCount(ofSize: 4)
         for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
         if version >= 2 { tellsProxyEnds = try reader.readBool() }
+        if version >= 2 { try splitLines.restore(from: &reader) }
         try reader.finish()
     }
 
@@ -290,16 +304,19 @@ extension Assembly {
         recipient.isSubmitted = isSubmitted
         recipient.isSettled = isSettled
         recipient.facts = try DerivedFacts(from: &reader)
+        recipient.facts.isKnown = version < 3 ? true : try reader.readBool()
         if version >= 2 { recipient.domainHash = try reader.read(UInt64.self) }
-        recipients.append(recipient)
+        add(recipient)
         return inner
     }
 
     fileprivate mutating func readTexts(_ reader: inout BinaryReader) throws(BinaryReadError) {
         queueID = try readRange(&reader)
+        words = ShortTextWords(text.span, queueID.indices)
         host = try readRange(&reader)
         client = try readRange(&reader)
         login = try readRange(&reader)
+        isSubmission = login.isPresent
         sender = try readRange(&reader)
         messageID = try readRange(&reader)
         subject = try readRange(&reader)
@@ -324,6 +341,17 @@ extension Assembly {
         recipientsDone = try reader.read(UInt32.self)
         clientIP = try readRange(&reader)
         clientName = try readRange(&reader)
+        request = try readRange(&reader)
+        isAwaited = try reader.readBool()
+        let baitCount = try reader.readCount(ofSize: 5)
+        for _ in 0..<baitCount {
+            let recipient = Int(try reader.read(UInt32.self))
+            if let bait = try Bait.read(&reader) { baits.append((recipient, bait)) }
+        }
+        words.first = try reader.read(UInt64.self)
+        words.middle = try reader.read(UInt64.self)
+        words.last = try reader.read(UInt64.self)
+        words.count = Int(try reader.read(UInt32.self))
     }
 
     /// What holds, filters and postsuper did to it.

@@ -15,6 +15,8 @@ public struct AssemblerCounters: Sendable, Equatable {
     public var linesLeftOut = 0
     /// Lines of queue IDs whose beginning was not seen.
     public var strayLines = 0
+    /// Lines that syslog's limit had cut into parts, and that could not be read when they were joined.
+    public var splitLinesUnparsed = 0
     /// Header lines, or lines that take a message in, that can be read in several ways.
     public var ambiguousHeaders = 0
 
@@ -40,7 +42,21 @@ public struct Assembler: ~Copyable, Sendable {
         /// A copy for a domain came to a mailbox of this server (`isLocal`) or to another server.
         case delivered(domain: UInt64, isLocal: Bool)
         /// A copy of a message from a domain came to a mailbox of this server: `name` in the line.
-        case heard(mailbox: UInt64, name: LineFact.Piece, domain: UInt64, sender: UInt64)
+        ///
+        /// `domain` is the recipient's, `sender` the envelope sender's, 0 for the null sender; `isNews`
+        /// unless ``awaited(slot:)`` has told of this recipient.
+        case heard(
+            slot: Int32,
+            mailbox: UInt64,
+            name: LineFact.Piece,
+            domain: UInt64,
+            sender: UInt64,
+            isNews: Bool
+        )
+        /// A message came for the mailbox `name` in the line, and went to a filter or was discarded.
+        case received(slot: Int32, name: LineFact.Piece)
+        /// A message that asks for a receipt was taken in for its first recipient.
+        case awaited(slot: Int32)
         /// The assembly is closed: its slot becomes free after this.
         case closed(slot: Int32)
     }
@@ -73,8 +89,10 @@ public struct Assembler: ~Copyable, Sendable {
     private var lastInstanceWithQueue: UInt32?
     var happenings: [Happening] = []
     private var closing: [Int32] = []
+    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
+    private var lastExpiry = Int64.min
     /// Number of the line that is being read, counted over all sources.
-    private var sequence: UInt64 = 0
+    var sequence: UInt64 = 0
 
     /// Assemblies to be stored again; empty unless ``tracksChanges``.
     var changedSlots: [Int32] = []
@@ -83,6 +101,9 @@ public struct Assembler: ~Copyable, Sendable {
     let queueKeys: QueueKeys
     private let filters: FilterList
     var sessions = SessionTable()
+    var splitLines = SplitLines()
+    /// The lines that the facts stand on which are being taken in, if they are parts of one.
+    var parts: [SplitLines.Part] = []
 
     /// - Parameters:
     ///   - filters: the content filters that are not on loopback.
@@ -113,10 +134,10 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
-        if !happenings.isEmpty { happenings.removeAll(keepingCapacity: true) }
+        if !happenings.isEmpty { happenings.removeLast(happenings.count) }
         guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
-        closing.removeAll(keepingCapacity: true)
+        closing.removeLast(closing.count)
     }
 
     // MARK: Lines
@@ -139,12 +160,12 @@ public struct Assembler: ~Copyable, Sendable {
     ) -> Bool {
         precondition(happenings.isEmpty)
         self.sequence = sequence
-        expire(now: microseconds)
+        if microseconds != lastExpiry { expire(now: microseconds) }
         join(fact, line, record, microseconds)
         return !happenings.isEmpty
     }
 
-    private mutating func join(
+    mutating func join(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
@@ -173,21 +194,22 @@ public struct Assembler: ~Copyable, Sendable {
         case .session, .login, .sessionEnd:
             takeSession(fact, line, microseconds)
             return
+        case .part:
+            takePart(fact, line, record, microseconds)
+            return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
-            .redirected, .expanded, .refused, .note:
+            .refused, .note, .cancelled, .redirected, .expanded:
             break
         }
-        if fact.agent == .cleanup || fact.agent == .queueManager,
-            fact.instance != lastInstanceWithQueue
-        {
+        let (kind, agent) = (fact.kind, fact.agent)
+        if agent == .cleanup || agent == .queueManager, fact.instance != lastInstanceWithQueue {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
         var found = openSlot(of: fact, line)
-        if found == nil,
-            fact.kind == .contentType || fact.kind == .receiptRequest || fact.opensMessage
-        {
+        let opens = kind == .contentType || kind == .receiptRequest || fact.opensMessage
+        if found == nil, opens {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -222,10 +244,11 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         let index = Int(slot)
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest,
-            .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
+            .requeued,
+            .proxied, .proxyEnd, .note:
             break
-        case .sender, .subject, .contentType, .recipient, .queued:
+        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
         case .redirected, .expanded:
             takeChange(of: fact, line, base, record, microseconds, in: index)
@@ -262,6 +285,8 @@ public struct Assembler: ~Copyable, Sendable {
             giveUp(slot)
         case .expired:
             settleAll(.expired, record, microseconds, in: index)
+        case .cancelled:
+            settleAll(.bounced, record, microseconds, in: index)
         case .removed:
             if fact.agent == .operator { settleAll(.discarded, record, microseconds, in: index) }
             close(slot, microseconds)
@@ -288,18 +313,23 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         // A `client=` line always starts a new message: short queue IDs come back.
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
-        let slot = openAssembly(fact, microseconds)
+        let slot = openAssembly(fact, line, microseconds)
         let index = Int(slot)
-        let isFromFilter = !fact.b.isPresent && isFilter(line, client: fact.a.indices)
+        let hasLogin = fact.b.isPresent
+        let isFromFilter = !hasLogin && isFilter(line, client: fact.a.indices)
         slots[index].isFromLoopback = isFromFilter
-        if fact.b.isPresent {
+        if hasLogin {
             counters.submissions += 1
-            // Marks it as a submission before its lines are kept.
-            slots[index].login = TextRange(start: 0, count: 0)
+            slots[index].isSubmission = true
         }
         let base = keep(line, record, in: index)
-        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
-        if slots[index].keepsLines {
+        if slots[index].keepsQueueID {
+            slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        }
+        if !slots[index].keepsLines {
+            // By it the text of a header is told from what follows.
+            slots[index].client = slots[index].append(line.extracting(fact.a.indices))
+        } else {
             slots[index].host = place(of: fact.host, line, base, in: index)
             // What cleanup logs as the origin is the forwarded client (smtpd.h, FORWARD_NAMADDR).
             let client = fact.d.isPresent ? fact.d : fact.a
@@ -322,11 +352,10 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Whether the message that a `client=` line opened is open.
-    private func isOpen(_ fact: LineFact, _ line: Span<UInt8>) -> Bool {
+    private mutating func isOpen(_ fact: LineFact, _ line: Span<UInt8>) -> Bool {
         guard let slot = openSlot(of: fact, line) else { return false }
-        let assembly = slots[Int(slot)]
-        guard assembly.isSubmission else { return !fact.b.isPresent }
-        return assembly.text.span.equals(assembly.login.indices, line, fact.b.indices)
+        guard slots[Int(slot)].isSubmission else { return !fact.b.isPresent }
+        return slots[Int(slot)].isLogin(line, fact.b.indices)
     }
 
     /// A message of a program on this machine: no submission, but where it is delivered tells whose
@@ -337,7 +366,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64
     ) {
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
-        let index = Int(openAssembly(fact, microseconds))
+        let index = Int(openAssembly(fact, line, microseconds))
         slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
     }
 
@@ -361,6 +390,7 @@ public struct Assembler: ~Copyable, Sendable {
         table.remove(slots[index].key, slot: slot)
         table.insert(fact.key, slot: slot)
         slots[index].key = fact.key
+        slots[index].words = ShortTextWords(line, fact.queueID.indices)
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
@@ -400,12 +430,17 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// Takes a slot for a message and enters it.
-    mutating func openAssembly(_ fact: LineFact, _ microseconds: Int64) -> Int32 {
+    mutating func openAssembly(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Int32 {
         if table.count >= limits.openMax { closeIdlest() }
         let slot = freeSlots.popLast() ?? newSlot()
         let index = Int(slot)
         slots[index].state = .open
         slots[index].key = fact.key
+        slots[index].words = ShortTextWords(line, fact.queueID.indices)
         slots[index].instance = fact.instance
         slots[index].serial = nextSerial
         slots[index].lastMicroseconds = microseconds
@@ -422,32 +457,43 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// The open assembly that a line belongs to.
-    func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
-        let queueID = fact.queueID.indices
+    ///
+    /// It is mutating although it changes nothing, like what else is called for many lines: to lend
+    /// the whole assembler, the compiler copies it.
+    mutating func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
+        // What closures use of the fact by itself, so that they need no copy of it.
+        let (queueID, instance) = (fact.queueID.indices, fact.instance)
+        let isOfSmtpd = fact.agent == .smtpd
+        let words = ShortTextWords(line, queueID)
+        var others = false
         let exact = table.find(fact.key) { slot in
-            slots[Int(slot)].state == .open && slots[Int(slot)].instance == fact.instance
-                && hasQueueID(slot, line, queueID)
+            let isSame =
+                slots[Int(slot)].state == .open
+                && slots[Int(slot)].hasQueueID(words, line, queueID)
+            if isSame, slots[Int(slot)].instance == instance { return true }
+            others = others || isSame
+            return false
         }
-        if let exact { return exact }
+        if exact != nil || !others { return exact }
         // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the instance whose
         // queue its message comes to.
         return table.find(fact.key) { slot in
-            let assembly = slots[Int(slot)]
-            return assembly.state == .open && hasQueueID(slot, line, queueID)
-                && (fact.agent == .smtpd
-                    ? !instancesWithQueue.contains(fact.instance)
-                    : !instancesWithQueue.contains(assembly.instance))
+            slots[Int(slot)].state == .open && slots[Int(slot)].hasQueueID(words, line, queueID)
+                && (isOfSmtpd
+                    ? !instancesWithQueue.contains(instance)
+                    : !instancesWithQueue.contains(slots[Int(slot)].instance))
         }
     }
 
     @inline(__always)
-    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        slots[Int(slot)].hasQueueID(line, range)
+    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>) -> Bool {
+        let whole = 0..<line.count
+        return slots[Int(slot)].hasQueueID(ShortTextWords(line, whole), line, whole)
     }
 
     /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
     /// false) one that came from a filter and is not linked yet.
-    func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
+    mutating func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
         var oldest: Int32?
         _ = table.find(key) { slot in
             let assembly = slots[Int(slot)]
@@ -456,7 +502,7 @@ public struct Assembler: ~Copyable, Sendable {
                 ? assembly.state == .open
                 : (assembly.state == .open || assembly.state == .unlinked)
                     && assembly.isFromLoopback && self.outer(of: Int(slot)) < 0
-            if fits, hasQueueID(slot, queueID, 0..<queueID.count),
+            if fits, hasQueueID(slot, queueID),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
             {
                 oldest = slot
@@ -472,10 +518,24 @@ public struct Assembler: ~Copyable, Sendable {
     /// starts, or nil if it was not kept whole.
     mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
         guard slots[index].keepsLines else { return nil }
+        guard parts.isEmpty else {
+            keepParts(in: index)
+            return nil
+        }
         if let last = slots[index].lines.last, last.sequence == sequence, last.record == record {
             // A line of several facts is kept once.
             return Int(last.place.start)
         }
+        return keepAnother(line, record, sequence, in: index)
+    }
+
+    /// The same for a line that is known not to be kept yet.
+    mutating func keepAnother(
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ sequence: UInt64,
+        in index: Int
+    ) -> Int? {
         guard slots[index].lines.count < limits.keptLinesMax else {
             slots[index].linesLeftOut += 1
             counters.linesLeftOut += 1
@@ -517,7 +577,11 @@ public struct Assembler: ~Copyable, Sendable {
         _ base: Int?,
         in index: Int
     ) {
-        guard slots[index].keepsLines, fact.a.isPresent else { return }
+        guard fact.a.isPresent else { return }
+        guard slots[index].keepsLines, fact.header != .dispositionNotificationTo else {
+            takeInboundHeader(fact, line, in: index)
+            return
+        }
         let isFirst: Bool
         switch fact.header {
         case .subject:
@@ -527,7 +591,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         guard isFirst else { return }
         slots[index].isRead = false
-        let tails = slots[index].headerTails(line, from: Int(fact.a.start))
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[index].text,
+            client: slots[index].client,
+            sender: slots[index].sender
+        )
         let rest = place(of: fact.a, line, base, in: index)
         if fact.header == .contentType {
             // A forged tail can only shorten or lengthen the parameters.
@@ -547,6 +617,42 @@ public struct Assembler: ~Copyable, Sendable {
         } else {
             // Settled once the sender is known, at the latest when the event is.
             slots[index].subjectRest = rest
+        }
+    }
+
+    /// What may make a message a bait: its subject, and for whom it asks a receipt. Only what can be
+    /// read in one way counts.
+    private mutating func takeInboundHeader(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) {
+        let asks = fact.header == .dispositionNotificationTo
+        let isFirst =
+            asks ? !slots[index].request.isPresent : !slots[index].subject.isPresent
+        guard isFirst, asks || fact.header == .subject else { return }
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[index].text,
+            client: slots[index].client,
+            sender: slots[index].sender
+        )
+        guard tails.count == 1, let tail = tails.first else { return }
+        let header = Int(fact.a.start)..<tail.textEnd
+        if !slots[index].queueID.isPresent {
+            slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
+        }
+        if !slots[index].sender.isPresent {
+            slots[index].sender = slots[index].append(line.extracting(tail.sender))
+        }
+        if !asks {
+            slots[index].subject = slots[index].append(line.extracting(header))
+        } else if let address = PostfixGrammar.requestedAddress(line, header) {
+            slots[index].request = slots[index].append(line.extracting(address))
+            if let recipient = tail.recipient, !slots[index].firstRecipient.isPresent {
+                slots[index].firstRecipient = slots[index].append(line.extracting(recipient))
+            }
         }
     }
 
@@ -595,6 +701,12 @@ public struct Assembler: ~Copyable, Sendable {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
         slots[index].senderDomain = fact.domain
+        if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
+            !slots[index].isSubmission
+        {
+            slots[index].isAwaited = true
+            happenings.append(.awaited(slot: Int32(index)))
+        }
         // Of ordinary inbound mail no more than the sender's domain is asked for.
         guard slots[index].keepsLines else { return }
         slots[index].sender = place(of: fact.a, line, base, in: index)
@@ -634,7 +746,7 @@ public struct Assembler: ~Copyable, Sendable {
         )
         recipient.domainHash = domain
         if slots[index].isHeld { recipient.delivery = .held }
-        slots[index].recipients.append(recipient)
+        slots[index].add(recipient)
         if submits { submit(slots[index].recipients.count - 1, record, microseconds, in: index) }
     }
 
@@ -669,16 +781,22 @@ public struct Assembler: ~Copyable, Sendable {
         if fact.isAmbiguous { slots[index].isAmbiguous = true }
 
         var inner: Int32 = -1
-        let isToFilter = fact.status == .sent && filters.has(line, fact.c.indices)
-        let isHandOff = fact.status == .sent && (isToFilter || Self.isLocalRelay(line, fact))
-        if isHandOff { inner = innerSlot(of: fact, line, outer: index) }
+        var isToFilter = false
+        if fact.status == .sent {
+            isToFilter = filters.has(line, fact.c.indices)
+            if isToFilter || Self.isLocalRelay(line, fact) {
+                inner = innerSlot(of: fact, line, outer: index)
+            }
+        }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
         var recipientIndex: Int?
         if slots[index].keepsLines {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
-        if inner < 0, fact.status == .sent, fact.domain != 0, !isToFilter {
+        if inner >= 0 || isToFilter {
+            noteReceived(fact, line, in: index)
+        } else if fact.status == .sent, fact.domain != 0 {
             noteDelivered(fact, line, in: index)
         }
         guard let recipientIndex else { return }
@@ -798,28 +916,51 @@ public struct Assembler: ~Copyable, Sendable {
             }
             let sender = slots[index].senderDomain
             happenings.append(
-                sender == 0 || fact.account == 0
+                // Of a line that was cut, no piece lies in the one that comes with the happening.
+                fact.account == 0 || !parts.isEmpty
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
+                        slot: Int32(index),
                         mailbox: fact.account,
                         name: fact.a,
                         domain: fact.domain,
-                        sender: sender
+                        sender: sender,
+                        isNews: !isAwaited(fact, line, in: index)
                     )
             )
         case .smtp:
             guard !Self.isLocalRelay(line, fact) else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
-        case .other, .smtpd, .cleanup, .queueManager, .error, .discard, .operator, .pickup:
-            return
+        case .discard: noteReceived(fact, line, in: index)
+        case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup: return
         }
+    }
+
+    /// Tells that mail came for somebody, by a way that says nothing of whose domain it is: it may be a
+    /// bait.
+    private mutating func noteReceived(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        guard fact.status == .sent, !slots[index].isSubmission, parts.isEmpty else { return }
+        guard slots[index].subject.isPresent || slots[index].request.isPresent else { return }
+        guard !isAwaited(fact, line, in: index) else { return }
+        happenings.append(.received(slot: Int32(index), name: fact.a))
+    }
+
+    /// Whether a delivery is to the recipient of whom ``Happening/awaited(slot:)`` has told.
+    private mutating func isAwaited(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) -> Bool {
+        guard slots[index].isAwaited else { return false }
+        let given = fact.b.isPresent ? fact.b : fact.a
+        return slots[index].isFirstRecipient(line, given.indices)
     }
 
     // MARK: Filters
 
     /// The message that a filter made of this one: named by the filter's reply, come over loopback
     /// without a login, opened while this one was active.
-    private func innerSlot(
+    private mutating func innerSlot(
         of fact: LineFact,
         _ line: Span<UInt8>,
         outer: Int
@@ -831,8 +972,7 @@ public struct Assembler: ~Copyable, Sendable {
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
-            self.outer(of: Int(slot)) == Int32(outer)
-                && hasQueueID(slot, queueID, 0..<queueID.count)
+            self.outer(of: Int(slot)) == Int32(outer) && hasQueueID(slot, queueID)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -1018,6 +1158,7 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
+        lastExpiry = now
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
             let (slot, order, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1

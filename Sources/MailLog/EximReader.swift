@@ -29,6 +29,7 @@ struct EximReader: Sendable {
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
+        if let outcome = readPart(text, from: start, context, into: &facts) { return outcome }
         let index = Self.endOfStamp(text, from: start) ?? start
         return readText(text, from: Self.endOfProcessID(text, from: index), context, into: &facts)
     }
@@ -46,6 +47,47 @@ struct EximReader: Sendable {
         context.stamp = stamp
         let index = Self.endOfProcessID(text, from: end)
         return (stamp, readText(text, from: index, context, into: &facts))
+    }
+
+    /// `[1/3] ` and a part of a line: one longer than 870 bytes is cut, and one with newlines is at
+    /// these (`[2\3]`), unless Exim was built with `SYSLOG_LONG_LINES` (log.c, `write_syslog`). The first
+    /// kind is joined by the assembler; the others are no lines of messages.
+    ///
+    /// - Returns: nil if the line is none.
+    private func readPart(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome? {
+        guard text.has("[", at: start) else { return nil }
+        let numberEnd = EximGrammar.endOfDigits(text, from: start &+ 1)
+        let isCut = text.has("/", at: numberEnd)
+        guard isCut || text.has("\\", at: numberEnd) else { return nil }
+        let countEnd = EximGrammar.endOfDigits(text, from: numberEnd &+ 1)
+        guard text.has("] ", at: countEnd),
+            let number = Self.number(text, (start &+ 1)..<numberEnd),
+            let count = Self.number(text, (numberEnd &+ 1)..<countEnd),
+            number >= 1, number <= count, count > 1
+        else { return nil }
+        guard isCut else { return .ignored }
+        // Without it, parts of several processes cannot be told apart.
+        guard !context.processID.isEmpty else { return .unparsed(.arrival) }
+        var fact = LineFact(kind: .part, stamp: context.stamp, line: context.line)
+        fact.dialect = .exim
+        fact.instance = context.instance
+        fact.key = context.sessionKey(nil, in: text)
+        fact.host = context.host.isEmpty ? .absent : LineFact.Piece(context.host)
+        fact.a = LineFact.Piece(countEnd &+ 2, text.count)
+        fact.domain = number << 32 | count
+        facts.append(fact)
+        return .read
+    }
+
+    /// A number of at most four digits.
+    private static func number(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt64? {
+        guard !range.isEmpty, range.count <= 4 else { return nil }
+        return range.reduce(0) { $0 * 10 + UInt64(text[$1] &- UInt8(ascii: "0")) }
     }
 
     // MARK: Before the text
@@ -171,6 +213,11 @@ struct EximReader: Sendable {
             guard text.has("Completed", at: start), EximGrammar.isEnd(text, start &+ 9) else {
                 return .ignored
             }
+        case UInt8(ascii: "c"):
+            // deliver.c: by a timeout; or by an administrator or a system filter, who bounce it.
+            guard text.has("cancelled by ", at: start) else { return .ignored }
+            let isTimeout = text.has("timeout_frozen_after", at: start &+ 13)
+            fact.kind = isTimeout ? .expired : .cancelled
         case UInt8(ascii: "r"):
             if text.has("report-type=", at: start) {
                 let end = EximGrammar.endOfName(text, from: start &+ 12)

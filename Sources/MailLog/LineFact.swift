@@ -151,6 +151,13 @@ public struct LineFact: Sendable {
         /// The before-queue filter answered: key as above; ``status`` says whether it took the message;
         /// `a` the queue ID that its reply ends with, `b` envelope sender.
         case proxyEnd
+        // What else Exim writes.
+
+        /// The message is given up: recipients without an outcome bounce.
+        case cancelled
+        /// A part of a line that was too long for syslog: key of the process; `a` the text. `domain` is
+        /// which one (upper half) of how many (lower half).
+        case part
     }
 
     /// How a text is written in the line.

@@ -6,8 +6,8 @@ struct LineHead: Sendable {
     var stamp: Stamp
     var host: Range<Int>
     var tag: Range<Int>
-    /// The number in brackets behind the tag; 0 if there is none.
-    var processID: UInt32
+    /// Where the process ID stands, between brackets behind the tag; empty if there is none.
+    var processID: Range<Int>
     /// Where the program's own text begins.
     var body: Int
 
@@ -170,7 +170,7 @@ struct LineHead: Sendable {
     static func readTag(
         _ text: Span<UInt8>,
         from start: Int
-    ) -> (tag: Range<Int>, processID: UInt32, body: Int)? {
+    ) -> (tag: Range<Int>, processID: Range<Int>, body: Int)? {
         var index = start
         while index < text.count, text[index] != UInt8(ascii: "["),
             text[index] != UInt8(ascii: ":"),
@@ -178,12 +178,12 @@ struct LineHead: Sendable {
         { index += 1 }
         let tag = start..<max(start, index)
         guard !tag.isEmpty else { return nil }
-        var processID: UInt32 = 0
+        var processID = 0..<0
         if text.has("[", at: index) {
             index += 1
             let first = index
             while index < text.count, isDigit(text[index]) { index += 1 }
-            processID = number(text, first..<index)
+            processID = first..<index
             guard text.has("]", at: index) else { return nil }
             index += 1
         }
@@ -201,11 +201,6 @@ struct LineHead: Sendable {
             let end = endOfFacility(text, from: index + 1), text.has("] ", at: end)
         else { return start }
         return end + 2
-    }
-
-    /// Wraps around for more digits than a process ID has, as the scanner does.
-    private static func number(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt32 {
-        range.reduce(UInt32(0)) { $0 &* 10 &+ UInt32(text[$1] &- UInt8(ascii: "0")) }
     }
 
     // MARK: RFC 5424
@@ -226,8 +221,8 @@ struct LineHead: Sendable {
         if text.count - body >= 3, mark.indices.allSatisfy({ text[body + $0] == mark[$0] }) {
             body += 3
         }
-        var head = LineHead(stamp: found.stamp, host: host, tag: tag, processID: 0, body: body)
-        if process.allSatisfy({ isDigit(text[$0]) }) { head.processID = number(text, process) }
+        var head = LineHead(stamp: found.stamp, host: host, tag: tag, processID: 0..<0, body: body)
+        if process.allSatisfy({ isDigit(text[$0]) }) { head.processID = process }
         if tag.count == 1, text[tag.lowerBound] == UInt8(ascii: "-") {
             // No APP-NAME: who made the line left the tag in the text.
             guard let (tag, processID, afterTag) = readTag(text, from: body) else { return head }

@@ -32,6 +32,9 @@ public struct LogScanner: Sendable {
     private var hostHash: UInt64
     /// Hash of the host name of lines that have none.
     private let noHostHash: UInt64
+    /// Digits between the brackets behind a tag.
+    private static let processIDBytesMax = 20
+
     /// What is known of the tags that were seen last, by a hash of their length and ends.
     private var tags = [KnownTag](repeating: KnownTag(), count: 64)
 
@@ -47,6 +50,7 @@ public struct LogScanner: Sendable {
 
     /// A tag and what it says.
     private struct KnownTag: Sendable {
+        var words = ShortTextWords()
         var bytes: [UInt8] = []
         var agent = LineFact.Agent.other
         var program = Program.other
@@ -55,8 +59,9 @@ public struct LogScanner: Sendable {
         var instance: UInt32 = 0
 
         @inline(__always)
-        func isTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-            text.equals(range, bytes.span, 0..<bytes.count)
+        func isTag(_ words: ShortTextWords, _ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+            words == self.words
+                && (words.isWhole || text.equals(range, bytes.span, 0..<bytes.count))
         }
     }
 
@@ -168,18 +173,16 @@ public struct LogScanner: Sendable {
             readRare(text, else: .noHeader, line: line, into: &facts)
             return
         }
-        var processID: UInt32 = 0
+        var processID = 0..<0
         if text[index] == UInt8(ascii: "[") {
             index &+= 1
-            while index < end, isDigit(text[index]) {
-                processID = processID &* 10 &+ UInt32(text[index] &- UInt8(ascii: "0"))
-                index &+= 1
-            }
-            guard index < end, text[index] == UInt8(ascii: "]") else {
+            let limit = min(end, index &+ Self.processIDBytesMax &+ 1)
+            guard let close = text.first(UInt8(ascii: "]"), from: index, to: limit) else {
                 readRare(text, else: nil, line: line, into: &facts)
                 return
             }
-            index &+= 1
+            processID = index..<close
+            index = close &+ 1
         }
         guard index &+ 1 < end, text[index] == UInt8(ascii: ":"),
             text[index &+ 1] == UInt8(ascii: " ")
@@ -312,7 +315,7 @@ public struct LogScanner: Sendable {
             hostHash: noHostHash,
             agent: .other,
             instance: 0,
-            processID: 0
+            processID: 0..<0
         )
         let before = facts.count
         var dialect = Dialect.postfix
@@ -338,7 +341,7 @@ public struct LogScanner: Sendable {
         }
     }
 
-    private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
+    private var second: UInt64 { stamp.second }
 
     /// Whether a row may be one that counts (`--dialect`).
     private var readsTables: Bool { dialect?.isTable ?? true }
@@ -463,23 +466,15 @@ public struct LogScanner: Sendable {
 
     /// Finds out which program wrote the line, and which instance of it: gives the tag's place in
     /// ``tags``.
+    @inline(__always)
     private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-        let slot = Self.tagSlot(text, range)
-        if !tags[slot].isTag(text, range) { tags[slot] = readTag(text.extracting(range)) }
-        return slot
-    }
-
-    /// One of 64 places, by a tag's ends and its length.
-    private static func tagSlot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-        let count = range.count
-        var mixed = UInt64(count)
-        if count >= 8 {
-            mixed ^= text.word(at: range.lowerBound) &* 0x9e37_79b9_7f4a_7c15
-            mixed ^= text.word(at: range.upperBound &- 8) &* 0xe703_7ed1_a0b4_28db
-        } else {
-            for index in range { mixed = mixed << 8 ^ UInt64(text[index]) }
+        let words = ShortTextWords(text, range)
+        let slot = Int(truncatingIfNeeded: words.key(hostHash: 0) >> 58)
+        if !tags[slot].isTag(words, text, range) {
+            tags[slot] = readTag(text.extracting(range))
+            tags[slot].words = words
         }
-        return Int(truncatingIfNeeded: (mixed &* 0xd6e8_feb8_6659_fd93) >> 58)
+        return slot
     }
 
     private func readTag(_ tag: Span<UInt8>) -> KnownTag {

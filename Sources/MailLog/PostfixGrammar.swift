@@ -94,14 +94,21 @@ enum PostfixGrammar {
         return index
     }
 
+    @inline(__always)
     private static func isHostByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
-            UInt8(ascii: "_"), UInt8(ascii: ":"), 0x80...0xff:
-            true
-        default: false
-        }
+        // The table has an entry for each value of a byte.
+        unsafe hostBytes.utf8Start[Int(byte)] == UInt8(ascii: "1")
+    }
+
+    /// By byte, `1` for those of host names: letters, digits, `-`, `.`, `:`, `_`, and all beyond
+    /// ASCII.
+    private static var hostBytes: StaticString {
+        """
+        0000000000000000000000000000000000000000000001101111111111100000\
+        0111111111111111111111111110000101111111111111111111111111100000\
+        1111111111111111111111111111111111111111111111111111111111111111\
+        1111111111111111111111111111111111111111111111111111111111111111
+        """
     }
 
     /// An IPv4 or IPv6 address, with a zone, or `unknown`.
@@ -173,6 +180,13 @@ enum PostfixGrammar {
     static func queueIDClass(_ byte: UInt8) -> UInt8 {
         // The table has an entry for each value of a byte.
         unsafe queueIDClasses.utf8Start[Int(byte)] & 3
+    }
+
+    /// Whether the bytes are of one of the two alphabets.
+    static func isQueueID(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var alphabets: UInt8 = 3
+        for index in range { alphabets &= queueIDClass(line[index]) }
+        return alphabets != 0
     }
 
     /// By byte: the digits 0 to 3, whose last two bits are the alphabets. A string literal is the
@@ -379,6 +393,30 @@ enum PostfixGrammar {
     }
 
     // MARK: Headers
+
+    /// The one address in the text of a `Disposition-Notification-To` header (RFC 8098, 2.1): that in
+    /// angle brackets, or all of the text; nil if there are several.
+    static func requestedAddress(_ line: Span<UInt8>, _ text: Range<Int>) -> Range<Int>? {
+        var start = text.lowerBound
+        var end = text.upperBound
+        while start < end, line[start] == 0x20 || line[start] == 0x09 { start += 1 }
+        while start < end, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
+        guard start < end else { return nil }
+        if line[end - 1] == UInt8(ascii: ">") {
+            var open = end - 1
+            while open > start, line[open] != UInt8(ascii: "<") { open -= 1 }
+            guard line[open] == UInt8(ascii: "<"),
+                endOfAddress(line, from: open + 1) == end - 1
+            else { return nil }
+            start = open + 1
+            end -= 1
+        }
+        guard line.first(UInt8(ascii: "@"), from: start, to: end) != nil,
+            line.first(UInt8(ascii: ","), from: start, to: end) == nil,
+            line.first(UInt8(ascii: " "), from: start, to: end) == nil
+        else { return nil }
+        return start..<end
+    }
 
     /// The tail of a logged header: ` from HOST[IP]; from=<S> to=<R> proto=P helo=<H>`.
     struct HeaderTail: Equatable {

@@ -6,6 +6,9 @@ import Records
 /// The formats are those of the source of Postfix 3.7, with what older and newer releases (up to
 /// 3.11) write differently; the functions name the files.
 struct PostfixReader: Sendable {
+    private static let queueIDBytesMin = 5
+    private static let queueIDBytesMax = 24
+
     private var names: NameReader
 
     init(names: NameReader) { self.names = names }
@@ -24,23 +27,21 @@ struct PostfixReader: Sendable {
         into facts: inout [LineFact]
     ) -> LineOutcome {
         let end = text.count
-        var index = start
-        var alphabets: UInt8 = 3
-        while index < end {
-            // `index` is below `end`, the span's count.
-            let alphabet = PostfixGrammar.queueIDClass(unsafe text[unchecked: index])
-            if alphabet == 0 { break }
-            alphabets &= alphabet
-            index &+= 1
-        }
-        let queueCount = index &- start
-        guard alphabets != 0, queueCount >= 5, queueCount <= 24, index &+ 2 < end,
-            text[index] == UInt8(ascii: ":"), text[index &+ 1] == UInt8(ascii: " ")
+        let limit = min(end, start &+ Self.queueIDBytesMax &+ 1)
+        guard let index = text.first(UInt8(ascii: ":"), from: start, to: limit),
+            index &- start >= Self.queueIDBytesMin, index &+ 2 < end,
+            text[index &+ 1] == UInt8(ascii: " ")
         else { return readWithoutID(text, from: start, context, into: &facts) }
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
-        guard outcome == .read else { return outcome }
+        if outcome != .read || fact.kind == .client {
+            // Who opens a message says what its ID is; others that look like one find no message.
+            guard PostfixGrammar.isQueueID(text, start..<index) else {
+                return readWithoutID(text, from: start, context, into: &facts)
+            }
+            guard outcome == .read else { return outcome }
+        }
         fact.key = queueKey(text.extracting(start..<index), hostHash: context.hostHash)
         fact.instance = context.instance
         fact.queueID = LineFact.Piece(start, index)
@@ -442,7 +443,7 @@ struct PostfixReader: Sendable {
         let outcome = readClient(text, from: start + 16, into: &fact)
         guard outcome == .read else { return outcome }
         // Without a process ID nothing tells one session from another.
-        guard context.processID != 0 else { return .unparsed(.arrival) }
+        guard !context.processID.isEmpty else { return .unparsed(.arrival) }
         fact.kind = .proxied
         facts.append(fact)
         return .read
@@ -461,7 +462,7 @@ struct PostfixReader: Sendable {
     ) -> LineOutcome {
         let isAccepted = text.has("proxy-accept: END-OF-MESSAGE: ", at: start)
         guard isAccepted || text.has("proxy-reject: END-OF-MESSAGE: ", at: start),
-            context.processID != 0
+            !context.processID.isEmpty
         else { return .ignored }
         var fact = sessionFact(.proxyEnd, text, context)
         fact.status = isAccepted ? .sent : .bounced
