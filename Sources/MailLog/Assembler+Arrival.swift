@@ -110,6 +110,7 @@ extension Assembler {
             }
         }
         let opened = slot ?? openAssembly(fact, line, microseconds)
+        accepted = (sequence, fact.key, opened)
         let index = Int(opened)
         slots[index].isProvisional = false
         slots[index].dialect = fact.dialect
@@ -121,10 +122,11 @@ extension Assembler {
             now: microseconds,
             ageMax: limits.idleMicrosecondsMax
         )
-        let login = self.login(of: fact, line, session)
+        let login = fact.b.isPresent ? nil : self.login(of: fact, line, session)
+        let hasLogin = fact.b.isPresent || login != nil
         let isLoopback = fact.a.isPresent && Self.isLoopbackAddress(line, fact.a.indices)
-        slots[index].isFromLoopback = isLoopback && login == nil
-        if login != nil {
+        slots[index].isFromLoopback = isLoopback && !hasLogin
+        if hasLogin {
             counters.submissions += 1
             slots[index].isSubmission = true
         }
@@ -150,13 +152,12 @@ extension Assembler {
         }
     }
 
-    /// The login of a message: its line's, or its connection's if both name one client.
+    /// The login of a message whose line names none: its connection's, if both name one client.
     private func login(
         of fact: LineFact,
         _ line: Span<UInt8>,
         _ session: Session?
     ) -> [UInt8]? {
-        if fact.b.isPresent { return fact.b.indices.map { line[$0] } }
         guard let session, !session.login.isEmpty else { return nil }
         if fact.a.isPresent, !session.clientIP.isEmpty,
             !line.equals(fact.a.indices, session.clientIP.span, 0..<session.clientIP.count)

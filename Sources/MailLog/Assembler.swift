@@ -91,6 +91,9 @@ public struct Assembler: ~Copyable, Sendable {
     private var closing: [Int32] = []
     /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
     private var lastExpiry = Int64.min
+    /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
+    /// are of the same message.
+    var accepted: (sequence: UInt64, key: UInt64, slot: Int32) = (0, 0, -1)
     /// Number of the line that is being read, counted over all sources.
     var sequence: UInt64 = 0
 
@@ -207,7 +210,9 @@ public struct Assembler: ~Copyable, Sendable {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
-        var found = openSlot(of: fact, line)
+        var found =
+            sequence == accepted.sequence && fact.key == accepted.key
+            ? accepted.slot : openSlot(of: fact, line)
         let opens = kind == .contentType || kind == .receiptRequest || fact.opensMessage
         if found == nil, opens {
             found = openProvisional(fact, line, microseconds)

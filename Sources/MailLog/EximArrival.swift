@@ -7,22 +7,24 @@
 /// fields come in Exim's order, each at most once, with `P=` and `S=` among them, to the end of the
 /// line, is believed.
 struct EximArrival: Equatable {
-    var sender = 0..<0
+    var sender = LineFact.Piece.absent
+    /// Empty if the sender has none.
+    var senderDomain = LineFact.Piece.absent
     /// The client's IP address.
-    var clientIP: Range<Int>?
+    var clientIP = LineFact.Piece.absent
     /// The client's name, where Exim had verified it.
-    var clientName: Range<Int>?
-    var login: Range<Int>?
+    var clientName = LineFact.Piece.absent
+    var login = LineFact.Piece.absent
     /// Between the quotes.
-    var subject: Range<Int>?
-    var messageID: Range<Int>?
-    /// Where the first recipient starts; to the end of the line.
-    var recipients: Int?
+    var subject = LineFact.Piece.absent
+    var messageID = LineFact.Piece.absent
+    /// From the first recipient to the end of the line.
+    var recipients = LineFact.Piece.absent
     /// Two readings that differ in something that matters are possible; this is the likelier one.
     var isAmbiguous = false
 
     /// Where the size stands, which all that follows depends on.
-    fileprivate var size = 0
+    fileprivate var size: UInt16 = 0
     /// A login with blanks, or with a second colon that begins no address.
     fileprivate var isLoginOdd = false
 
@@ -42,13 +44,14 @@ struct EximArrival: Equatable {
         var arrival = EximArrival()
         let senderEnd: Int
         if line.has("<>", at: start) {
-            arrival.sender = (start + 1)..<(start + 1)
+            arrival.sender = LineFact.Piece(start + 1, start + 1)
             senderEnd = start + 2
         } else {
-            guard let end = EximGrammar.endOfAddress(line, from: start, .orLocalPart) else {
+            guard let (end, domain) = EximGrammar.address(line, from: start, .orLocalPart) else {
                 return nil
             }
-            arrival.sender = start..<end
+            arrival.sender = LineFact.Piece(start, end)
+            arrival.senderDomain = LineFact.Piece(domain, end)
             senderEnd = end
         }
         var search = EximArrivalSearch(budget: 64 &* line.count &+ 1_024, isOrdered: true)
@@ -67,9 +70,9 @@ struct EximArrival: Equatable {
 
     /// Whether the texts before its size end earlier.
     fileprivate func isShorter(than other: Self) -> Bool {
-        let start = clientIP?.lowerBound ?? 0
-        let otherStart = other.clientIP?.lowerBound ?? 0
-        return (start, login?.upperBound ?? 0) < (otherStart, other.login?.upperBound ?? 0)
+        let (start, otherStart) = (clientIP.start, other.clientIP.start)
+        return start == otherStart
+            ? login.indices.upperBound < other.login.indices.upperBound : start < otherStart
     }
 }
 
@@ -89,7 +92,7 @@ private struct EximArrivalSearch {
     var cut: EximArrival?
     /// How many readings led to the end, and where the size stood in the last.
     private var count = 0
-    private var lastSize = 0
+    private var lastSize: UInt16 = 0
 
     /// Fields in Exim's order.
     private enum Field: UInt8 {
@@ -153,18 +156,18 @@ private struct EximArrivalSearch {
                     noteCut(line, field, from: reached, arrival)
                     return
                 }
-                arrival.recipients = value
+                arrival.recipients = LineFact.Piece(value, reached)
                 end = reached
             case .subject:
                 end = EximGrammar.endOfQuoted(line, from: value)
-                if let end { arrival.subject = (value + 1)..<(end - 1) }
+                if let end { arrival.subject = LineFact.Piece(value + 1, end - 1) }
             case .messageID:
                 end = EximGrammar.endOfAddress(line, from: value, .orLocalPart)
-                if let end { arrival.messageID = value..<end }
+                if let end { arrival.messageID = LineFact.Piece(value, end) }
             case .rawSender:
                 end = Self.endOfRawSender(line, from: value)
             case .size:
-                arrival.size = value
+                arrival.size = UInt16(truncatingIfNeeded: value)
                 end = EximGrammar.endOfDigits(line, from: value)
             default:
                 end = EximGrammar.endOfToken(line, from: value)
@@ -202,7 +205,7 @@ private struct EximArrivalSearch {
         // "Only the final address in square brackets can be relied on" (spec, 53.6).
         let isLikelier =
             arrival.isLoginOdd == other.isLoginOdd
-            ? arrival.clientIP?.lowerBound ?? 0 > other.clientIP?.lowerBound ?? 0
+            ? arrival.clientIP.start > other.clientIP.start
             : other.isLoginOdd
         if isLikelier { best = arrival }
         best?.isAmbiguous = true
@@ -374,12 +377,12 @@ private struct EximArrivalSearch {
         if index < line.count, line[index] != UInt8(ascii: "("), line[index] != UInt8(ascii: "[") {
             index = EximGrammar.endOfToken(line, from: index)
             guard index > start, line.has(" ", at: index) else { return }
-            arrival.clientName = start..<index
+            arrival.clientName = LineFact.Piece(start, index)
             index &+= 1
         }
         guard line.has("(", at: index) else {
             guard let (close, end) = EximGrammar.endOfIPAddress(line, from: index) else { return }
-            arrival.clientIP = (index + 1)..<close
+            arrival.clientIP = LineFact.Piece(index + 1, close)
             walk(line, from: end, arrival, seen)
             return
         }
@@ -389,7 +392,7 @@ private struct EximArrivalSearch {
             if let (close, end) = EximGrammar.endOfIPAddress(line, from: found &+ 2),
                 EximGrammar.isEnd(line, end)
             {
-                arrival.clientIP = (found + 3)..<close
+                arrival.clientIP = LineFact.Piece(found + 3, close)
                 walk(line, from: end, arrival, seen)
             }
             index = found &+ 1
@@ -419,19 +422,35 @@ private struct EximArrivalSearch {
             }
             if field == .serverName, !isQuoted, line.hasBlank(start..<blank) { return }
             guard Self.field(line, at: index) != nil else { continue }
+            // Such a text is a HELO's: what comes before belongs to it.
+            if let address = line.first(") [", from: start), address < blank { return }
             if field == .login {
                 guard read(line, login: start..<blank, &arrival) else { return }
             }
             let known = count
             walk(line, from: blank, arrival, seen)
-            if field == .login, isOrdered, count != known { index = max(index, lastSize) }
             if !isOrdered, count != first { return }
+            if field == .login, count != known {
+                // Another login ends before another size.
+                guard Self.hasSize(line, from: Int(lastSize)) else { return }
+                index = max(index, Int(lastSize))
+            }
         }
         if field == .distinguishedName,
             line.first(UInt8(ascii: "\""), from: start &+ 1, to: line.count) == nil
         {
             noteCut(line, .subject, from: start, arrival)
         }
+    }
+
+    /// Whether another field for the size may follow.
+    private static func hasSize(_ line: Span<UInt8>, from start: Int) -> Bool {
+        var index = start
+        while let found = line.first(UInt8(ascii: "S"), from: index, to: line.count) {
+            if line.has(" S=", at: found &- 1) { return true }
+            index = found &+ 1
+        }
+        return false
     }
 
     /// `NAME`, `NAME:ID` or `NAME:ID:SENDER`: the last is what the client gave as `AUTH=` of its `MAIL`
@@ -442,7 +461,7 @@ private struct EximArrivalSearch {
         _ arrival: inout EximArrival
     ) -> Bool {
         let nameEnd = EximGrammar.endOfName(line, from: value.lowerBound)
-        arrival.login = nil
+        arrival.login = .absent
         arrival.isLoginOdd = false
         arrival.isAmbiguous = false
         guard nameEnd > value.lowerBound, nameEnd <= value.upperBound else { return false }
@@ -451,7 +470,7 @@ private struct EximArrivalSearch {
         let start = nameEnd + 1
         let colon = line.first(UInt8(ascii: ":"), from: start, to: value.upperBound)
         let end = colon ?? value.upperBound
-        if end > start { arrival.login = start..<end }
+        if end > start { arrival.login = LineFact.Piece(start, end) }
         arrival.isLoginOdd = line.hasBlank(value)
         if let colon,
             EximGrammar.endOfAddress(line, from: colon + 1, .orLocalPart) != value.upperBound

@@ -8,21 +8,22 @@
 /// the original stands behind it, and is read by its grammar.
 struct EximDelivery: Equatable {
     /// What stands first.
-    var address = 0..<0
-    /// Whether ``address`` is one with a domain.
-    var isAddress = false
+    var address = LineFact.Piece.absent
+    /// Its domain; absent if it is no address with one.
+    var domain = LineFact.Piece.absent
+    var isAddress: Bool { domain.isPresent }
     /// The address that ``address`` was made of last, if it is shown.
-    var parent: Range<Int>?
+    var parent = LineFact.Piece.absent
     /// The address that the client gave, where it is another.
-    var original: Range<Int>?
+    var original = LineFact.Piece.absent
     /// `NAME [IP]` of the host that took it.
-    var host: Range<Int>?
+    var host = LineFact.Piece.absent
     /// What the host said last: within the quotes of `C=`.
-    var reply: Range<Int>?
+    var reply = LineFact.Piece.absent
     /// Why it failed: behind the colon, to the end of the line.
-    var message: Range<Int>?
+    var message = LineFact.Piece.absent
     /// `T=`
-    var transport: Range<Int>?
+    var transport = LineFact.Piece.absent
 
     /// What kind of line it is.
     enum Outcome {
@@ -58,22 +59,22 @@ struct EximDelivery: Equatable {
     ) -> Self? {
         var delivery = EximDelivery()
         var index = start
-        if let end = EximGrammar.endOfAddress(line, from: start),
+        if let (end, domain) = EximGrammar.address(line, from: start, .whole),
             EximGrammar.isEnd(line, end) || line.has(": ", at: end)
         {
-            delivery.isAddress = true
+            delivery.domain = LineFact.Piece(domain, end)
             index = end
         } else {
             index = line.first(UInt8(ascii: " "), from: start, to: line.count) ?? line.count
         }
         guard index > start else { return nil }
-        delivery.address = start..<index
+        delivery.address = LineFact.Piece(start, index)
         guard delivery.readParents(line, &index) else { return nil }
         if line.has(" <", at: index) {
             guard let end = delivery.readOriginal(line, from: index + 2) else { return nil }
             index = end
         }
-        guard delivery.isAddress || delivery.original != nil,
+        guard delivery.isAddress || delivery.original.isPresent,
             delivery.readFields(line, from: index, outcome)
         else { return nil }
         return delivery
@@ -91,16 +92,22 @@ struct EximDelivery: Equatable {
         _ outcome: Outcome
     ) -> (found: Self?, isOnly: Bool) {
         var index = start
-        if let first { index = first.original?.upperBound ?? first.address.upperBound }
+        if let first {
+            let last = first.original.isPresent ? first.original : first.address
+            index = last.indices.upperBound
+        }
         var best: Self?
         var bestRank = 0
         var countOfBest = 0
         var budget = 8 &* line.count
-        while budget > 0, let found = line.first(" <", from: index) {
-            index = found + 1
-            guard found > start else { continue }
+        while budget > 0,
+            let bracket = line.first(UInt8(ascii: "<"), from: index, to: line.count)
+        {
+            index = bracket + 1
+            let found = bracket - 1
+            guard found > start, line[found] == UInt8(ascii: " ") else { continue }
             var delivery = EximDelivery()
-            delivery.address = start..<found
+            delivery.address = LineFact.Piece(start, found)
             guard let end = delivery.readOriginal(line, from: found + 2) else { continue }
             budget &-= line.count &- found
             guard delivery.readFields(line, from: end, outcome) else { continue }
@@ -118,12 +125,12 @@ struct EximDelivery: Equatable {
     /// How much speaks for this reading: 3, the text is the original address without its quotes; 2, a
     /// router or a transport follows; 1, nothing; 0, the text looks like a message.
     private func rank(_ line: Span<UInt8>, behindOriginal end: Int) -> Int {
-        if let original, Self.isUnquoted(line, address, original) { return 3 }
+        if original.isPresent, Self.isUnquoted(line, address.indices, original.indices) { return 3 }
         let hasRouter =
             line.has(" R=", at: end) || line.has(" T=", at: end) || line.has(" F=<", at: end)
             || line.has(" P=<", at: end) || line.has(" Q=", at: end)
         if hasRouter { return 2 }
-        return line.extracting(address).first(": ", from: 0) == nil ? 1 : 0
+        return line.extracting(address.indices).first(": ", from: 0) == nil ? 1 : 0
     }
 
     /// Whether a text is an address, or its local part, without quotes and backslashes (deliver.c,
@@ -161,7 +168,7 @@ struct EximDelivery: Equatable {
         guard line.has(" (", at: index) else { return true }
         index += 2
         while let end = EximGrammar.endOfAddress(line, from: index, .orLocalPart) {
-            if parent == nil { parent = index..<end }
+            if !parent.isPresent { parent = LineFact.Piece(index, end) }
             if line.has(")", at: end) {
                 index = end + 1
                 return true
@@ -177,7 +184,7 @@ struct EximDelivery: Equatable {
         guard let end = EximGrammar.endOfAddress(line, from: start, .orLocalPart),
             line.has(">", at: end)
         else { return nil }
-        original = start..<end
+        original = LineFact.Piece(start, end)
         return end + 1
     }
 
@@ -194,7 +201,7 @@ struct EximDelivery: Equatable {
             guard index < line.count else { return outcome != .deferred }
             if line[index] == UInt8(ascii: ":") {
                 guard outcome == .failed, line.has(": ", at: index) else { return false }
-                message = (index + 2)..<line.count
+                message = LineFact.Piece(index + 2, line.count)
                 return true
             }
             guard line[index] == UInt8(ascii: " ") else { return false }
@@ -224,11 +231,11 @@ struct EximDelivery: Equatable {
             return readHost(line, from: start + 2)
         case UInt8(ascii: "C") where line.has("C=\"", at: start):
             guard let end = EximGrammar.endOfQuoted(line, from: start + 2) else { return .none }
-            reply = (start + 3)..<(end - 1)
+            reply = LineFact.Piece(start + 3, end - 1)
             return .upTo(end)
         case UInt8(ascii: "T") where line.has("T=", at: start):
             let end = Self.endOfDriver(line, from: start + 2)
-            transport = (start + 2)..<end
+            transport = LineFact.Piece(start + 2, end)
             return .upTo(end)
         case UInt8(ascii: "R") where line.has("R=", at: start):
             return .upTo(Self.endOfDriver(line, from: start + 2))
@@ -264,7 +271,7 @@ struct EximDelivery: Equatable {
         {
             index = end
         }
-        host = start..<index
+        host = LineFact.Piece(start, index)
         if line.has("*", at: index) { index += 1 }
         return .upTo(index)
     }

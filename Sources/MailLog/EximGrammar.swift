@@ -9,18 +9,33 @@ enum EximGrammar {
     @inline(__always)
     static func endOfMessageID(_ line: Span<UInt8>, from start: Int) -> Int? {
         guard line.count &- start >= 16, line[start &+ 6] == UInt8(ascii: "-") else { return nil }
-        let isOld = line[start &+ 13] == UInt8(ascii: "-")
-        let end = start &+ (isOld ? 16 : 23)
-        guard end <= line.count, isOld || line[start &+ 18] == UInt8(ascii: "-") else { return nil }
-        let dash = start &+ (isOld ? 13 : 18)
-        var index = start
-        while index < end {
-            // Up to `end` the span was checked above.
-            let byte = unsafe line[unchecked: index]
-            guard isAlphanumeric(byte) || index == start &+ 6 || index == dash else { return nil }
-            index &+= 1
+        let first = Self.withDigit(line.word(at: start), at: 6)
+        guard Self.areAlphanumeric(first) else { return nil }
+        if line[start &+ 13] == UInt8(ascii: "-") {
+            let second = Self.withDigit(line.word(at: start &+ 8), at: 5)
+            return Self.areAlphanumeric(second) ? start &+ 16 : nil
         }
-        return end
+        guard line.count &- start >= 23, line[start &+ 18] == UInt8(ascii: "-"),
+            Self.areAlphanumeric(line.word(at: start &+ 8)),
+            Self.areAlphanumeric(Self.withDigit(line.word(at: start &+ 15), at: 3))
+        else { return nil }
+        return start &+ 23
+    }
+
+    /// A word of which one byte counts for a digit.
+    private static func withDigit(_ word: UInt64, at index: UInt64) -> UInt64 {
+        word & ~(0xff << (index &* 8)) | 0x30 << (index &* 8)
+    }
+
+    /// Whether all bytes of a word are letters and digits.
+    private static func areAlphanumeric(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let lowered = word | ones &* 0x20
+        // Of a byte below 0x80, adding 0x50 sets the top bit from `0` on, 0x46 beyond `9`; of a letter
+        // in lower case, 0x1f from `a` on, 0x05 beyond `z`.
+        let digits = (word &+ ones &* 0x50) & ~(word &+ ones &* 0x46)
+        let letters = (lowered &+ ones &* 0x1f) & ~(lowered &+ ones &* 0x05)
+        return (word | ~(digits | letters)) & (ones &* 0x80) == 0
     }
 
     // MARK: Addresses
@@ -34,32 +49,43 @@ enum EximGrammar {
     }
 
     /// The index after an address that starts at `start`.
-    ///
-    /// A local part is words with dots between; a word is an atom, in which a backslash takes the next
-    /// byte with it, whatever that is, or a quoted string (parse.c, `read_local_part`). A domain is
-    /// letters, digits and hyphens with dots between, or an address in brackets (`read_domain`).
     @inline(__always)
     static func endOfAddress(
         _ line: Span<UInt8>,
         from start: Int,
         _ form: AddressForm = .whole
     ) -> Int? {
+        address(line, from: start, form)?.end
+    }
+
+    /// The index after an address that starts at `start`, and where its domain starts; the same if it
+    /// has none.
+    ///
+    /// A local part is words with dots between; a word is an atom, in which a backslash takes the next
+    /// byte with it, whatever that is, or a quoted string (parse.c, `read_local_part`). A domain is
+    /// letters, digits and hyphens with dots between, or an address in brackets (`read_domain`).
+    @inline(__always)
+    static func address(
+        _ line: Span<UInt8>,
+        from start: Int,
+        _ form: AddressForm
+    ) -> (end: Int, domain: Int)? {
         // Mostly there is nothing but atoms and dots before the `@`.
         let end = line.count
         var index = start
-        while index < end, isAtom(unsafe line[unchecked: index]) || line[index] == UInt8(ascii: ".")
-        {
-            index &+= 1
-        }
+        while index < end,
+            isOf(Class.atom, unsafe line[unchecked: index]) || line[index] == UInt8(ascii: ".")
+        { index &+= 1 }
         if index < end, line[index] == UInt8(ascii: "\"") || line[index] == UInt8(ascii: "\\") {
             guard let rest = endOfLocalPart(line, from: start) else { return nil }
             index = rest
         }
         guard index > start else { return nil }
         guard index < end, line[index] == UInt8(ascii: "@") else {
-            return form == .whole ? nil : index
+            return form == .whole ? nil : (index, index)
         }
-        return endOfDomain(line, from: index &+ 1)
+        guard let last = endOfDomain(line, from: index &+ 1) else { return nil }
+        return (last, index &+ 1)
     }
 
     /// The same for a local part with quotes or backslashes.
@@ -76,7 +102,7 @@ enum EximGrammar {
                     if byte == UInt8(ascii: "\\") {
                         guard index &+ 1 < end else { return nil }
                         index &+= 2
-                    } else if isAtom(byte) {
+                    } else if isOf(Class.atom, byte) {
                         index &+= 1
                     } else {
                         break
@@ -108,7 +134,7 @@ enum EximGrammar {
         while index < end {
             // `index` is below `end`, the span's count.
             let byte = unsafe line[unchecked: index]
-            if isDomain(byte) {
+            if isOf(Class.domain, byte) {
                 index &+= 1
             } else if byte == UInt8(ascii: "\\"), isOctal(line, at: index &+ 1) {
                 index &+= 4
@@ -164,7 +190,7 @@ enum EximGrammar {
     @inline(__always)
     static func endOfToken(_ line: Span<UInt8>, from start: Int) -> Int {
         var index = start
-        while index < line.count, isToken(unsafe line[unchecked: index]) { index &+= 1 }
+        while index < line.count, isOf(Class.token, unsafe line[unchecked: index]) { index &+= 1 }
         return index
     }
 
@@ -181,14 +207,7 @@ enum EximGrammar {
     @inline(__always)
     static func endOfName(_ line: Span<UInt8>, from start: Int) -> Int {
         var index = start
-        while index < line.count {
-            let byte = unsafe line[unchecked: index]
-            guard isAlphanumeric(byte) || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
-            else {
-                break
-            }
-            index &+= 1
-        }
+        while index < line.count, isOf(Class.name, unsafe line[unchecked: index]) { index &+= 1 }
         return index
     }
 
@@ -205,42 +224,35 @@ enum EximGrammar {
         byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26
     }
 
-    /// macros.h, `mac_iscntrl_or_special`: not a control character, blank, or one of
-    /// `()<>@,;:\".[]`.
-    @inline(__always)
-    private static func isAtom(_ byte: UInt8) -> Bool {
-        if isAlphanumeric(byte) || byte >= 0x80 { return true }
-        switch byte {
-        case UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"), UInt8(ascii: "*"),
-            UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: "="),
-            UInt8(ascii: "?"), UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"),
-            UInt8(ascii: "{")...UInt8(ascii: "~"):
-            return true
-        default: return false
-        }
+    /// What a byte may stand in.
+    private struct Class {
+        static let atom: UInt8 = 1
+        static let domain: UInt8 = 2
+        static let token: UInt8 = 4
+        static let name: UInt8 = 8
     }
 
     @inline(__always)
-    private static func isDomain(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-            || byte == UInt8(ascii: "_") || byte >= 0x80
+    private static func isOf(_ mask: UInt8, _ byte: UInt8) -> Bool {
+        // The table has an entry for each value of a byte.
+        unsafe classes.utf8Start[Int(byte)] & mask != 0
+    }
+
+    /// By byte: the characters from `0` to `?`, whose last four bits are the classes. An atom is what
+    /// macros.h, `mac_iscntrl_or_special`, leaves: no control character, blank, or one of
+    /// `()<>@,;:\".[]`. A string literal is the one table that costs no check that it was made.
+    private static var classes: StaticString {
+        """
+        000000000000000000000000000000000101151100554?65??????????400501\
+        4??????????????????????????4041?1??????????????????????????11150\
+        3333333333333333333333333333333333333333333333333333333333333333\
+        3333333333333333333333333333333333333333333333333333333333333333
+        """
     }
 
     @inline(__always)
     private static func isIPAddress(_ byte: UInt8) -> Bool {
         byte &- UInt8(ascii: "0") < 11 || (byte | 0x20) &- UInt8(ascii: "a") < 6
             || byte == UInt8(ascii: ".")
-    }
-
-    @inline(__always)
-    private static func isToken(_ byte: UInt8) -> Bool {
-        if isAlphanumeric(byte) { return true }
-        switch byte {
-        case UInt8(ascii: "%"), UInt8(ascii: "*")...UInt8(ascii: "/"), UInt8(ascii: ":"),
-            UInt8(ascii: "="), UInt8(ascii: "@"), UInt8(ascii: "["), UInt8(ascii: "]"),
-            UInt8(ascii: "_"), UInt8(ascii: "~"):
-            return true
-        default: return false
-        }
     }
 }

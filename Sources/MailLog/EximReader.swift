@@ -11,6 +11,7 @@ struct EximReader: Sendable {
     /// The last stamp's first 19 bytes as overlapping words, and its time.
     private var stampWords: (UInt64, UInt64, UInt64) = (0, 0, 0)
     private var stampSeconds: Int64 = 0
+    private var knownDomains = [KnownDomain](repeating: KnownDomain(), count: 64)
 
     init(names: NameReader) { self.names = names }
 
@@ -273,48 +274,92 @@ struct EximReader: Sendable {
     ) -> LineOutcome {
         guard let arrival = EximArrival.read(text, from: start) else { return .unparsed(.arrival) }
         var fact = context.fact(.accepted, of: .exim, id, in: text)
-        let common = fact
-        func piece(_ range: Range<Int>?) -> LineFact.Piece {
-            range.map { LineFact.Piece($0) } ?? .absent
-        }
         fact.isAmbiguous = arrival.isAmbiguous
-        fact.a = piece(arrival.clientIP)
-        fact.b = piece(arrival.login)
-        fact.c = piece(arrival.clientName)
+        fact.a = arrival.clientIP
+        fact.b = arrival.login
+        fact.c = arrival.clientName
         facts.append(fact)
 
-        fact = common
+        fact.isAmbiguous = false
+        fact.b = .absent
+        fact.c = .absent
         fact.kind = .sender
-        fact.a = piece(arrival.sender)
-        fact.domain = names.domain(ofAddress: text.extracting(arrival.sender))
+        fact.a = arrival.sender
+        fact.domain = domain(text, arrival.senderDomain.indices)
         facts.append(fact)
 
-        fact = common
-        if let subject = arrival.subject {
+        fact.domain = 0
+        if arrival.subject.isPresent {
             fact.kind = .subject
             fact.form = .eximQuoted
-            fact.a = piece(subject)
+            fact.a = arrival.subject
             facts.append(fact)
+            fact.form = .header
         }
-        if let messageID = arrival.messageID {
+        if arrival.messageID.isPresent {
             fact.kind = .messageID
-            fact.a = piece(messageID)
+            fact.a = arrival.messageID
             facts.append(fact)
         }
         // Of several readings, the recipients come from the delivery lines only.
-        if !arrival.isAmbiguous, var index = arrival.recipients {
+        if arrival.recipients.isPresent, !arrival.isAmbiguous {
+            var index = Int(arrival.recipients.start)
             fact.kind = .recipient
-            while let end = EximGrammar.endOfAddress(text, from: index, .orLocalPart) {
+            while let (end, at) = EximGrammar.address(text, from: index, .orLocalPart) {
                 fact.a = LineFact.Piece(index, end)
-                fact.domain = names.domain(ofAddress: text.extracting(index..<end))
+                fact.domain = domain(text, at..<end)
                 facts.append(fact)
                 index = end &+ 1
             }
+            fact.domain = 0
         }
-        fact = common
         fact.kind = .queued
+        fact.a = .absent
         facts.append(fact)
         return .read
+    }
+
+    /// The identity of the domain of an address; 0 if it has none.
+    private mutating func domain(ofAddress address: LineFact.Piece, _ text: Span<UInt8>) -> UInt64 {
+        guard let (end, at) = EximGrammar.address(text, from: Int(address.start), .orLocalPart),
+            end == address.indices.upperBound
+        else { return 0 }
+        return domain(text, at..<end)
+    }
+
+    /// The identity of a domain; 0 for none. Most domains come again within a few lines.
+    private mutating func domain(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
+        let count = range.count
+        guard count > 0 else { return 0 }
+        guard count >= 8, count <= 32 else { return names.domain(text.extracting(range)) }
+        let start = range.lowerBound
+        let last = count &- 8
+        var known = KnownDomain()
+        known.count = count
+        known.words = (
+            text.word(at: start), text.word(at: start &+ min(8, last)),
+            text.word(at: start &+ min(16, last)), text.word(at: start &+ last)
+        )
+        let slot = known.slot
+        if knownDomains[slot].isSame(as: known) { return knownDomains[slot].identity }
+        known.identity = names.domain(text.extracting(range))
+        knownDomains[slot] = known
+        return known.identity
+    }
+
+    /// A domain of 8 to 32 bytes: its words overlap where it has fewer.
+    private struct KnownDomain: Sendable {
+        var count = 0
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var identity: UInt64 = 0
+
+        /// One of 64 places.
+        var slot: Int {
+            let mixed = words.0 &* 0x9e37_79b9_7f4a_7c15 ^ words.3 &* 0xe703_7ed1_a0b4_28db
+            return Int(truncatingIfNeeded: (mixed ^ mixed >> 32) & 63)
+        }
+
+        func isSame(as other: Self) -> Bool { count == other.count && words == other.words }
     }
 
     // MARK: Deliveries
@@ -346,24 +391,22 @@ struct EximReader: Sendable {
         }
         // What a filter sends of its own accord: an answer, or mail to who was no recipient.
         let isAnswer = text[start] == UInt8(ascii: ">")
-        guard !isAnswer, delivery.original.map({ Self.hasDomain(text, $0) }) ?? true else {
-            return .ignored
-        }
+        guard !isAnswer, !delivery.original.isPresent || Self.hasDomain(text, delivery.original)
+        else { return .ignored }
         switch outcome {
         case .delivered: fact.status = .sent
         case .deferred: fact.status = .deferred
         case .failed:
             // retry.c says no more than this.
             let isExpired =
-                delivery.message.map {
-                    $0.count == 22 && text.has("retry timeout exceeded", at: $0.lowerBound)
-                } ?? false
+                delivery.message.count == 22
+                && text.has("retry timeout exceeded", at: Int(delivery.message.start))
             fact.status = isExpired ? .expired : .bounced
         }
         fact.opensMessage = text[mark] == UInt8(ascii: ">")
         fact.agent = Self.agent(text, delivery)
-        if let host = delivery.host { fact.c = LineFact.Piece(host) }
-        if let reply = delivery.reply { fact.d = LineFact.Piece(reply) }
+        fact.c = delivery.host
+        fact.d = delivery.reply
         addAddresses(of: delivery, text, to: &fact)
         facts.append(fact)
         return .read
@@ -371,20 +414,19 @@ struct EximReader: Sendable {
 
     /// Local deliveries name no host.
     private static func agent(_ text: Span<UInt8>, _ delivery: EximDelivery) -> LineFact.Agent {
-        if delivery.host != nil { return .smtp }
+        if delivery.host.isPresent { return .smtp }
         func isNamed(_ name: StaticString) -> Bool {
             delivery.address.count == name.utf8CodeUnitCount
-                && text.has(name, at: delivery.address.lowerBound)
+                && text.has(name, at: Int(delivery.address.start))
         }
-        let isBypassed =
-            delivery.transport.map { text.has("**bypassed**", at: $0.lowerBound) } ?? false
         let isThrownAway =
-            isBypassed || isNamed(":blackhole:") || isNamed("discarded") || isNamed("/dev/null")
+            text.has("**bypassed**", at: Int(delivery.transport.start)) || isNamed(":blackhole:")
+            || isNamed("discarded") || isNamed("/dev/null")
         return isThrownAway ? .discard : .mailbox
     }
 
-    private static func hasDomain(_ text: Span<UInt8>, _ address: Range<Int>) -> Bool {
-        EximGrammar.endOfAddress(text, from: address.lowerBound) == address.upperBound
+    private static func hasDomain(_ text: Span<UInt8>, _ address: LineFact.Piece) -> Bool {
+        EximGrammar.endOfAddress(text, from: Int(address.start)) == address.indices.upperBound
     }
 
     /// Sets the recipient, the address that it was given as, and whose mailbox it is.
@@ -393,25 +435,23 @@ struct EximReader: Sendable {
         _ text: Span<UInt8>,
         to fact: inout LineFact
     ) {
-        var recipient = delivery.address
-        var given = delivery.original
-        if !delivery.isAddress, let original = given {
-            if let parent = delivery.parent {
+        fact.a = delivery.address
+        fact.b = delivery.original
+        if !delivery.isAddress {
+            if delivery.parent.isPresent {
                 // A file or a pipe of the mailbox that an alias named.
-                recipient = parent
-            } else if !Self.isOtherMailbox(text, recipient, original) {
-                recipient = original
-                given = nil
+                fact.a = delivery.parent
+            } else if !Self.isOtherMailbox(text, fact.a.indices, fact.b.indices) {
+                fact.a = delivery.original
+                fact.b = .absent
             }
         }
-        fact.a = LineFact.Piece(recipient)
-        if let given { fact.b = LineFact.Piece(given) }
-        fact.domain = names.domain(ofAddress: text.extracting(recipient))
-        if fact.domain == 0, let given {
-            fact.domain = names.domain(ofAddress: text.extracting(given))
-        }
+        fact.domain =
+            delivery.isAddress
+            ? domain(text, delivery.domain.indices) : domain(ofAddress: fact.a, text)
+        if fact.domain == 0, fact.b.isPresent { fact.domain = domain(ofAddress: fact.b, text) }
         if fact.status == .sent, fact.agent == .mailbox {
-            fact.account = names.mailbox(text.extracting(recipient))
+            fact.account = names.mailbox(text.extracting(fact.a.indices))
         }
     }
 

@@ -29,6 +29,15 @@ public struct FeedTuning: Sendable {
     public var batchLines = 4_096
 
     public init() {}
+
+    /// For sources that are followed.
+    static var live: FeedTuning {
+        var tuning = FeedTuning()
+        tuning.ringBatches = 4
+        tuning.batchBytes = 512 << 10
+        tuning.batchLines = 8_192
+        return tuning
+    }
 }
 
 /// A source on a thread of its own, scanning what it reads, and the ring through which its batches
