@@ -27,7 +27,7 @@ enum Logs {
             atPath: folder.resolvingSymlinksInPath().path
         )
         return paths.sorted().map { folder.appendingPathComponent($0) }
-            .filter { ["log", "csv", ""].contains($0.pathExtension) && !$0.hasDirectoryPath }
+            .filter { $0.pathExtension == "log" || $0.lastPathComponent == "mainlog" }
             .filter { FileManager.default.isReadableFile(atPath: $0.path) }
     }
 
@@ -67,7 +67,7 @@ enum Logs {
     @Test(arguments: 1...10 as ClosedRange<UInt64>)
     func bothParsersAgreeOnMutatedLines(seed: UInt64) throws {
         var mutator = Mutator(seed: seed, lines: try Logs.seeds.get(), tokens: try Tokens.all.get())
-        var comparison = Comparison()
+        var comparison = Comparison(areDamaged: true)
         for _ in 0..<(Logs.mutations / 10) {
             comparison.read(mutator.nextOfAnyLength(rarity: 1_000))
         }
@@ -94,12 +94,17 @@ enum Logs {
         for round in 0..<(Logs.mutations / 20) {
             let line = mutator.next(changesMax: 2)
             let text = LineText(line)
-            guard let said = ReferenceScanner.read(line).first, said.header != .none,
+            guard let said = try ReferenceScanner.read(line).first?.first, said.header != .none,
                 let start = said.a?.lowerBound
             else { continue }
             let origin = origins[round % origins.count]
             let sender = senders[round % senders.count]
-            let tails = ReferencePostfix.tails(text, from: start, origin: origin)
+            let tails = ReferencePostfix.tails(
+                text,
+                from: start,
+                origin: origin,
+                sender: sender
+            )
             let ofSender = tails.filter { text.string($0.sender) == sender }
             let fast = PostfixGrammar.headerTails(
                 line.span,

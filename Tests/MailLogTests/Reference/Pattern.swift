@@ -34,6 +34,11 @@ struct Pattern: @unchecked Sendable {
         } catch { preconditionFailure("\(pattern): \(error)") }
     }
 
+    /// An expression that matches this text and nothing else.
+    static func escaped(_ text: String) -> String {
+        NSRegularExpression.escapedPattern(for: text)
+    }
+
     struct Match {
         fileprivate let result: NSTextCheckingResult
         fileprivate let line: LineText

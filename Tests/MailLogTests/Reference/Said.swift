@@ -45,6 +45,27 @@ struct Said: Equatable {
         d = range(fact.d)
     }
 
+    func stamped(_ stamp: Stamp, host: Range<Int>?) -> Said {
+        var said = self
+        said.stamp = stamp
+        said.host = host
+        return said
+    }
+
+    /// Without what says nothing in facts of this kind.
+    var essence: Said {
+        var said = self
+        if kind != .subject && form != .listQuoted { said.form = .header }
+        if dialect != .postfix {
+            if status != .sent && kind == .delivery { said.agent = .other }
+            if kind == .delivery {
+                said.c = nil
+                said.d = nil
+            }
+        }
+        return said
+    }
+
     /// With the texts in place of their ranges, for messages.
     func describe(_ line: LineText) -> String {
         func text(_ range: Range<Int>?) -> String {
