@@ -277,18 +277,21 @@ extension Assembly {
             if !isAsItStands {
                 _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
             }
-        case .eximQuoted, .tableQuoted:
+        case .eximQuoted, .tableQuoted, .sendmail:
             var unescaped: [UInt8] = []
             swap(&unescaped, &reader.unescaped)
-            if subjectForm == .eximQuoted {
-                EximText.unescape(text.span.extracting(range), into: &unescaped)
-            } else {
-                TableText.unquote(text.span.extracting(range), into: &unescaped)
+            switch subjectForm {
+            case .eximQuoted: EximText.unescape(text.span.extracting(range), into: &unescaped)
+            case .sendmail: SendmailText.unescape(text.span.extracting(range), into: &unescaped)
+            default: TableText.unquote(text.span.extracting(range), into: &unescaped)
             }
-            _ = reader.decoder.decode(unescaped.span, into: &reader.scratch)
+            if reader.decoder.decode(unescaped.span, into: &reader.scratch) == .plain {
+                swap(&unescaped, &reader.scratch)
+            }
             swap(&unescaped, &reader.unescaped)
-        case .plain:
-            _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
+        case .plain, .xtext, .visible:
+            isAsItStands =
+                reader.decoder.decode(text.span.extracting(range), into: &reader.scratch) == .plain
         }
         decodedSubject =
             isAsItStands

@@ -56,7 +56,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(3))
+        writer.write(UInt8(4))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -112,6 +112,7 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        Self.write(assembly.ownLogin, to: &writer)
         return writer.bytes
     }
 
@@ -161,13 +162,14 @@ extension Assembler {
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
         let version = try reader.read(UInt8.self)
-        guard (1...3).contains(version) else {
-            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 3")
+        guard (1...4).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 4")
         }
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
+        if version >= 4 { try assembly.readOwnLogin(&reader) }
         try reader.finish()
         slots.append(assembly)
         return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
@@ -308,6 +310,10 @@ extension Assembly {
         recipientsDone = try reader.read(UInt32.self)
         clientIP = try readRange(&reader)
         clientName = try readRange(&reader)
+    }
+
+    fileprivate mutating func readOwnLogin(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        ownLogin = try readRange(&reader)
     }
 
     /// A range of ``text``, which must have been read before.

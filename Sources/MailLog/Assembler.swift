@@ -152,7 +152,8 @@ public struct Assembler: ~Copyable, Sendable {
             takeSession(fact, line, microseconds)
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
-            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
+            .messageLogin, .copied:
             break
         }
         if fact.agent == .cleanup || fact.agent == .queueManager,
@@ -162,7 +163,7 @@ public struct Assembler: ~Copyable, Sendable {
             instancesWithQueue.insert(fact.instance)
         }
         var found = openSlot(of: fact, line)
-        if found == nil, fact.kind == .contentType || fact.kind == .receiptRequest {
+        if found == nil, Self.opensMessage(fact) {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -170,6 +171,12 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
+        guard !isUntimely(fact, in: index) else {
+            counters.strayLines &+= 1
+            // A message of the server's own, as a bounce, is delivered without having been taken in.
+            if fact.kind == .delivery { close(slot, microseconds) }
+            return
+        }
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
@@ -177,8 +184,10 @@ public struct Assembler: ~Copyable, Sendable {
         switch fact.kind {
         case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest:
             break
-        case .sender, .subject, .contentType, .recipient, .queued:
+        case .sender, .subject, .contentType, .recipient, .queued, .messageLogin:
             takeArrival(fact, line, base, record, microseconds, in: index)
+        case .copied:
+            copy(fact, line, microseconds, of: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
         case .messageID:
@@ -189,7 +198,9 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
-            closeIfSettled(slot, microseconds)
+            closeIfSettled(slot, microseconds, isOutcome: fact.status.isFinal)
+            let outer = slots[index].outer
+            if outer >= 0 { closeIfSettled(outer, microseconds, isOutcome: false) }
         case .held:
             takeHeader(fact, line, base, in: index)
             slots[index].isHeld = true
@@ -539,6 +550,7 @@ public struct Assembler: ~Copyable, Sendable {
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
+            case .discarded: .discarded
             case .none, .other: .unknown
             }
         take(delivery, for: recipientIndex, record, microseconds, in: index)
@@ -555,7 +567,12 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) -> Int? {
-        let given = fact.b.isPresent ? fact.b : fact.a
+        // The address that Sendmail names beside the recipient's may be the sender's own.
+        let isGiven =
+            fact.b.isPresent
+            && !(fact.dialect == .sendmail
+                && slots[index].isAddress(slots[index].sender, line.extracting(fact.b.indices)))
+        let given = isGiven ? fact.b : fact.a
         let hash = addressHash(line, given.indices)
         let found = slots[index].recipient(given.indices, of: line, hash: hash)
         if found == nil, slots[index].recipients.count >= limits.recipientsMax {
@@ -567,7 +584,7 @@ public struct Assembler: ~Copyable, Sendable {
             addRecipient(
                 address,
                 hash,
-                domain: fact.b.isPresent ? 0 : fact.domain,
+                domain: isGiven ? 0 : fact.domain,
                 record,
                 microseconds,
                 in: index
@@ -575,7 +592,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         submit(recipientIndex, record, microseconds, in: index)
-        if fact.b.isPresent {
+        if isGiven {
             slots[index].recipients[recipientIndex].target = place(
                 of: fact.a,
                 line,
@@ -651,7 +668,10 @@ public struct Assembler: ~Copyable, Sendable {
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
-        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        let named =
+            fact.dialect == .sendmail || fact.dialect == .openSMTPD
+            ? Self.acceptedAs(line, fact.d) : Self.queuedAs(line, fact.d)
+        guard let reply = named else { return -1 }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -892,6 +912,10 @@ public struct Assembler: ~Copyable, Sendable {
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
     static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
         let relay = fact.c.indices
+        if fact.dialect == .sendmail || fact.dialect == .openSMTPD {
+            // What they say of a relay's address is read already.
+            return isLoopbackAddress(line, relay)
+        }
         guard
             let bracket = line.first(
                 UInt8(ascii: "["),
@@ -902,6 +926,19 @@ public struct Assembler: ~Copyable, Sendable {
         return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
             || line.has("private/", at: bracket + 1) || line.has("public/", at: bracket + 1)
             || line.has("/", at: bracket + 1)
+    }
+
+    /// The queue ID in a reply of Sendmail or OpenSMTPD, which a filter may have passed on: `QID Message
+    /// accepted for delivery` (srvrsmtp.c, smtp_session.c).
+    static func acceptedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
+        guard reply.isPresent else { return nil }
+        let end = min(reply.indices.upperBound, line.count)
+        let first = min(reply.indices.lowerBound, end)
+        guard let words = line.first(" Message accepted for delivery", from: first), words < end
+        else { return nil }
+        var start = words
+        while start > first, SendmailGrammar.isLetterOrDigit(line[start - 1]) { start -= 1 }
+        return start < words ? start..<words : nil
     }
 
     /// The queue ID at the end of a reply: `… queued as 4jY8Gq5M1Bz2NRpQ)`.

@@ -131,6 +131,8 @@ struct Assembly: Sendable {
 
     /// Lines of it came, but not yet the one that says where it came from.
     var isProvisional = false
+    /// The login that a line of the message itself named; empty if that said that there was none.
+    var ownLogin = TextRange.absent
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
@@ -159,6 +161,28 @@ struct Assembly: Sendable {
         self.text = text
         self.lines = lines
         self.recipients = recipients
+    }
+
+    /// Takes over what is known of a message, but for its recipients.
+    mutating func copy(_ other: Assembly) {
+        text = other.text
+        lines = other.lines
+        linesLeftOut = other.linesLeftOut
+        host = other.host
+        login = other.login
+        sender = other.sender
+        messageID = other.messageID
+        subject = other.subject
+        subjectForm = other.subjectForm
+        contentType = other.contentType
+        senderDomain = other.senderDomain
+        clientIP = other.clientIP
+        clientName = other.clientName
+        isActive = other.isActive
+        isHeld = other.isHeld
+        isAmbiguous = other.isAmbiguous
+        isFromLoopback = other.isFromLoopback
+        dialect = other.dialect
     }
 
     mutating func append(_ bytes: Span<UInt8>) -> TextRange {
