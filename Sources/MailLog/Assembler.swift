@@ -573,6 +573,8 @@ public struct Assembler: ~Copyable, Sendable {
             && !(fact.dialect == .sendmail
                 && slots[index].isAddress(slots[index].sender, line.extracting(fact.b.indices)))
         let given = isGiven ? fact.b : fact.a
+        // A copy of a recipient that is not named.
+        guard given.isPresent else { return nil }
         let hash = addressHash(line, given.indices)
         let found = slots[index].recipient(given.indices, of: line, hash: hash)
         if found == nil, slots[index].recipients.count >= limits.recipientsMax {

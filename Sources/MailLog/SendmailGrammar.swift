@@ -88,10 +88,17 @@ enum SendmailGrammar {
         guard range.count >= 2, text[range.upperBound &- 1] == UInt8(ascii: ">") else {
             return range
         }
-        var index = range.upperBound &- 1
-        while index > range.lowerBound {
-            index &-= 1
-            if text[index] == UInt8(ascii: "<") { return (index &+ 1)..<(range.upperBound &- 1) }
+        var isQuoted = false
+        var index = range.lowerBound
+        while index < range.upperBound {
+            switch text[index] {
+            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: "<") where !isQuoted:
+                return (index &+ 1)..<max(index &+ 1, range.upperBound &- 1)
+            default: break
+            }
+            index &+= 1
         }
         return range
     }

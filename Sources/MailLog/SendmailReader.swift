@@ -348,9 +348,15 @@ struct SendmailReader: Sendable {
     /// the message was too long in the queue (envelope.c).
     private func isExpiry(_ text: Span<UInt8>, from start: Int) -> Bool {
         guard let end = SendmailGrammar.endOfQueueID(text, from: start) else { return false }
-        return text.has(": DSN: Cannot send message for ", at: end)
-            || text.has(": postmaster notify: Cannot send message for ", at: end)
-            || text.has(": return to sender: Cannot send message for ", at: end)
+        // `sender notify` also where a warning went before.
+        for label: StaticString in [
+            ": DSN: ", ": sender notify: ", ": postmaster notify: ", ": return to sender: ",
+        ] where text.has(label, at: end) {
+            let index = end &+ label.utf8CodeUnitCount
+            return text.has("Cannot send message for ", at: index)
+                || text.has("delivery time expired ", at: index)
+        }
+        return false
     }
 
     // MARK: Delivery
@@ -431,10 +437,17 @@ struct SendmailReader: Sendable {
                 queueID,
                 in: text
             )
-            fact.a = LineFact.Piece(address)
-            fact.domain = names.domain(ofAddress: text.extracting(address))
+            // A user, a program or a file that an alias names, which is not logged itself: it is
+            // none of the recipients that the client gave.
+            let isUser =
+                !text.has("<", at: address.lowerBound &- 1)
+                && text.first(UInt8(ascii: "@"), from: address.lowerBound, to: end) == nil
+            if !isUser {
+                fact.a = LineFact.Piece(address)
+                fact.domain = names.domain(ofAddress: text.extracting(address))
+            }
             if let outcome { finish(&fact, outcome, text) }
-            facts.append(fact)
+            if outcome != nil || !isUser { facts.append(fact) }
         }
     }
 
@@ -445,7 +458,7 @@ struct SendmailReader: Sendable {
         fact.c = outcome.relay.map { LineFact.Piece($0) } ?? .absent
         fact.d = outcome.reply.map { LineFact.Piece($0) } ?? .absent
         // Only a copy that came to a mailbox teaches whose it is.
-        if fact.status == .sent, fact.agent == .mailbox {
+        if fact.status == .sent, fact.agent == .mailbox, fact.a.isPresent {
             fact.account = names.mailbox(text.extracting(fact.a.indices))
         }
     }
