@@ -159,13 +159,14 @@ extension Assembler {
     }
 
     /// Whether a line says what it cannot at this time. Sendmail and OpenSMTPD take a message in after
-    /// its header was read and before it is delivered; what comes too late is of a part of it, what
-    /// comes too early is not of it.
+    /// its header was read and before it is delivered. What comes too early is not of it. Header lines
+    /// of Sendmail that come too late are of a part of it; OpenSMTPD's filter reads no parts, but its
+    /// lines go another way than smtpd's.
     func isUntimely(_ fact: LineFact, in index: Int) -> Bool {
         guard fact.dialect == .sendmail || fact.dialect == .openSMTPD else { return false }
         return switch fact.kind {
         case .subject, .contentType, .receiptRequest, .messageLogin:
-            !slots[index].isProvisional
+            fact.dialect == .sendmail && !slots[index].isProvisional
         case .delivery, .held, .released, .removed, .expired, .discarded, .copied, .recipient,
             .queued, .sender:
             slots[index].isProvisional

@@ -348,15 +348,21 @@ struct SendmailReader: Sendable {
     /// the message was too long in the queue (envelope.c).
     private func isExpiry(_ text: Span<UInt8>, from start: Int) -> Bool {
         guard let end = SendmailGrammar.endOfQueueID(text, from: start) else { return false }
-        // `sender notify` also where a warning went before.
-        for label: StaticString in [
-            ": DSN: ", ": sender notify: ", ": postmaster notify: ", ": return to sender: ",
-        ] where text.has(label, at: end) {
-            let index = end &+ label.utf8CodeUnitCount
-            return text.has("Cannot send message for ", at: index)
-                || text.has("delivery time expired ", at: index)
+        let index: Int
+        if text.has(": DSN: ", at: end) {
+            index = end &+ 7
+        } else if text.has(": sender notify: ", at: end) {
+            // Where a warning went before.
+            index = end &+ 17
+        } else if text.has(": postmaster notify: ", at: end) {
+            index = end &+ 21
+        } else if text.has(": return to sender: ", at: end) {
+            index = end &+ 20
+        } else {
+            return false
         }
-        return false
+        return text.has("Cannot send message for ", at: index)
+            || text.has("delivery time expired ", at: index)
     }
 
     // MARK: Delivery
@@ -467,10 +473,12 @@ struct SendmailReader: Sendable {
     private static func agent(_ text: Span<UInt8>, _ outcome: Outcome) -> LineFact.Agent {
         guard outcome.relay == nil else { return .smtp }
         guard outcome.status != .discarded, let mailer = outcome.mailer else { return .discard }
-        let name = text.extracting(mailer)
-        for word: StaticString in ["local", "lmtp", "cyrus", "procmail", "dovecot", "maildrop"]
-        where name.has(word, at: 0) { return .mailbox }
-        return name.has("discard", at: 0) ? .discard : .other
+        let start = mailer.lowerBound
+        let isMailbox =
+            text.has("local", at: start) || text.has("lmtp", at: start)
+            || text.has("cyrus", at: start) || text.has("procmail", at: start)
+            || text.has("dovecot", at: start) || text.has("maildrop", at: start)
+        return isMailbox ? .mailbox : .other
     }
 
     private func readOutcome(_ text: Span<UInt8>, from start: Int) -> Outcome? {
@@ -554,10 +562,10 @@ struct SendmailReader: Sendable {
             outcome.isQuarantined = text.has(", stat=quarantined", at: text.count &- 18)
             return outcome.isQuarantined
         }
-        for field: StaticString in [", dsn=", ", ntries=", ", stage="] where text.has(field, at: index)
+        while text.has(", dsn=", at: index) || text.has(", ntries=", at: index)
+            || text.has(", stage=", at: index)
         {
-            let valueStart = index &+ field.utf8CodeUnitCount
-            guard let end = SendmailGrammar.endOfWord(text, from: valueStart) else { return false }
+            guard let end = SendmailGrammar.endOfWord(text, from: index &+ 2) else { return false }
             index = end
         }
         if text.has(", reply=", at: index) {

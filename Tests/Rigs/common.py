@@ -31,24 +31,46 @@ def capture(*command):
     return subprocess.run(command, capture_output=True, text=True).stdout
 
 
-def fetch(packages, cache):
-    """Downloads and unpacks packages and the libraries that they need; gives the folder."""
-    root = os.path.join(cache, "-".join(packages))
+def apt_options(cache, release):
+    """Options that make apt-get ask for another release of Debian than the machine's."""
+    if release is None:
+        return ["-o", "APT::Sandbox::User=root"]
+    folder = os.path.join(cache, "apt-" + release)
+    os.makedirs(folder + "/lists/partial", exist_ok=True)
+    os.makedirs(folder + "/cache/archives/partial", exist_ok=True)
+    write(folder + "/sources", "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+          f"http://deb.debian.org/debian {release} main\n")
+    settings = {"Dir::Etc::SourceList": folder + "/sources", "Dir::Etc::SourceParts": "/dev/null",
+                "Dir::State::Lists": folder + "/lists", "Dir::Cache": folder + "/cache",
+                "APT::Sandbox::User": "root"}
+    return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+
+def fetch(packages, cache, release=None):
+    """Downloads and unpacks packages and the libraries that they need; gives the folder.
+
+    release: of Debian; None for the machine's own, whose installed libraries are used.
+    """
+    root = os.path.join(cache, "-".join([release or "own", *packages]))
     if os.path.exists(root + "/complete"):
         return root
     shutil.rmtree(root, ignore_errors=True)
     debs = root + "/debs"
     os.makedirs(debs)
-    if not capture("apt-cache", "show", packages[0]):
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-    tree = capture("apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests",
-                   "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", *packages)
-    installed = re.findall(r"^(\S+) installed$", capture(
-        "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"), re.M)
-    needed = {name for name in tree.split("\n") if name.startswith("lib")} - set(installed)
+    options = apt_options(cache, release)
+    if not capture("apt-cache", *options, "show", packages[0]):
+        subprocess.run(["apt-get", *options, "update", "-qq"], check=True)
+    tree = capture("apt-cache", *options, "depends", "--recurse", "--no-recommends",
+                   "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces",
+                   "--no-enhances", *packages)
+    needed = {name for name in tree.split("\n") if name.startswith("lib")}
+    # What is older than the machine's C library runs with that; what is newer brings its own.
+    if release not in NEWER_RELEASES:
+        needed -= set(re.findall(r"^(\S+) installed$", capture(
+            "dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"), re.M))
     for name in sorted(needed | set(packages)):
-        done = subprocess.run(["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", name],
-                              cwd=debs, capture_output=True, text=True)
+        done = subprocess.run(["apt-get", "download", "-qq", *options, name], cwd=debs,
+                              capture_output=True, text=True)
         if done.returncode and name in packages:
             sys.exit(f"apt-get download {name}: {done.stderr}")
     for deb in glob.glob(debs + "/*.deb"):
@@ -64,11 +86,32 @@ def fetch(packages, cache):
     return root
 
 
+# Releases whose programs may need a newer C library than the machine has.
+NEWER_RELEASES = ("trixie",)
+
+
+def libraries(root):
+    return ":".join(glob.glob(root + "/lib/*-linux-gnu") + glob.glob(root + "/usr/lib/*-linux-gnu"))
+
+
 def environment(root):
     """The environment in which a program of the unpacked packages runs."""
-    libraries = glob.glob(root + "/lib/*-linux-gnu") + glob.glob(root + "/usr/lib/*-linux-gnu")
-    return dict(os.environ, TZ="UTC", LC_ALL="C", LD_LIBRARY_PATH=":".join(libraries),
+    return dict(os.environ, TZ="UTC", LC_ALL="C", LD_LIBRARY_PATH=libraries(root),
                 PATH=root + "/usr/bin:" + root + "/usr/sbin:" + os.environ["PATH"])
+
+
+def wrapped(root, program, path):
+    """Writes a script that runs an unpacked program with its own libraries, under its own name."""
+    program = root + program
+    loaders = glob.glob(root + "/lib64/ld-linux-*") + glob.glob(root + "/usr/lib64/ld-linux-*")
+    loaders += glob.glob(root + "/usr/lib/*-linux-gnu/ld-linux-*")
+    if loaders:
+        command = f'exec {loaders[0]} --library-path {libraries(root)} --argv0 "$0" {program} "$@"'
+    else:
+        command = (f'export LD_LIBRARY_PATH={libraries(root)}\n'
+                   f'exec /bin/bash -c \'exec -a "$0" {program} "$@"\' "$0" "$@"')
+    write(path, f"#!/bin/sh\nexport TZ=UTC LC_ALL=C\n{command}\n", 0o755)
+    return path
 
 
 def enter_world():
@@ -82,7 +125,7 @@ def enter_world():
     work = "/mnt"
     mount = lambda *options: subprocess.run(["mount", *options], check=True)
     mount("-t", "tmpfs", "-o", "mode=755", "rig", work)
-    for folder in ("etc", "dev/shm", "dev/pts", "var", "run", "spool"):
+    for folder in ("etc", "dev/shm", "dev/pts", "var", "run", "spool", "libexec"):
         os.makedirs(f"{work}/{folder}")
     for node in ("null", "zero", "full", "random", "urandom", "tty"):
         open(f"{work}/dev/{node}", "w").close()
@@ -92,6 +135,8 @@ def enter_world():
     mount("--rbind", work + "/dev", "/dev")
     mount("--bind", work + "/run", "/run")
     mount("--bind", work + "/spool", "/var/spool")
+    mount("--bind", work + "/var", "/var/lib")
+    mount("--bind", work + "/libexec", "/usr/libexec")
     socket.sethostname(HOST)
     write("/etc/hosts", "127.0.0.1 localhost\n127.0.0.1 fake.isp.test\n"
           f"127.0.0.2 {HOST} mx1\n" + "".join(f"127.0.0.{n} pc{n}.isp.test\n" for n in range(3, 7))
@@ -205,6 +250,44 @@ class Sink(socketserver.ThreadingTCPServer):
                     say(f"250 2.0.0 Ok: queued as {number:08X}{text}")
                     hostile = False
                 elif verb == b"QUIT":
+                    return say("221 2.0.0 Bye")
+                else:
+                    say("250 2.0.0 Ok")
+
+
+class Filter(Sink):
+    """An after-queue filter: what it gets it sends to another port, and passes the reply on."""
+
+    def __init__(self, port, seed, following):
+        self.following = following
+        super().__init__(port, seed)
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self):
+            say = lambda text: self.wfile.write(text.encode() + b"\r\n")
+            say("220 filter.test ESMTP")
+            port = self.server.following
+            following = smtplib.SMTP("127.0.0.1", port, local_hostname="filter.test")
+            following.ehlo()
+            while line := self.rfile.readline():
+                verb = line[:4].upper()
+                if verb == b"EHLO":
+                    say("250-filter.test\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES")
+                elif verb in (b"MAIL", b"RCPT", b"RSET"):
+                    code, text = following.docmd(line.decode().strip())
+                    say(f"{code} {text.decode()}")
+                elif verb == b"DATA":
+                    say("354 go on")
+                    content = b""
+                    while (line := self.rfile.readline()) not in (b".\r\n", b""):
+                        content += line[1:] if line.startswith(b"..") else line
+                    code, text = following.data(content)
+                    reply = f"{code} {text.decode()}"
+                    with self.server.lock:
+                        says_so = self.server.random.random() < 0.5
+                    say(f"250 2.0.0 from MTA(smtp:[127.0.0.1]:{port}): {reply}" if says_so else reply)
+                elif verb == b"QUIT":
+                    following.quit()
                     return say("221 2.0.0 Bye")
                 else:
                     say("250 2.0.0 Ok")
@@ -366,10 +449,8 @@ class Client:
 
     def connect(self, message, source=None):
         chance = self.mail.random
-        port = self.submission if message.user else self.exchange
         source = source or f"127.0.0.{chance.choice([1, 3, 4, 5, 6, 7])}"
-        connection = smtplib.SMTP("127.0.0.1", port, local_hostname="pc.isp.test",
-                                  source_address=(source, 0))
+        connection = self.open(message, source)
         connection.ehlo(message.helo or "")
         if message.user:
             connection.user, connection.password = message.user, self.mail.passwords[message.user]
@@ -379,7 +460,12 @@ class Client:
             connection.auth(way, getattr(connection, "auth_" + way.lower()))
         return connection
 
-    def transact(self, connection, message, is_relayed=False):
+    def open(self, message, source):
+        port = self.submission if message.user else self.exchange
+        return smtplib.SMTP("127.0.0.1", port, local_hostname="pc.isp.test",
+                            source_address=(source, 0))
+
+    def transact(self, connection, message):
         """One MAIL, its RCPTs and DATA."""
         chance = self.mail.random
         sender = message.user if message.sender is None else message.sender
@@ -397,7 +483,7 @@ class Client:
         if code != 250:
             return
         message.queue_id = self.queued(reply.decode())
-        if message.user is None or is_relayed:
+        if message.user is None:
             return
         for to in accepted:
             local, domain = to.rsplit("@", 1)
