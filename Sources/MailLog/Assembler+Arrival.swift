@@ -13,7 +13,8 @@ extension Assembler {
         case .session, .login:
             if fact.kind == .session { sessions.open(fact.key, microseconds: microseconds) }
             // What a closure that escapes nothing may not read twice.
-            let (clientIP, clientName, login) = (text(fact.a), text(fact.c), text(fact.b))
+            let (clientIP, clientName) = (text(fact.a), text(fact.c))
+            let login = LoginText.plain(line.extracting(fact.b.indices), fact.form)
             sessions.update(fact.key, microseconds: microseconds) { session in
                 if fact.a.isPresent { session.clientIP = clientIP }
                 if fact.c.isPresent { session.clientName = clientName }
@@ -105,6 +106,10 @@ extension Assembler {
             {
                 // Another server of the organisation took it from the first.
                 return
+            } else if fact.dialect == .openSMTPD {
+                // An ID is of one message as long as it is in the queue (queue_fs.c); versions before
+                // 6.6 say of each recipient that it was taken in.
+                return takeAgain(fact, line, in: Int(known))
             } else {
                 close(known, slots[Int(known)].lastMicroseconds)
             }
@@ -117,14 +122,13 @@ extension Assembler {
         slots[index].isAmbiguous = fact.isAmbiguous
         if fact.isAmbiguous { counters.ambiguousHeaders += 1 }
         slots[index].lastMicroseconds = microseconds
-        let session = sessions.find(
-            fact.account,
-            now: microseconds,
-            ageMax: limits.idleMicrosecondsMax
-        )
-        let login = fact.b.isPresent ? nil : self.login(of: fact, line, session)
+        let session = self.session(of: fact, line, microseconds)
+        let login = fact.b.isPresent ? nil : self.login(of: fact, line, session, in: index)
         let hasLogin = fact.b.isPresent || login != nil
-        let isLoopback = fact.a.isPresent && Self.isLoopbackAddress(line, fact.a.indices)
+        let isLoopback =
+            fact.a.isPresent
+            ? Self.isLoopbackAddress(line, fact.a.indices)
+            : session.map { Self.isLoopbackAddress($0.clientIP.span, $0.clientIP.indices) } ?? false
         slots[index].isFromLoopback = isLoopback && !hasLogin
         if hasLogin {
             counters.submissions += 1
@@ -152,19 +156,103 @@ extension Assembler {
         }
     }
 
-    /// The login of a message whose line names none: its connection's, if both name one client.
+    /// What the connection was by which a message came. Nil if the log does not tell: a process that
+    /// serves another client now, or that would have said that there was a login, has ended the one
+    /// that had its number.
+    private mutating func session(
+        of fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Session? {
+        func isOther(_ piece: LineFact.Piece, _ text: [UInt8]) -> Bool {
+            !line.equals(piece.indices, text.span, 0..<text.count)
+        }
+        let isUnsaid = fact.dialect == .sendmail && fact.domain != 0
+        let ageMax = isUnsaid ? Self.idleSessionMicroseconds : limits.idleMicrosecondsMax
+        guard let session = sessions.find(fact.account, now: microseconds, ageMax: ageMax) else {
+            return nil
+        }
+        let isElsewhere =
+            fact.a.isPresent
+            && (isOther(fact.a, session.clientIP) || isOther(fact.c, session.clientName))
+        let wouldSay =
+            isUnsaid && sessions.find(fact.domain, now: microseconds, ageMax: .max) != nil
+        guard !isElsewhere, !wouldSay else {
+            sessions.remove(fact.account)
+            return nil
+        }
+        sessions.touch(fact.account, microseconds: microseconds)
+        return session
+    }
+
+    /// How long Sendmail lets a connection be idle (`Timeout.command`, `Timeout.datablock`: an hour).
+    private static let idleSessionMicroseconds: Int64 = 3_600_000_000
+
+    /// The login of a message: its line's, or what a line before said of it, or its connection's.
     private func login(
         of fact: LineFact,
         _ line: Span<UInt8>,
-        _ session: Session?
+        _ session: Session?,
+        in index: Int
     ) -> [UInt8]? {
-        guard let session, !session.login.isEmpty else { return nil }
-        if fact.a.isPresent, !session.clientIP.isEmpty,
-            !line.equals(fact.a.indices, session.clientIP.span, 0..<session.clientIP.count)
-        {
-            return nil
+        // Only what came by a connection has one.
+        let own = slots[index].ownLogin
+        if own.isPresent, fact.a.isPresent {
+            return own.count == 0 ? nil : Array(slots[index].text[own.indices])
         }
+        guard let session, !session.login.isEmpty else { return nil }
         return session.login
+    }
+
+    /// A further recipient of a message was taken in: copies of its own, where the line counts them.
+    private mutating func takeAgain(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        guard slots[index].recipientsExpected > 0, let more = Self.number(line, fact.d) else {
+            return
+        }
+        slots[index].recipientsExpected &+= more
+        markChanged(Int32(index))
+    }
+
+    /// Whether a line may come before the one that takes its message in.
+    static func opensMessage(_ fact: LineFact) -> Bool {
+        switch fact.kind {
+        case .contentType, .receiptRequest: true
+        case .subject, .messageLogin, .messageID:
+            fact.dialect == .sendmail || fact.dialect == .openSMTPD
+        default: false
+        }
+    }
+
+    /// Whether a line says what it cannot at this time. Sendmail and OpenSMTPD take a message in after
+    /// its header was read and before it is delivered. What comes too early is not of it. Header lines
+    /// of Sendmail that come too late are of a part of it; OpenSMTPD's filter reads no parts, but its
+    /// lines go another way than smtpd's.
+    func isUntimely(_ fact: LineFact, in index: Int) -> Bool {
+        guard fact.dialect == .sendmail || fact.dialect == .openSMTPD else { return false }
+        return switch fact.kind {
+        case .subject, .contentType, .receiptRequest, .messageLogin:
+            fact.dialect == .sendmail && !slots[index].isProvisional
+        case .delivery, .held, .released, .removed, .expired, .discarded, .copied, .recipient,
+            .queued, .sender:
+            slots[index].isProvisional
+        default: false
+        }
+    }
+
+    /// Some recipients of a message go on under another ID: opens it with what is known.
+    mutating func copy(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64,
+        of index: Int
+    ) {
+        var other = fact
+        other.key = fact.account
+        other.queueID = fact.a
+        if let known = openSlot(of: other, line) { close(known, microseconds) }
+        let slot = openAssembly(other, line, microseconds)
+        slots[Int(slot)].copy(slots[index])
+        slots[Int(slot)].queueID = slots[Int(slot)].append(line.extracting(fact.a.indices))
     }
 
     /// A line of a message whose arrival was not logged yet (Exim's `logwrite` comes before `<=`). If it
@@ -209,6 +297,10 @@ extension Assembler {
         case .receiptRequest:
             guard !slots[index].request.isPresent else { return }
             slots[index].request = place(of: fact.a, line, base, in: index)
+        case .messageLogin:
+            guard !slots[index].ownLogin.isPresent else { return }
+            let login = LoginText.plain(line.extracting(fact.b.indices), fact.form)
+            slots[index].ownLogin = slots[index].append(login.span)
         case .recipient:
             guard slots[index].keepsLines else { return }
             let hash = addressHash(line, fact.a.indices)

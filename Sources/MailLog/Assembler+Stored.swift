@@ -133,6 +133,7 @@ extension Assembler {
         writer.write(assembly.idleOrder)
         writer.write(assembly.waitOrder)
         writer.write(assembly.waitsUntil)
+        Self.write(assembly.ownLogin, to: &writer)
         return writer.bytes
     }
 
@@ -195,6 +196,7 @@ extension Assembler {
             assembly.idleOrder = try reader.read(UInt64.self)
             assembly.waitOrder = try reader.read(UInt64.self)
             assembly.waitsUntil = try reader.read(Int64.self)
+            try assembly.readOwnLogin(&reader)
         } else {
             // The order of opening is nearly that of idleness.
             assembly.idleOrder = assembly.serial
@@ -363,6 +365,10 @@ extension Assembly {
         self.decided = decided
         isProxied = try reader.readBool()
         clientKey = try reader.read(UInt64.self)
+    }
+
+    fileprivate mutating func readOwnLogin(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        ownLogin = try readRange(&reader)
     }
 
     /// A range of ``text``, which must have been read before.

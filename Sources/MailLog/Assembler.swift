@@ -202,10 +202,10 @@ public struct Assembler: ~Copyable, Sendable {
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
-            .refused, .note, .cancelled, .redirected, .expanded:
+            .refused, .note, .cancelled, .redirected, .expanded, .messageLogin, .copied:
             break
         }
-        let (kind, agent) = (fact.kind, fact.agent)
+        let agent = fact.agent
         if agent == .cleanup || agent == .queueManager, fact.instance != lastInstanceWithQueue {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
@@ -213,8 +213,7 @@ public struct Assembler: ~Copyable, Sendable {
         var found =
             sequence == accepted.sequence && fact.key == accepted.key
             ? accepted.slot : openSlot(of: fact, line)
-        let opens = kind == .contentType || kind == .receiptRequest || fact.opensMessage
-        if found == nil, opens {
+        if found == nil, fact.opensMessage || Self.opensMessage(fact) {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -227,6 +226,12 @@ public struct Assembler: ~Copyable, Sendable {
         {
             // From now on it belongs to the queue of this instance, whatever its smtpd is called.
             slots[index].instance = fact.instance
+        }
+        guard fact.dialect == .postfix || !isUntimely(fact, in: index) else {
+            counters.strayLines &+= 1
+            // A message of the server's own, as a bounce, is delivered without having been taken in.
+            if fact.kind == .delivery { close(slot, microseconds) }
+            return
         }
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
@@ -255,11 +260,13 @@ public struct Assembler: ~Copyable, Sendable {
             .requeued,
             .proxied, .proxyEnd, .note:
             break
-        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued, .messageLogin:
             takeArrival(fact, line, base, record, microseconds, in: index)
         case .redirected, .expanded:
             takeChange(of: fact, line, base, record, microseconds, in: index)
             closeIfSettled(slot, microseconds, isOutcome: false)
+        case .copied:
+            copy(fact, line, microseconds, of: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
             if fact.header == .subject, slots[index].decided != .unknown {
@@ -273,7 +280,9 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
-            closeIfSettled(slot, microseconds, isOutcome: fact.status != .deferred)
+            closeIfSettled(slot, microseconds, isOutcome: fact.status.isFinal)
+            let outer = self.outer(of: index)
+            if outer >= 0 { closeIfSettled(outer, microseconds, isOutcome: false) }
         case .held, .discarded:
             takeHeader(fact, line, base, in: index)
             takeEnvelope(fact, line, base, in: index)
@@ -835,7 +844,14 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) -> Int? {
-        let given = fact.b.isPresent ? fact.b : fact.a
+        // The address that Sendmail names beside the recipient's may be the sender's own.
+        let isGiven =
+            fact.b.isPresent
+            && !(fact.dialect == .sendmail
+                && slots[index].isAddress(slots[index].sender, line.extracting(fact.b.indices)))
+        let given = isGiven ? fact.b : fact.a
+        // A copy of a recipient that is not named.
+        guard given.isPresent else { return nil }
         let hash = addressHash(line, given.indices)
         var found = slots[index].recipient(given.indices, of: line, hash: hash)
         if found == nil, slots[index].hasAllRecipients {
@@ -851,7 +867,7 @@ public struct Assembler: ~Copyable, Sendable {
             addRecipient(
                 address,
                 hash,
-                domain: fact.b.isPresent ? 0 : fact.domain,
+                domain: isGiven ? 0 : fact.domain,
                 record,
                 microseconds,
                 in: index
@@ -859,7 +875,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         submit(recipientIndex, record, microseconds, in: index)
-        if fact.b.isPresent {
+        if isGiven {
             slots[index].recipients[recipientIndex].target = place(
                 of: fact.a,
                 line,
@@ -970,7 +986,11 @@ public struct Assembler: ~Copyable, Sendable {
         outer: Int
     ) -> Int32 {
         let named =
-            fact.dialect == .exim ? Self.eximID(line, fact.d) : Self.queuedAs(line, fact.d)
+            switch fact.dialect {
+            case .exim: Self.eximID(line, fact.d)
+            case .sendmail, .openSMTPD: Self.acceptedAs(line, fact.d)
+            case .postfix, .exchange, .microsoft365: Self.queuedAs(line, fact.d)
+            }
         guard let reply = named else { return -1 }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
@@ -1252,6 +1272,10 @@ public struct Assembler: ~Copyable, Sendable {
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
     static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
         let relay = fact.c.indices
+        if fact.dialect == .sendmail || fact.dialect == .openSMTPD {
+            // What they say of a relay's address is read already.
+            return isLoopbackAddress(line, relay)
+        }
         guard
             let bracket = line.first(
                 UInt8(ascii: "["),
@@ -1262,6 +1286,19 @@ public struct Assembler: ~Copyable, Sendable {
         return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
             || line.has("private/", at: bracket + 1) || line.has("public/", at: bracket + 1)
             || line.has("/", at: bracket + 1)
+    }
+
+    /// The queue ID in a reply of Sendmail or OpenSMTPD, which a filter may have passed on: `QID Message
+    /// accepted for delivery` (srvrsmtp.c, smtp_session.c).
+    static func acceptedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
+        guard reply.isPresent else { return nil }
+        let end = min(reply.indices.upperBound, line.count)
+        let first = min(reply.indices.lowerBound, end)
+        guard let words = line.first(" Message accepted for delivery", from: first), words < end
+        else { return nil }
+        var start = words
+        while start > first, SendmailGrammar.isLetterOrDigit(line[start - 1]) { start -= 1 }
+        return start < words ? start..<words : nil
     }
 
     /// The queue ID at the end of a reply: `… queued as 4jY8Gq5M1Bz2NRpQ)`.

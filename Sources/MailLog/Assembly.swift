@@ -158,6 +158,8 @@ struct Assembly: Sendable {
     var isProxied = false
     /// Its key in ``Assembler/clients``; 0 if it is not there.
     var clientKey: UInt64 = 0
+    /// The login that a line of the message itself named; empty if that said that there was none.
+    var ownLogin = TextRange.absent
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
@@ -198,6 +200,7 @@ struct Assembly: Sendable {
         queueID = TextRange.absent
         givenID = TextRange.absent
         decided = Delivery.unknown
+        ownLogin = TextRange.absent
         isProxied = false
         clientKey = 0
         host = TextRange.absent
@@ -233,6 +236,27 @@ struct Assembly: Sendable {
     /// Larger storage than this is given back.
     private static let textBytesKept = 16_384
     private static let recipientsKept = 64
+    /// Takes over what is known of a message, but for its recipients.
+    mutating func copy(_ other: Assembly) {
+        text = other.text
+        lines = other.lines
+        linesLeftOut = other.linesLeftOut
+        host = other.host
+        login = other.login
+        sender = other.sender
+        messageID = other.messageID
+        subject = other.subject
+        subjectForm = other.subjectForm
+        contentType = other.contentType
+        senderDomain = other.senderDomain
+        clientIP = other.clientIP
+        clientName = other.clientName
+        isActive = other.isActive
+        isHeld = other.isHeld
+        isAmbiguous = other.isAmbiguous
+        isFromLoopback = other.isFromLoopback
+        dialect = other.dialect
+    }
 
     mutating func append(_ bytes: Span<UInt8>) -> TextRange {
         let start = text.count

@@ -103,10 +103,15 @@ public struct LineFact: Sendable {
 
         /// A message was taken in: `a` the client's IP address, `b` login, `c` the client's verified
         /// name, `d` how many recipients it has (decimal), if no line says when it has left the
-        /// queue. `account` is the key of the session that it came by; 0 for none.
+        /// queue. `account` is the key of the session that it came by; 0 for none. `domain` is the
+        /// key of a session that is open if this host would have said that there was a login, which
+        /// it did not; 0 otherwise.
         ///
         /// It opens the message, unless other lines of the same ID have already.
         case accepted
+        /// With which login the message itself came: `b`; empty: without one. It opens the message if
+        /// need be, and counts for more than what is known of the session.
+        case messageLogin
         /// `a` envelope sender.
         case sender
         /// `a` the subject's text, all of it and no more, written as ``LineFact/form`` says.
@@ -158,6 +163,8 @@ public struct LineFact: Sendable {
         /// A part of a line that was too long for syslog: key of the process; `a` the text. `domain` is
         /// which one (upper half) of how many (lower half).
         case part
+        /// Some of the message's recipients go on under another ID: `a`, and its key in `account`.
+        case copied
     }
 
     /// How a text is written in the line.
@@ -173,6 +180,12 @@ public struct LineFact: Sendable {
         case plain
         /// A member of a list in which `''` stands for `'`; also of recipients.
         case listQuoted
+        /// A header's text as Sendmail logs it: `\\` and octal escapes.
+        case sendmail
+        /// A login as xtext (RFC 3461, 4): `+20` for a blank.
+        case xtext
+        /// A login as vis(3) writes it: `\040` for a blank.
+        case visible
     }
 
     /// Which program wrote the line, as far as it matters.
@@ -209,6 +222,14 @@ public struct LineFact: Sendable {
         case discarded
         /// `deliverable` and `undeliverable` of address probes, and words not known.
         case other
+
+        /// Whether no other outcome of this copy follows.
+        var isFinal: Bool {
+            switch self {
+            case .sent, .bounced, .expired, .discarded: true
+            case .none, .deferred, .other: false
+            }
+        }
     }
 
     /// A header that matters.
