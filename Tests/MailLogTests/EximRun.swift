@@ -93,7 +93,8 @@ struct EximRun: ~Copyable {
             case .settled(let slot, let recipient): note(slot, recipient, "settled")
             case .unsettled(let slot, let recipient): note(slot, recipient, "unsettled")
             case .delivered(_, let isLocal): told.append(isLocal ? "local" : "remote")
-            case .heard: told.append("heard")
+            case .heard(_, _, _, _, let sender, _): told.append(sender == 0 ? "local" : "heard")
+            case .received, .awaited: break
             case .closed: break
             }
         }

@@ -116,7 +116,12 @@ struct LogRun: ~Copyable {
                 happenings.append("unsettled \(events[events.count - 1])")
             case .delivered(let domain, let isLocal):
                 happenings.append("delivered \(domain) local \(isLocal)")
-            case .heard(let mailbox, let name, let domain, let sender):
+            case .received(let slot, let name):
+                let text = String(decoding: line[name.indices], as: UTF8.self)
+                happenings.append("received \(assembler.serial(slot: slot)) \(text)")
+            case .awaited(let slot):
+                happenings.append("awaited \(assembler.serial(slot: slot))")
+            case .heard(_, let mailbox, let name, let domain, let sender, _):
                 let text = String(decoding: line[name.indices], as: UTF8.self)
                 happenings.append("heard \(mailbox) \(text) \(domain) \(sender)")
             case .closed(let slot):
@@ -148,7 +153,7 @@ struct LogRun: ~Copyable {
             let phases = phases.removeValue(forKey: serial) ?? [:]
             if phases.values.contains(.submitted) { violations.append("\(serial) is not over") }
             if !closed.insert(serial).inserted { violations.append("\(serial) closed again") }
-        case .delivered, .heard:
+        case .delivered, .heard, .received, .awaited:
             break
         }
     }
