@@ -133,7 +133,7 @@ private struct EximArrivalSearch {
         var index = start
         while budget > 0 {
             guard index < line.count else {
-                if seen.has(.size), seen.has(.proto) || !isOrdered { found(arrival) }
+                if seen.has(.size), seen.has(.proto) { found(arrival) }
                 return
             }
             guard line[index] == UInt8(ascii: " "),
@@ -202,10 +202,11 @@ private struct EximArrivalSearch {
             return
         }
         guard !arrival.agrees(with: other) else { return }
-        // "Only the final address in square brackets can be relied on" (spec, 53.6).
+        // "Only the final address in square brackets can be relied on" (spec, 53.6), and so with what
+        // follows it: a stranger's text comes before it.
         let isLikelier =
             arrival.isLoginOdd == other.isLoginOdd
-            ? arrival.clientIP.start > other.clientIP.start
+            ? (arrival.clientIP.start, arrival.size) > (other.clientIP.start, other.size)
             : other.isLoginOdd
         if isLikelier { best = arrival }
         best?.isAmbiguous = true

@@ -125,7 +125,7 @@ struct EximDelivery: Equatable {
     /// How much speaks for this reading: 3, the text is the original address without its quotes; 2, a
     /// router or a transport follows; 1, nothing; 0, the text looks like a message.
     private func rank(_ line: Span<UInt8>, behindOriginal end: Int) -> Int {
-        if original.isPresent, Self.isUnquoted(line, address.indices, original.indices) { return 3 }
+        if isUnquoted(line) { return 3 }
         let hasRouter =
             line.has(" R=", at: end) || line.has(" T=", at: end) || line.has(" F=<", at: end)
             || line.has(" P=<", at: end) || line.has(" Q=", at: end)
@@ -133,17 +133,15 @@ struct EximDelivery: Equatable {
         return line.extracting(address.indices).first(": ", from: 0) == nil ? 1 : 0
     }
 
-    /// Whether a text is an address, or its local part, without quotes and backslashes (deliver.c,
-    /// `deliver_split_address`), which Exim mostly turns to lower case, too.
-    private static func isUnquoted(
-        _ line: Span<UInt8>,
-        _ text: Range<Int>,
-        _ address: Range<Int>
-    ) -> Bool {
+    /// Whether ``address`` is ``original``, or its local part, without quotes and backslashes
+    /// (deliver.c, `deliver_split_address`), which Exim mostly turns to lower case, too.
+    func isUnquoted(_ line: Span<UInt8>) -> Bool {
+        guard original.isPresent else { return false }
+        let (text, last) = (address.indices, original.indices.upperBound)
         var index = text.lowerBound
-        var other = address.lowerBound
+        var other = Int(original.start)
         var isQuoted = false
-        while other < address.upperBound {
+        while other < last {
             var byte = line[other]
             other += 1
             if byte == UInt8(ascii: "\"") {
@@ -151,7 +149,7 @@ struct EximDelivery: Equatable {
                 continue
             }
             if byte == UInt8(ascii: "@"), !isQuoted, index == text.upperBound { return true }
-            if byte == UInt8(ascii: "\\"), other < address.upperBound {
+            if byte == UInt8(ascii: "\\"), other < last {
                 byte = line[other]
                 other += 1
             }
