@@ -89,7 +89,8 @@ public struct Assembler: ~Copyable, Sendable {
     private var lastInstanceWithQueue: UInt32?
     var happenings: [Happening] = []
     private var closing: [Int32] = []
-    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
+    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough, unless
+    /// the front of the list of idle assemblies left it since.
     private var lastExpiry = Int64.min
     /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
     /// are of the same message.
@@ -1182,7 +1183,6 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
-        lastExpiry = now
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
             let (slot, order, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1
@@ -1208,6 +1208,7 @@ public struct Assembler: ~Copyable, Sendable {
                 appendToIdle(slot)
             }
         }
+        lastExpiry = now
     }
 
     /// Makes room for another assembly.
@@ -1244,7 +1245,13 @@ public struct Assembler: ~Copyable, Sendable {
         let previous = slots[Int(slot)].idlePrevious
         let next = slots[Int(slot)].idleNext
         guard previous >= 0 || next >= 0 || idleFirst == slot else { return }
-        if previous >= 0 { slots[Int(previous)].idleNext = next } else { idleFirst = next }
+        if previous >= 0 {
+            slots[Int(previous)].idleNext = next
+        } else {
+            idleFirst = next
+            // Who is at the front now may have been idle too long, if lines came late.
+            lastExpiry = .min
+        }
         if next >= 0 { slots[Int(next)].idlePrevious = previous } else { idleLast = previous }
         slots[Int(slot)].idlePrevious = -1
         slots[Int(slot)].idleNext = -1

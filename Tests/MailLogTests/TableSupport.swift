@@ -62,10 +62,8 @@ func read(_ lines: [[UInt8]], dialect: Dialect? = nil) throws -> Reading {
         assembler.takePending(&pending)
         for happening in pending {
             switch happening {
-            case .submitted, .closed: continue
+            case .submitted, .received, .awaited, .closed: continue
             case .delivered(_, let isLocal): reading.heard.append(isLocal ? "local" : "remote")
-            case .received, .awaited: continue
-            case .heard(_, _, _, _, 0, _): reading.heard.append("local")
             case .heard(_, _, let name, _, _, _):
                 reading.heard.append("heard " + String(bytes: line.extracting(name.indices)))
             case .settled(let slot, let recipient), .unsettled(let slot, let recipient):
