@@ -104,7 +104,7 @@ extension Assembler {
         ] {
             writer.write(flag)
         }
-        writer.write(serial(of: assembly.outer))
+        writer.write(assembly.outerSerial)
         writer.write(assembly.senderDomain)
         writer.write(assembly.dialect.rawValue)
         writer.write(assembly.subjectForm.rawValue)
@@ -117,6 +117,8 @@ extension Assembler {
         writer.write(assembly.decided.rawValue)
         writer.write(assembly.isProxied)
         writer.write(assembly.clientKey)
+        writer.write(assembly.session)
+        writer.write(serial(of: assembly.forwardedTo))
         return writer.bytes
     }
 
@@ -129,6 +131,7 @@ extension Assembler {
     private struct Links {
         var slot: Int32
         var outer: UInt64
+        var forwardedTo: UInt64
         /// For each recipient.
         var inner: [UInt64]
     }
@@ -177,10 +180,15 @@ extension Assembler {
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
-        if version >= 4 { try assembly.readDetours(&reader) }
+        let forwardedTo = version >= 4 ? try assembly.readDetours(&reader) : 0
         try reader.finish()
         slots.append(assembly)
-        return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
+        return Links(
+            slot: Int32(slots.count - 1),
+            outer: outer,
+            forwardedTo: forwardedTo,
+            inner: inner
+        )
     }
 
     private mutating func relink(_ links: [Links]) {
@@ -189,6 +197,8 @@ extension Assembler {
         for link in links {
             let index = Int(link.slot)
             slots[index].outer = slotOfSerial[link.outer] ?? -1
+            slots[index].outerSerial = link.outer
+            slots[index].forwardedTo = slotOfSerial[link.forwardedTo] ?? -1
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }
@@ -315,7 +325,11 @@ extension Assembly {
     }
 
     /// What holds, filters and postsuper did to it.
-    fileprivate mutating func readDetours(_ reader: inout BinaryReader) throws(BinaryReadError) {
+    ///
+    /// - Returns: the serial of the message that a filter made of it; 0 if none said so.
+    fileprivate mutating func readDetours(
+        _ reader: inout BinaryReader
+    ) throws(BinaryReadError) -> UInt64 {
         givenID = try readRange(&reader)
         guard let decided = Delivery(rawValue: try reader.read(UInt8.self)) else {
             throw BinaryReadError(offset: 0, expected: "a decision")
@@ -323,6 +337,8 @@ extension Assembly {
         self.decided = decided
         isProxied = try reader.readBool()
         clientKey = try reader.read(UInt64.self)
+        session = try reader.read(UInt64.self)
+        return try reader.read(UInt64.self)
     }
 
     /// A range of ``text``, which must have been read before.

@@ -291,6 +291,8 @@ public struct Assembler: ~Copyable, Sendable {
             let key = queueKeys.key(outerID, hostBytes: line.extracting(fact.host.indices))
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
+                if slots[Int(outer)].forwardedTo < 0 { slots[Int(outer)].forwardedTo = slot }
+                markChanged(outer)
             }
         } else if isFromFilter, fact.d.isPresent {
             // A before-queue filter has no outer ID; what it forwards is the client.
@@ -432,7 +434,7 @@ public struct Assembler: ~Copyable, Sendable {
                 isOuter
                 ? assembly.state == .open
                 : (assembly.state == .open || assembly.state == .unlinked)
-                    && assembly.isFromLoopback && assembly.outer < 0
+                    && assembly.isFromLoopback && !assembly.isLinked
             if fits, hasQueueID(slot, queueID, 0..<queueID.count),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
             {
@@ -785,12 +787,15 @@ public struct Assembler: ~Copyable, Sendable {
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
-        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        guard let reply = Self.queuedAs(line, fact.d) else {
+            // A reply of the filter's own; what it made may have named its outer message.
+            return slots[outer].forwardedTo
+        }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
-            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID, 0..<queueID.count)
+            isLinked(slot, to: Int32(outer)) && hasQueueID(slot, queueID, 0..<queueID.count)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -800,9 +805,22 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     private mutating func link(inner: Int32, to outer: Int32) {
-        guard inner != outer, slots[Int(inner)].outer < 0 else { return }
+        guard inner != outer, !slots[Int(inner)].isLinked else { return }
         slots[Int(inner)].outer = outer
+        slots[Int(inner)].outerSerial = slots[Int(outer)].serial
         markChanged(inner)
+    }
+
+    /// The message that went into the filter from which this one came; -1 if none did, or if it is
+    /// gone: its slot may be another message's.
+    private func outer(of inner: Int) -> Int32 {
+        let outer = slots[inner].outer
+        guard outer >= 0, slots[Int(outer)].serial == slots[inner].outerSerial else { return -1 }
+        return outer
+    }
+
+    private func isLinked(_ inner: Int32, to outer: Int32) -> Bool {
+        self.outer(of: Int(inner)) == outer
     }
 
     /// An outcome that the inner message had before the link was known.
@@ -834,7 +852,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ record: RecordID,
         _ microseconds: Int64
     ) {
-        let outer = Int(slots[inner].outer)
+        let outer = Int(outer(of: inner))
         guard outer >= 0 else { return }
         let address = Array(
             slots[inner].text[slots[inner].recipients[recipient].address.indices]
@@ -855,13 +873,13 @@ public struct Assembler: ~Copyable, Sendable {
         let awaitsInner = slots[index].recipients.contains { recipient in
             !recipient.isSettled && recipient.inner >= 0
                 && slots[Int(recipient.inner)].state == .open
-                && slots[Int(recipient.inner)].outer == slot
+                && isLinked(recipient.inner, to: slot)
         }
         if awaitsInner {
             slots[index].state = .awaitingInner
             return
         }
-        if slots[index].isFromLoopback, slots[index].outer < 0 {
+        if slots[index].isFromLoopback, !slots[index].isLinked {
             slots[index].state = .unlinked
             unlinked.append(
                 (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
@@ -894,13 +912,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         happenings.append(.closed(slot: slot))
         closing.append(slot)
-        let outer = slots[index].outer
+        let outer = outer(of: index)
         // What waited only for this one has nothing to wait for any more.
         if outer >= 0, slots[Int(outer)].state == .awaitingInner {
             let waitsOn = slots[Int(outer)].recipients.contains { recipient in
                 !recipient.isSettled && recipient.inner >= 0 && recipient.inner != slot
                     && slots[Int(recipient.inner)].state == .open
-                    && slots[Int(recipient.inner)].outer == outer
+                    && isLinked(recipient.inner, to: outer)
             }
             if !waitsOn { giveUp(outer) }
         }
@@ -911,18 +929,16 @@ public struct Assembler: ~Copyable, Sendable {
         table.remove(slots[index].key, slot: slot)
         removeFromIdle(slot)
         // Nothing may point to a slot that another message will use.
-        for other in slots[index].recipients where other.inner >= 0 {
-            if slots[Int(other.inner)].outer == slot { slots[Int(other.inner)].outer = -1 }
-        }
-        let outer = Int(slots[index].outer)
+        let outer = Int(outer(of: index))
         if outer >= 0 {
+            markChanged(Int32(outer))
+            if slots[outer].forwardedTo == slot { slots[outer].forwardedTo = -1 }
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
                 slots[outer].recipients[recipient].inner = -1
                 if slots[outer].recipients[recipient].delivery == .unknown {
                     slots[outer].recipients[recipient].delivery = .filtered
                 }
-                markChanged(slots[outer].state == .free ? -1 : Int32(outer))
             }
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }

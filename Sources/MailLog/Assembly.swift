@@ -123,6 +123,11 @@ struct Assembly: Sendable {
     var isChanged = false
     /// For a message from a filter: the slot of the message that went into it; -1 if none.
     var outer: Int32 = -1
+    /// The serial of that message; 0 if none. It stays when that message is gone.
+    var outerSerial: UInt64 = 0
+    /// For a message that went into a filter: the slot of the first that said so when it came back;
+    /// -1 if none did.
+    var forwardedTo: Int32 = -1
     /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
     var idleMicroseconds: Int64 = 0
     /// Where the list of idle assemblies goes on.
@@ -130,6 +135,9 @@ struct Assembly: Sendable {
     var idleNext: Int32 = -1
 
     var isSubmission: Bool { login.isPresent }
+
+    /// Whether it is known which message a filter made it of.
+    var isLinked: Bool { outerSerial != 0 }
 
     /// Came over loopback, or from one of the filters of the settings, without a login: it may be what
     /// a filter made of another message.
@@ -139,6 +147,9 @@ struct Assembly: Sendable {
     var isProxied = false
     /// Its key in ``Assembler/clients``; 0 if it is not there.
     var clientKey: UInt64 = 0
+    /// For a message from a before-queue filter: serial of the one session that had its client when it
+    /// came; 0 if there was none, or if there were several.
+    var session: UInt64 = 0
 
     /// Lines of it came, but not yet the one that says where it came from.
     var isProvisional = false

@@ -299,7 +299,7 @@ struct PostfixReader: Sendable {
         guard verb == start, let colon = text.first("]: milter triggers ", from: verb),
             let semicolon = text.first(UInt8(ascii: ";"), from: colon, to: text.count),
             text.has("; from=<", at: semicolon),
-            let tail = PostfixGrammar.envelope(text, from: semicolon + 8)
+            let tail = PostfixGrammar.envelope(text, from: semicolon + 7)
         else { return .read }
         fact.b = LineFact.Piece(tail.sender)
         if let recipient = tail.recipient { fact.c = LineFact.Piece(recipient) }

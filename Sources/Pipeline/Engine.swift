@@ -128,6 +128,7 @@ public struct Engine: ~Copyable, Sendable {
         )
         assembler = Assembler(
             limits: settings.assembly,
+            filters: FilterList(settings.filters),
             seed: seed,
             tracksChanges: tracksChanges
         )
