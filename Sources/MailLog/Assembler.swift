@@ -361,6 +361,8 @@ public struct Assembler: ~Copyable, Sendable {
             let key = queueKeys.key(outerID, hostBytes: line.extracting(fact.host.indices))
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
+                if slots[Int(outer)].forwardedTo < 0 { slots[Int(outer)].forwardedTo = slot }
+                markChanged(outer)
             }
         } else if isFromFilter, fact.d.isPresent {
             // A before-queue filter has no outer ID; what it forwards is the client.
@@ -992,7 +994,8 @@ public struct Assembler: ~Copyable, Sendable {
             case .sendmail, .openSMTPD: Self.acceptedAs(line, fact.d)
             case .postfix, .exchange, .microsoft365: Self.queuedAs(line, fact.d)
             }
-        guard let reply = named else { return -1 }
+        // Else a reply of the filter's own; what it made may have named its outer message.
+        guard let reply = named else { return slots[outer].forwardedTo }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -1138,6 +1141,8 @@ public struct Assembler: ~Copyable, Sendable {
         // Nothing may point to a slot that another message will use.
         let outer = Int(outer(of: index))
         if outer >= 0 {
+            markChanged(Int32(outer))
+            if slots[outer].forwardedTo == slot { slots[outer].forwardedTo = -1 }
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
                 slots[outer].recipients[recipient].inner = -1

@@ -135,6 +135,7 @@ public struct Engine: ~Copyable, Sendable {
         )
         assembler = Assembler(
             limits: settings.assembly,
+            filters: FilterList(settings.filters),
             seed: seed,
             tracksChanges: tracksChanges
         )
