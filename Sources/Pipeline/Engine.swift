@@ -54,6 +54,10 @@ public struct Engine: ~Copyable, Sendable {
     public internal(set) var continuity = Continuity()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
+    /// Tells why rules match events; nil: nobody asks.
+    private var explainer: RuleExplainer?
+    /// What it told since it was last taken.
+    private var explained: [ExplainedEvent] = []
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
     private let isVerifying: Bool
@@ -135,6 +139,25 @@ public struct Engine: ~Copyable, Sendable {
 
     /// A scanner that goes with this engine: facts of any other are refused by their keys.
     public func makeScanner() -> LogScanner { scanner }
+
+    /// From now on each event is kept with the reasons of the rules, until it is taken.
+    mutating func beginExplaining() {
+        explainer = RuleExplainer(settings.rules)
+        showsEvents = true
+    }
+
+    /// The events that were evaluated since the last call, with the reasons of the rules.
+    mutating func takeExplained() -> [ExplainedEvent] {
+        defer { explained = [] }
+        return explained
+    }
+
+    private mutating func explain() {
+        guard var explainer = explainer.take() else { return }
+        let reasons = detector.explain(event, with: &explainer)
+        explained.append(ExplainedEvent(event: event.compacted(), rules: reasons))
+        self.explainer = consume explainer
+    }
 
     /// For verifying the bundle of a reopened alert: how it stood before.
     mutating func restore(prior: PriorEpisode, ruleID: String, group: [[UInt8]]) {
@@ -528,6 +551,7 @@ public struct Engine: ~Copyable, Sendable {
             earlier: earlier,
             stated: statedFacts
         )
+        if explainer != nil { explain() }
         assembler.takeBack(&event, slot: slot)
         assembler.freeze(
             event.facts,
@@ -561,6 +585,7 @@ public struct Engine: ~Copyable, Sendable {
             event.phase = .settled
             detector.noteOutcome(event, (serial, UInt32(recipient)))
         }
+        if explainer != nil { explain() }
         if showsEvents { output.finished(event, record: place(of: event.record)) }
         assembler.takeBack(&event, slot: slot)
         if isHeld { keepLines(slot, serial) }
