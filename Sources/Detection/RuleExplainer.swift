@@ -90,7 +90,7 @@ public struct RuleExplainer: ~Copyable, Sendable {
         switch node {
         case .test(let index):
             return holding.contains(index)
-                ? nil : "\(stated(index, fields)), and \(outline.tests[index].demand) was asked for"
+                ? nil : "\(stated(index, fields)), wanted: \(outline.tests[index].demand)"
         case .search(let name, let part):
             return failure(of: part, holding, fields).map { "\(name): \($0)" }
         case .all(let parts):

@@ -36,6 +36,15 @@ extension Assembler {
         return view
     }
 
+    /// Of a submission that was queued, and ends without one recipient having come to light: whether
+    /// its subject did. Nil of all others.
+    public mutating func endedWithoutRecipient(slot: Int32) -> Bool? {
+        let index = Int(slot)
+        guard slots[index].isSubmission, slots[index].isActive, slots[index].recipients.isEmpty
+        else { return nil }
+        return slots[index].subject.isPresent || slots[index].subjectRest.isPresent
+    }
+
     /// Where the text of a logged header ends in its line, as the message's client and sender tell it
     /// from the tail that Postfix appends (architecture §6); nil when they are not known.
     ///

@@ -52,6 +52,10 @@ public struct Engine: ~Copyable, Sendable {
     public var keepsContinuity = false
     /// What was read of each source on each day, and what was not.
     public internal(set) var continuity = Continuity()
+    /// Whether ``coverage`` is kept, and its notices raised.
+    public var watchesCoverage = false
+    /// How much of its submissions the log tells.
+    var coverage = Coverage()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
     /// Tells why rules match events; nil: nobody asks.
@@ -291,6 +295,7 @@ public struct Engine: ~Copyable, Sendable {
                 }
                 lanes[index].believed = max(lanes[index].believed, time)
                 detector.moveTime(to: time)
+                if watchesCoverage, time >= coverage.slotEnd { watch(&output) }
                 believedStamp = fact.stamp
             }
             next += 1
@@ -316,6 +321,15 @@ public struct Engine: ~Copyable, Sendable {
         lanes[index].lineCount += UInt64(lines - firstLine)
         lineCount += UInt64(lines - firstLine)
         return next
+    }
+
+    // MARK: Coverage
+
+    /// The log's time has moved.
+    private mutating func watch(_ output: inout some EngineOutput & ~Copyable) {
+        let seconds = floorDivide(detector.now, by: 1_000_000).quotient
+        coverage.move(to: detector.now, secondsEast: zone.secondsEast(seconds))
+        for notice in coverage.takeNotices() { output.raised(notice) }
     }
 
     // MARK: Continuity
@@ -463,7 +477,10 @@ public struct Engine: ~Copyable, Sendable {
         movesTime: Bool = true,
         to output: inout some EngineOutput & ~Copyable
     ) {
-        if movesTime { detector.moveTime(to: time) }
+        if movesTime {
+            detector.moveTime(to: time)
+            if watchesCoverage { watch(&output) }
+        }
         let isNews = assembler.take(
             line.fact,
             line.bytes.span,
@@ -503,6 +520,9 @@ public struct Engine: ~Copyable, Sendable {
                 let number = number(of: mailbox, named: line.extracting(name.indices))
                 detector.heard(from: sender, by: number, domain: domain, microseconds: time)
             case .closed(let slot):
+                if watchesCoverage, let hasSubject = assembler.endedWithoutRecipient(slot: slot) {
+                    coverage.saw(hasSubject: hasSubject, hasRecipient: false)
+                }
                 if assembler.isProof(slot: slot) {
                     keeper.keep(assembler.serial(slot: slot), lines: assembler.lines(slot: slot))
                 }
@@ -510,6 +530,9 @@ public struct Engine: ~Copyable, Sendable {
         }
         pending.removeAll(keepingCapacity: true)
         assembler.clearHappenings()
+        if watchesCoverage {
+            for notice in coverage.takeNotices() { output.raised(notice) }
+        }
         // The bundle of a transition needs the lines of events that left with it.
         if detector.transitions.isEmpty {
             releaseLines()
@@ -552,6 +575,10 @@ public struct Engine: ~Copyable, Sendable {
             stated: statedFacts
         )
         if explainer != nil { explain() }
+        if watchesCoverage, recipient == 0 {
+            // A message counts once, however many recipients it has.
+            coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+        }
         assembler.takeBack(&event, slot: slot)
         assembler.freeze(
             event.facts,

@@ -66,17 +66,14 @@ public struct RuleOutline: Sendable {
 }
 
 extension FieldTest {
-    /// What the field must be, in words that go on from its name, as in `is not-read` or
-    /// `is 2 or more`. Values stand as in a rule file; of many, the first three.
+    /// What the field must be, as in `not-read` or `2 or more`. Values stand as in a rule file; of
+    /// many, the first three.
     public var demand: String {
-        let words = values.prefix(3).map { value in
-            value.alternatives.first?.demand ?? "is anything"
-        }
-        var text = words.joined(separator: demandsAll ? " and " : " or ")
-        if values.count > 3 {
-            text += (demandsAll ? " and " : " or ") + "\(values.count - 3) more"
-        }
-        return isNegated ? "not: " + text : text
+        let words = values.prefix(3).map { $0.alternatives.first?.demand ?? "anything" }
+        let conjunction = demandsAll ? " and " : " or "
+        var text = words.joined(separator: conjunction)
+        if values.count > 3 { text += conjunction + "\(values.count - 3) more" }
+        return isNegated ? "not " + text : text
     }
 }
 
@@ -84,17 +81,17 @@ extension Predicate {
     /// As ``FieldTest/demand``, of one value.
     fileprivate var demand: String {
         switch self {
-        case .text(let pattern, _): "is \(pattern.sigma)"
-        case .number(let number): "is \(number.text)"
-        case .boolean(let value): "is \(value)"
-        case .null: "is missing"
-        case .regex(let regex): "matches /\(regex.pattern)/"
-        case .network(let network): "is in \(network.address.written)/\(network.prefixLength)"
-        case .exists(let isThere): isThere ? "is there" : "is missing"
+        case .text(let pattern, _): pattern.sigma
+        case .number(let number): number.text
+        case .boolean(let value): "\(value)"
+        case .null: "missing"
+        case .regex(let regex): "text that matches /\(regex.pattern)/"
+        case .network(let network): "in \(network.address.written)/\(network.prefixLength)"
+        case .exists(let isThere): isThere ? "there" : "missing"
         case .comparison(let comparison, let number): comparison.demand(number.text)
-        case .field(let reference): "\(reference.relation.words) the field \(reference.field)"
+        case .field(let reference): reference.relation.words + " " + reference.field
         case .timePart(let part, let comparison, let number):
-            "has a \(part.rawValue) that \(comparison.demand(String(number)))"
+            "a time whose \(part.rawValue) is \(comparison.demand(String(number)))"
         }
     }
 }
@@ -102,12 +99,12 @@ extension Predicate {
 extension Comparison {
     fileprivate func demand(_ number: String) -> String {
         switch self {
-        case .less: "is less than \(number)"
-        case .lessOrEqual: "is \(number) or less"
-        case .greater: "is more than \(number)"
-        case .greaterOrEqual: "is \(number) or more"
-        case .equal: "is \(number)"
-        case .notEqual: "is not \(number)"
+        case .less: "less than \(number)"
+        case .lessOrEqual: "\(number) or less"
+        case .greater: "more than \(number)"
+        case .greaterOrEqual: "\(number) or more"
+        case .equal: number
+        case .notEqual: "not \(number)"
         }
     }
 }
@@ -127,10 +124,10 @@ extension IPAddress {
 extension FieldReference.Relation {
     fileprivate var words: String {
         switch self {
-        case .equal: "equals"
-        case .startsWith: "begins as"
-        case .endsWith: "ends as"
-        case .contains: "contains"
+        case .equal: "equal to the field"
+        case .startsWith: "beginning with the field"
+        case .endsWith: "ending with the field"
+        case .contains: "containing the field"
         }
     }
 }

@@ -152,9 +152,9 @@ public struct Explainer: ~Copyable {
         let name =
             switch fact.header {
             case .subject: "email.subject"
-            case .contentType: "content-type"
-            case .dispositionNotificationTo: "disposition-notification-to"
-            case .other, .none: "header"
+            case .contentType: "postern.content_type"
+            case .dispositionNotificationTo: "postern.receipt_to"
+            case .other, .none: "postern.header"
             }
         var value = text.extracting(piece.indices).copied
         if fact.header == .subject {
@@ -187,17 +187,17 @@ extension LineFact {
         case .time, .held, .released, .removed, .expired, .discarded, .queued, .sessionEnd,
             .headerLine, .subject:
             []
-        case .client: [("client", a), ("user.name", b), ("outer queue ID", c)]
+        case .client: [("source.address", a), ("user.name", b), ("postern.outer_id", c)]
         case .messageID: [("email.message_id", a)]
         case .active, .sender: [("email.sender.address", a)]
         case .delivery:
             b.isPresent
-                ? [("delivered to", a), ("email.to.address", b), ("relay", c), ("reply", d)]
-                : [("email.to.address", a), ("relay", c), ("reply", d)]
+                ? [("postern.delivered_to", a), ("email.to.address", b), ("destination.address", c), ("postern.reply", d)]
+                : [("email.to.address", a), ("destination.address", c), ("postern.reply", d)]
         case .accepted:
-            [("source.ip", a), ("user.name", b), ("source.domain", c), ("recipients", d)]
-        case .contentType: [("content-type", a)]
-        case .receiptRequest: [("disposition-notification-to", a)]
+            [("source.ip", a), ("user.name", b), ("source.domain", c), ("postern.recipients", d)]
+        case .contentType: [("postern.content_type", a)]
+        case .receiptRequest: [("postern.receipt_to", a)]
         case .recipient: [("email.to.address", a)]
         case .session, .login: [("source.ip", a), ("user.name", b), ("source.domain", c)]
         }
