@@ -1,4 +1,4 @@
-import MailEvents
+public import MailEvents
 
 /// An open message, as whoever explains a line gets to see it. Texts are copies.
 public struct MessageView: Sendable, Equatable {
@@ -35,6 +35,9 @@ extension Assembler {
         }
         return view
     }
+
+    /// Whose log the message is of.
+    public mutating func dialect(slot: Int32) -> Dialect { slots[Int(slot)].dialect }
 
     /// Of a submission that was queued, and ends without one recipient having come to light: whether
     /// its subject did. Nil of all others.

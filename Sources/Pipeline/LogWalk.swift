@@ -149,6 +149,9 @@ public struct LogWalk: Sendable {
         }
     }
 
+    /// The path of the file that was begun as the `index`-th.
+    public func path(ofFile index: Int) -> String? { files[FileNumber(UInt32(index))]?.path }
+
     private func hint(of file: FileNumber) -> TimeHint {
         guard let description = files[file], !hintless.contains(description.path) else {
             return .none

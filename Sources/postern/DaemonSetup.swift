@@ -71,7 +71,7 @@ func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws
 
 /// What the settings name, else the journal if the mail server logs there, else the first of the usual
 /// logs that is there.
-private func followedSources(
+func followedSources(
     _ settings: CheckedSettings
 ) throws -> (sources: [FollowedSource], patterns: [FollowedPattern]) {
     if let sources = settings.sources {

@@ -172,6 +172,8 @@ struct Palette {
 
     func alarm(_ text: String) -> String { wrapped(text, "31") }
 
+    func advice(_ text: String) -> String { wrapped(text, "33") }
+
     func good(_ text: String) -> String { wrapped(text, "32") }
 
     func faint(_ text: String) -> String { wrapped(text, "2") }
