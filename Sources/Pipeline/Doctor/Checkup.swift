@@ -243,7 +243,8 @@ public struct Checkup: ~Copyable {
     /// The tag of a syslog line: what stands before `[PID]:` or `:` behind the host name.
     static func tag(_ text: Span<UInt8>) -> String? {
         let header = SyslogHeader(text)
-        return header.isPresent ? header.string(header.tag) : nil
+        guard header.isPresent else { return nil }
+        return String(decoding: text.extracting(header.tag).copied, as: UTF8.self)
     }
 
     /// Whether a service by this name is one for users (master.cf of Postfix's distribution gives
