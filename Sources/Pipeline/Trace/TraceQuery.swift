@@ -11,6 +11,8 @@ public struct TraceQuery: Sendable, Equatable {
     /// With or without its angle brackets.
     public var messageID: String?
     public var queueID: String?
+    /// The subject must be this, and not only contain it.
+    var wantsWholeSubject = false
     /// Messages that are shown: the newest.
     public var limit = 20
 
@@ -49,6 +51,7 @@ struct TraceConditions: Sendable {
     private let accountDomain: [UInt8]
     private let recipient: [UInt8]
     private let subject: String
+    private let wantsWholeSubject: Bool
     private let messageID: [UInt8]
     private let queueID: [UInt8]
     private var scratch: [UInt8] = []
@@ -66,6 +69,7 @@ struct TraceConditions: Sendable {
         recipient = Array((query.recipient ?? "").utf8).map(Self.lowered)
         if query.subject != nil { wanted.insert(.subject) }
         subject = (query.subject ?? "").lowercased()
+        wantsWholeSubject = query.wantsWholeSubject
         if query.messageID != nil { wanted.insert(.messageID) }
         messageID = Self.withoutBrackets(Array((query.messageID ?? "").utf8))
         if query.queueID != nil { wanted.insert(.queueID) }
@@ -88,8 +92,9 @@ struct TraceConditions: Sendable {
     }
 
     func isInSubject(_ decoded: [UInt8]) -> Bool {
-        guard !subject.isEmpty else { return true }
-        let text = Array(String(decoding: decoded, as: UTF8.self).lowercased().utf8)
+        let whole = String(decoding: decoded, as: UTF8.self).lowercased()
+        if wantsWholeSubject { return whole == subject }
+        let text = Array(whole.utf8)
         return text.span.contains(Array(subject.utf8).span)
     }
 

@@ -15,7 +15,8 @@ extension Trace {
             to: result.lastMicroseconds ?? 0
         )
         let parts = verdict.parts.map { part in
-            let proof = part.proof.compactMap { numbers[$0] }.map { "[\($0)]" }.joined()
+            let proof = part.proof.compactMap { numbers[$0] }.sorted().map { "[\($0)]" }
+                .joined()
             return shownKeepingBackslashes(part.words) + (proof.isEmpty ? "" : " \(proof)")
         }
         var text = palette.bold(parts.joined(separator: "; ") + ".") + "\n"

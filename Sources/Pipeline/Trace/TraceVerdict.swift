@@ -15,8 +15,8 @@ public struct TraceVerdict: Sendable, Equatable {
         case bounceMadeHere = "bounce-made-here"
         /// A bounce from elsewhere of a message that a user handed in here.
         case bounceOfOurs = "bounce-of-ours"
-        /// A bounce from elsewhere of a message that never passed here.
-        case bounceForged = "bounce-forged"
+        /// A bounce from elsewhere of a message that never passed here in the time of the logs.
+        case bounceNeverPassed = "bounce-never-passed"
         /// A bounce from elsewhere; of what, the log does not tell.
         case bounce
         /// The line that tells how it came is not in the log.
@@ -99,8 +99,24 @@ extension Trace {
                 )
             )
         }
-        parts += outcomeParts
+        parts += outcomeParts + bounceParts
         return TraceVerdict(kind: kind, parts: parts)
+    }
+
+    /// Bounces that this server made of what was handed in.
+    private var bounceParts: [TraceVerdict.Part] {
+        var parts: [TraceVerdict.Part] = []
+        for message in messages {
+            for link in message.links where link.kind == .notification {
+                parts.append(
+                    TraceVerdict.Part(
+                        words: "a bounce or delay notice was made of it, \(link.queueID)",
+                        proof: [link.sequence]
+                    )
+                )
+            }
+        }
+        return Array(parts.prefix(5))
     }
 
     /// ` from ADDRESS (NAME; TLSv1.3, PLAIN)`.
@@ -214,17 +230,15 @@ extension Trace {
                 "\(came) of a message that was sent here: \"\(subject)\" was handed in with a login as "
                 + queueID
         case .neverPassed(let subject):
-            kind = .bounceForged
-            words =
-                "\(came) of a message that never passed here \(period): nobody handed \"\(subject)\" in; "
-                + "it was forged elsewhere"
-            if root.firstMicroseconds - first < Self.queueMicroseconds {
-                // Postfix's and Exim's defaults (maximal_queue_lifetime; retry rules of 4 days).
-                words +=
-                    ". Servers bounce mail up to 5 days after it was sent, and these logs begin only "
-                    + "\((root.firstMicroseconds - first) / 3_600_000_000) hours before: look into "
-                    + "older logs too"
-            }
+            kind = .bounceNeverPassed
+            words = "\(came) of a message that never passed here \(period): nobody handed \"\(subject)\" in"
+            // Postfix's and Exim's defaults are 5 and 4 days (maximal_queue_lifetime in postconf(5);
+            // the retry rules of Exim's default configuration).
+            words +=
+                root.firstMicroseconds - first < Self.queueMicroseconds
+                ? ". Servers bounce mail up to 5 days after it was sent; unless it was sent before "
+                    + "these logs begin, it was forged elsewhere"
+                : "; it was forged elsewhere"
         case .untold(let subject):
             kind = .bounce
             words =

@@ -166,6 +166,7 @@ public struct Tracer: Sendable {
             looked += 1
             var query = TraceQuery()
             query.subject = subject
+            query.wantsWholeSubject = true
             query.limit = 1_000
             let found = try find(query, chains, progress)
             let bounce = result.traces[index].messages[0].serial
