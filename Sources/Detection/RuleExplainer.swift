@@ -30,7 +30,7 @@ public struct CorrelationState: Sendable, Equatable {
 public struct RuleExplainer: ~Copyable, Sendable {
     private let outline: RuleOutline
     private var matcher: RuleMatcher
-    private let table: FieldTable
+    let table: FieldTable
     private let names: [String]
     /// By rule: whether it names the outcome, and so is evaluated once that is known.
     private let isSettled: [Bool]

@@ -167,7 +167,9 @@ struct DoctorCommand: ParsableCommand {
         }
         let dialects = Dialect.allCases.filter { walk.counters[$0].lines > 0 }
         if !dialects.isEmpty {
-            text += " (" + dialects.map { "\($0.name) \(walk.counters[$0].lines)" }
+            text +=
+                " ("
+                + dialects.map { "\($0.name) \(walk.counters[$0].lines)" }
                 .joined(separator: ", ") + ")"
         }
         return text
@@ -209,7 +211,8 @@ struct DoctorCommand: ParsableCommand {
     /// `postconf` in the folders of `PATH`, or where it usually lies.
     private static func findPostconf() -> FilePath? {
         let path = variable("PATH") ?? "/usr/bin:/bin"
-        let folders = path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/sbin"]
+        let folders =
+            path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/sbin"]
         return folders.map { FilePath($0).appending("postconf") }
             .first { (try? SystemCalls().status(of: $0))?.kind == .regular }
     }
@@ -221,7 +224,8 @@ struct DoctorCommand: ParsableCommand {
 
     /// What the program wrote; nil if it failed or took too long.
     private func ask(_ program: FilePath, _ option: String) -> String? {
-        let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
+        let environment =
+            ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
             + (Self.variable("MAIL_CONFIG").map { ["MAIL_CONFIG=\($0)"] } ?? [])
         do {
             let run = try ProgramRun.run(

@@ -53,7 +53,10 @@ public struct DoctorReport: Sendable {
     ///
     /// - Parameter words: what, why, and what to do about it.
     public mutating func deny(_ words: String) {
-        findings.insert(Finding(name: "rights", standing: .missing, share: nil, words: words), at: 0)
+        findings.insert(
+            Finding(name: "rights", standing: .missing, share: nil, words: words),
+            at: 0
+        )
     }
 
     mutating func add(

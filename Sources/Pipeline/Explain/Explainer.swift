@@ -192,7 +192,10 @@ extension LineFact {
         case .active, .sender: [("email.sender.address", a)]
         case .delivery:
             b.isPresent
-                ? [("postern.delivered_to", a), ("email.to.address", b), ("destination.address", c), ("postern.reply", d)]
+                ? [
+                    ("postern.delivered_to", a), ("email.to.address", b),
+                    ("destination.address", c), ("postern.reply", d),
+                ]
                 : [("email.to.address", a), ("destination.address", c), ("postern.reply", d)]
         case .accepted:
             [("source.ip", a), ("user.name", b), ("source.domain", c), ("postern.recipients", d)]

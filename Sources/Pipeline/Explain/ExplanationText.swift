@@ -259,7 +259,10 @@ extension LineExplanation {
                 "postern.joined_outer_id",
                 message.outerQueueID.map { String(decoding: $0, as: UTF8.self) }
             )
-            object.member("postern.joined_to", recipient.map { String(decoding: $0, as: UTF8.self) })
+            object.member(
+                "postern.joined_to",
+                recipient.map { String(decoding: $0, as: UTF8.self) }
+            )
         case .none, .stray, .session, .inDoubt: break
         }
     }

@@ -264,7 +264,8 @@ struct TraceCollector: ~Copyable {
             case .none, .other: .other
             }
         var reply = string(fact.d)
-        if reply.hasSuffix(")"), reply.filter({ $0 == ")" }).count > reply.filter({ $0 == "(" }).count
+        if reply.hasSuffix(")"),
+            reply.filter({ $0 == ")" }).count > reply.filter({ $0 == "(" }).count
         {
             reply.removeLast()
         }
@@ -337,7 +338,8 @@ struct TraceCollector: ~Copyable {
         let start = header.textStart
         let begins = text.has("connect from ", at: start)
         let ends = text.has("disconnect from ", at: start)
-        guard begins || ends || LoginText.isEncryption(text, at: start)
+        guard
+            begins || ends || LoginText.isEncryption(text, at: start)
                 || text.has("AUTH=server", at: start)
         else { return false }
         let key = Self.processKey(header, text)

@@ -93,7 +93,8 @@ extension Trace {
             kind = .unknown
             parts.append(
                 TraceVerdict.Part(
-                    words: "The line that tells who handed it in is not in these logs, which begin at "
+                    words:
+                        "The line that tells who handed it in is not in these logs, which begin at "
                         + civilSecond(first),
                     proof: []
                 )
@@ -231,7 +232,8 @@ extension Trace {
                 + queueID
         case .neverPassed(let subject):
             kind = .bounceNeverPassed
-            words = "\(came) of a message that never passed here \(period): nobody handed \"\(subject)\" in"
+            words =
+                "\(came) of a message that never passed here \(period): nobody handed \"\(subject)\" in"
             // Postfix's and Exim's defaults are 5 and 4 days (maximal_queue_lifetime in postconf(5);
             // the retry rules of Exim's default configuration).
             words +=
@@ -282,7 +284,8 @@ extension TraceResult {
         guard let first = firstMicroseconds, let last = lastMicroseconds else {
             return "No line of these logs has a time stamp."
         }
-        return "No message \(query.words) passed here between \(civilSecond(first)) and \(civilSecond(last)). "
+        return
+            "No message \(query.words) passed here between \(civilSecond(first)) and \(civilSecond(last)). "
             + "If a bounce or a complaint names it, it was forged elsewhere, or it passed outside that "
             + "time."
     }

@@ -76,7 +76,9 @@ public struct Tracer: Sendable {
         progress: (UInt64, Int) -> Void = { _, _ in }
     ) throws(ReplayError) -> TraceResult {
         var result = TraceResult()
-        let finder = try find(query, chains) { progress($0, 1) } report: { walk in
+        let finder = try find(query, chains) {
+            progress($0, 1)
+        } report: { walk in
             result.firstMicroseconds = walk.firstMicroseconds
             result.lastMicroseconds = walk.lastMicroseconds
             result.lineCount = walk.lineCount
