@@ -83,6 +83,7 @@ func run(
                 event = SendEvent()
             case .delivered(_, let isLocal): result.localDeliveries.append(isLocal)
             case .heard: result.localDeliveries.append(true)
+            case .received, .awaited: continue
             case .closed(let slot):
                 let lines = assembler.lines(slot: slot)
                 #expect(zip(lines, lines.dropFirst()).allSatisfy { $0.sequence <= $1.sequence })

@@ -62,9 +62,9 @@ func read(_ lines: [[UInt8]], dialect: Dialect? = nil) throws -> Reading {
         assembler.takePending(&pending)
         for happening in pending {
             switch happening {
-            case .submitted, .closed: continue
+            case .submitted, .closed, .received, .awaited: continue
             case .delivered(_, let isLocal): reading.heard.append(isLocal ? "local" : "remote")
-            case .heard(_, let name, _, _):
+            case .heard(_, _, let name, _, _, _):
                 reading.heard.append("heard " + String(bytes: line.extracting(name.indices)))
             case .settled(let slot, let recipient), .unsettled(let slot, let recipient):
                 assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)

@@ -116,9 +116,14 @@ struct LogRun: ~Copyable {
                 happenings.append("unsettled \(events[events.count - 1])")
             case .delivered(let domain, let isLocal):
                 happenings.append("delivered \(domain) local \(isLocal)")
-            case .heard(let mailbox, let name, let domain, let sender):
+            case .heard(_, let mailbox, let name, let domain, let sender, let isNews):
                 let text = String(decoding: line[name.indices], as: UTF8.self)
-                happenings.append("heard \(mailbox) \(text) \(domain) \(sender)")
+                happenings.append("heard \(mailbox) \(text) \(domain) \(sender) \(isNews)")
+            case .received(let slot, let name):
+                let text = String(decoding: line[name.indices], as: UTF8.self)
+                happenings.append("received \(assembler.serial(slot: slot)) \(text)")
+            case .awaited(let slot):
+                happenings.append("awaited \(assembler.serial(slot: slot))")
             case .closed(let slot):
                 let lines = assembler.lines(slot: slot)
                 happenings.append(
@@ -148,7 +153,7 @@ struct LogRun: ~Copyable {
             let phases = phases.removeValue(forKey: serial) ?? [:]
             if phases.values.contains(.submitted) { violations.append("\(serial) is not over") }
             if !closed.insert(serial).inserted { violations.append("\(serial) closed again") }
-        case .delivered, .heard:
+        case .delivered, .heard, .received, .awaited:
             break
         }
     }
