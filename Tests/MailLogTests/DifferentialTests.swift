@@ -94,7 +94,7 @@ enum Logs {
         for round in 0..<(Logs.mutations / 20) {
             let line = mutator.next(changesMax: 2)
             let text = LineText(line)
-            guard let said = try ReferenceScanner.read(line).first?.first, said.header != .none,
+            guard let said = (try? ReferenceScanner.read(line))?.first?.first, said.header != .none,
                 let start = said.a?.lowerBound
             else { continue }
             let origin = origins[round % origins.count]

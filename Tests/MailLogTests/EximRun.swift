@@ -89,6 +89,7 @@ struct EximRun: ~Copyable {
         assembler.takePending(&pending)
         for happening in pending {
             switch happening {
+            case .received, .awaited: continue
             case .submitted(let slot, let recipient): note(slot, recipient, "submitted")
             case .settled(let slot, let recipient): note(slot, recipient, "settled")
             case .unsettled(let slot, let recipient): note(slot, recipient, "unsettled")

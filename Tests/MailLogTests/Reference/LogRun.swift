@@ -119,9 +119,9 @@ struct LogRun: ~Copyable {
             case .heard(_, let mailbox, let name, let domain, let sender, let isNews):
                 let text = String(decoding: line[name.indices], as: UTF8.self)
                 happenings.append("heard \(mailbox) \(text) \(domain) \(sender) \(isNews)")
-            case .received(_, let name):
+            case .received(let slot, let name):
                 let text = String(decoding: line[name.indices], as: UTF8.self)
-                happenings.append("received \(text)")
+                happenings.append("received \(assembler.serial(slot: slot)) \(text)")
             case .awaited(let slot):
                 happenings.append("awaited \(assembler.serial(slot: slot))")
             case .closed(let slot):
