@@ -96,7 +96,7 @@ private struct SlowShares {
 
     /// forall submissions: the shares are those of all submissions at hand, also where few come in a
     /// week.
-    @Test(arguments: 1...24)
+    @Test(arguments: 1...12)
     func theSharesAreThoseOfASlowModel(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var watch = Watch()
@@ -105,7 +105,7 @@ private struct SlowShares {
         let step = [minute, 20 * minute, 3 * hour].randomElement(using: &random) ?? minute
         var share = 100
         var told = 0
-        for index in 0..<2_500 {
+        for index in 0..<1_500 {
             if index % 300 == 0 {
                 share = [100, 90, 60, 30, 5, 0].randomElement(using: &random) ?? 0
             }

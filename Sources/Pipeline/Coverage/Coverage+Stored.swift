@@ -54,7 +54,9 @@ extension Coverage {
             }
             switch piece.kind {
             case .clock: try readClock(&body)
-            case .hour: past.append((try key.read(Int64.self), try Self.readCounts(&body)))
+            case .hour:
+                let hour = try Self.readHour(&key)
+                past.append((hour, try Self.readCounts(&body)))
             case .day:
                 let day = Int(try key.read(UInt8.self))
                 guard day < 7 else { throw BinaryReadError(offset: 0, expected: "a day below 7") }
@@ -115,6 +117,9 @@ extension Coverage {
         silenceIsTold = try reader.readBool()
         let hasLast = try reader.readBool()
         let last = try reader.read(Int64.self)
+        guard (0...slotMax).contains(last / Self.slotMicroseconds) else {
+            throw BinaryReadError(offset: 35, expected: "the time of a submission")
+        }
         lastSubmission = hasLast ? last : nil
         for index in isBlind.indices { isBlind[index] = try reader.readBool() }
         oldest = Int(try reader.read(UInt16.self))
@@ -123,10 +128,17 @@ extension Coverage {
             throw BinaryReadError(offset: 40, expected: "a window of \(Self.windowCount)")
         }
         for _ in 0..<count {
-            window.append(
-                Entry(hour: try reader.read(Int64.self), parts: try reader.read(UInt8.self))
-            )
+            let hour = try Self.readHour(&reader)
+            window.append(Entry(hour: hour, parts: try reader.read(UInt8.self)))
         }
+    }
+
+    private static func readHour(_ reader: inout BinaryReader) throws(BinaryReadError) -> Int64 {
+        let hour = try reader.read(Int64.self)
+        guard (0..<1 << 40).contains(hour) else {
+            throw BinaryReadError(offset: 0, expected: "an hour since 1970")
+        }
+        return hour
     }
 
     private func body(_ counts: Counts) -> [UInt8] {
