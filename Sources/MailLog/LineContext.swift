@@ -45,7 +45,4 @@ struct LineContext: Sendable {
         let digits = InlineArray<8, UInt8> { UInt8(truncatingIfNeeded: processID >> ($0 * 4)) }
         return queueKey(digits.span, hostHash: ~hostHash)
     }
-
-    /// The key of what is kept of the host itself, beside its sessions.
-    var hostKey: UInt64 { queueKey([UInt8]().span, hostHash: ~hostHash) }
 }

@@ -98,9 +98,7 @@ public struct LineFact: Sendable {
 
         /// A message was taken in: `a` the client's IP address, `b` login, `c` the client's verified
         /// name, `d` how many recipients it has (decimal), if no line says when it has left the
-        /// queue. `account` is the key of the session that it came by; 0 for none. `domain` is the
-        /// key of a session that is open if this host would have said that there was a login, which
-        /// it did not; 0 otherwise.
+        /// queue. `account` is the key of the session that it came by; 0 for none.
         ///
         /// It opens the message, unless other lines of the same ID have already.
         case accepted

@@ -1,3 +1,5 @@
+import SafeText
+
 /// What Sendmail's lines are made of. Sources: sendmail 8.17.1, whose files are named at each.
 enum SendmailGrammar {
     /// Where a queue ID that starts at `start` ends; nil if there is none.
@@ -12,6 +14,40 @@ enum SendmailGrammar {
             return nil
         }
         return index
+    }
+
+    /// When the process that gave out a queue ID gave out its first, in microseconds since 1970; nil if
+    /// the ID does not say.
+    ///
+    /// queue.c, `assign_queueid`, since 8.10: year (since 1900, modulo 60), month, day, hour, minute and
+    /// second of that moment, UTC, each one of `0…9A…Za…x`. They stay the same for 3,600 IDs.
+    ///
+    /// - Parameter now: the time of the line, by which the year is chosen.
+    static func firstTime(_ text: Span<UInt8>, _ queueID: Range<Int>, now: Int64) -> Int64? {
+        guard queueID.count >= 8 else { return nil }
+        var fields = InlineArray<6, Int>(repeating: 0)
+        for index in 0..<6 {
+            let byte = text[queueID.lowerBound &+ index]
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                fields[index] = Int(byte &- UInt8(ascii: "0"))
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"):
+                fields[index] = Int(byte &- UInt8(ascii: "A")) &+ 10
+            case UInt8(ascii: "a")...UInt8(ascii: "z"):
+                fields[index] = Int(byte &- UInt8(ascii: "a")) &+ 36
+            default: return nil
+            }
+        }
+        guard fields[1] < 12, fields[2] >= 1, fields[2] <= 31, fields[3] < 24, fields[4] < 60,
+            fields[5] <= 61
+        else { return nil }
+        // The last year with this remainder that is not beyond the next.
+        let nextYear = 1_971 &+ Int(now / 31_556_952_000_000)
+        let year = nextYear &- (((nextYear &- 1_900 &- fields[0]) % 60 &+ 60) % 60)
+        guard year >= 1_970 else { return nil }
+        let day = daysSince1970(year: year, month: fields[1] &+ 1, day: fields[2])
+        let second = fields[3] &* 3_600 &+ fields[4] &* 60 &+ fields[5]
+        return (Int64(day) &* 86_400 &+ Int64(second)) &* 1_000_000
     }
 
     static func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -4,17 +4,14 @@ import Records
 /// Reads lines that Sendmail wrote. Sources: sendmail 8.17.1, whose files are named at each.
 ///
 /// A login stands on a line of its own, without a queue ID: `AUTH=server, relay=R, authid=U, …`. What
-/// joins it with a message is the process, which serves one connection, and its end is not logged
-/// (below LogLevel 20). Another process may get the same number, so more is asked for:
+/// joins it with a message is the process, which serves one connection, whose end is not logged (below
+/// LogLevel 20). Another process may get the same number later, so the queue ID is asked too: it has
+/// in it when its process gave out the first (queue.c, `assign_queueid`), which is before the login if
+/// it is the same process, and after it if it is another. `proto=` need not be asked: up to 8.15 it
+/// is `ESMTP` for all, and after HELO `SMTP` always; but since 8.16 `ESMTPS` denies a login.
 ///
-/// - The shipped header rules (`deploy/snippets/sendmail-subject.mc`) log the login with each header:
-///   that is certain, also where it says that there was none.
-/// - Since 8.16 `proto=` says whether the connection was authenticated (RFC 3848: `ESMTPA`).
-/// - Up to 8.15 `proto=` is `ESMTP` for all. Then the same process, the same client by address and
-///   name, and no more time since than a connection may be idle must do; a line that names another
-///   client ends it. Whether a server is of that kind is told by its other lines: one that ever wrote
-///   `ESMTPS` or `ESMTPA` would have written it.
-/// - After HELO `proto=` is `SMTP` always. On a server that marks the others, that is no proof.
+/// The shipped header rules (`deploy/snippets/sendmail-subject.mc`) log the login with each header,
+/// which is more certain still.
 struct SendmailReader: Sendable {
     private var names: NameReader
 
@@ -232,8 +229,8 @@ struct SendmailReader: Sendable {
     /// headers.c: `from=%.200s`.
     private static let senderBytesMax = 200
 
-    /// The fact that a message was taken in, and before it what its `proto=` says of the server and
-    /// of the connection.
+    /// The fact that a message was taken in; before it, where `proto=` denies a login, that the one
+    /// that the process may have had is over.
     private func addAccepted(
         _ text: Span<UInt8>,
         _ queueID: Range<Int>,
@@ -247,38 +244,22 @@ struct SendmailReader: Sendable {
         if let address = tail.relay.address {
             fact.a = LineFact.Piece(address)
             fact.c = tail.relay.name.map { LineFact.Piece($0) } ?? .absent
-            fact.account = context.processID == 0 ? 0 : context.sessionKey(nil, in: text)
-            let markKey = context.hostKey
-            switch tail.proto.map({ Self.mark(text, $0) }) ?? .none {
-            case .none:
-                fact.domain = markKey
-            case .login, .noLogin:
-                var mark = LineFact(kind: .login, stamp: context.stamp, line: context.line)
-                mark.dialect = .sendmail
-                mark.key = markKey
-                facts.append(mark)
-            }
-            if let proto = tail.proto, Self.mark(text, proto) == .noLogin {
+            if let proto = tail.proto, Self.deniesLogin(text, proto) {
                 facts.append(sessionFact(.sessionEnd, text, context))
-                fact.account = 0
+            } else if context.processID != 0 {
+                fact.account = context.sessionKey(nil, in: text)
             }
         }
         facts.append(fact)
     }
 
-    /// What `proto=` tells of a login.
-    private enum Mark { case none, login, noLogin }
-
-    /// srvrsmtp.c, `GET_PROTOCOL`, since 8.16: `ESMTP`, with `S` for TLS and `A` for a login, and the
-    /// same with `UTF8SMTP` (RFC 6531, 4.3).
-    private static func mark(_ text: Span<UInt8>, _ proto: Range<Int>) -> Mark {
+    /// srvrsmtp.c, `GET_PROTOCOL`, since 8.16: `ESMTP`, with `S` for TLS and `A` for a login (RFC
+    /// 3848), and the same with `UTF8SMTP` (RFC 6531).
+    private static func deniesLogin(_ text: Span<UInt8>, _ proto: Range<Int>) -> Bool {
         func isWord(_ word: StaticString) -> Bool {
             proto.count == word.utf8CodeUnitCount && text.has(word, at: proto.lowerBound)
         }
-        if isWord("ESMTPA") || isWord("ESMTPSA") || isWord("UTF8SMTPA") || isWord("UTF8SMTPSA") {
-            return .login
-        }
-        return isWord("ESMTPS") || isWord("UTF8SMTP") || isWord("UTF8SMTPS") ? .noLogin : .none
+        return isWord("ESMTPS") || isWord("UTF8SMTP") || isWord("UTF8SMTPS")
     }
 
     /// `postern login=<LOGIN> NAME=TEXT`, which the shipped header rules log. No other line begins so:

@@ -453,11 +453,19 @@ class Client:
         connection = self.open(message, source)
         connection.ehlo(message.helo or "")
         if message.user:
-            connection.user, connection.password = message.user, self.mail.passwords[message.user]
-            if message.scenario == "failed-login":
-                connection.password = "wrong"
-            way = chance.choice(["PLAIN", "LOGIN"])
-            connection.auth(way, getattr(connection, "auth_" + way.lower()))
+            is_wrong = message.scenario == "failed-login"
+            password = "wrong" if is_wrong else self.mail.passwords[message.user]
+            coded = lambda text: base64.b64encode(text.encode()).decode()
+            # smtplib's own auth() takes ASCII only.
+            if chance.random() < 0.5:
+                code, text = connection.docmd("AUTH", "PLAIN " + coded(
+                    f"\0{message.user}\0{password}"))
+            else:
+                connection.docmd("AUTH", "LOGIN")
+                connection.docmd(coded(message.user))
+                code, text = connection.docmd(coded(password))
+            if code != 235:
+                raise smtplib.SMTPAuthenticationError(code, text)
         return connection
 
     def open(self, message, source):
