@@ -1,18 +1,45 @@
 /// Small searches in a line. All indices are of the span that is given; none of them traps.
 extension Span where Element == UInt8 {
-    /// Whether `text` stands at `index`.
+    /// Whether `text` stands at `index`. With a literal, it comes down to a few comparisons.
     @inline(__always)
     func has(_ text: StaticString, at index: Int) -> Bool {
         let count = text.utf8CodeUnitCount
-        guard index >= 0, count <= self.count - index else { return false }
-        let start = unsafe text.utf8Start
-        var offset = 0
-        while offset < count {
-            // Up to `index + count` the span was checked above.
-            guard unsafe self[unchecked: index &+ offset] == start[offset] else { return false }
-            offset &+= 1
+        guard index >= 0, count <= self.count &- index else { return false }
+        // Up to `index + count` the span was checked above, and up to `count` there is text.
+        let here = unsafe bytes.extracting(unchecked: index..<(index &+ count))
+        let there = unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: count)
+        if count >= 8 {
+            var offset = 0
+            while offset &+ 8 < count {
+                guard unsafe Self.areEqual(here, there, at: offset, UInt64.self) else {
+                    return false
+                }
+                offset &+= 8
+            }
+            // The last eight overlap what was compared.
+            return unsafe Self.areEqual(here, there, at: count &- 8, UInt64.self)
+        }
+        if count >= 4 {
+            return unsafe Self.areEqual(here, there, at: 0, UInt32.self)
+                && Self.areEqual(here, there, at: count &- 4, UInt32.self)
+        }
+        for offset in 0..<count {
+            guard unsafe Self.areEqual(here, there, at: offset, UInt8.self) else { return false }
         }
         return true
+    }
+
+    /// Whether both have the same bytes from `offset` on; the caller knows that they are there.
+    @unsafe
+    @inline(__always)
+    private static func areEqual<Word: FixedWidthInteger & BitwiseCopyable>(
+        _ left: RawSpan,
+        _ right: RawSpan,
+        at offset: Int,
+        _ word: Word.Type
+    ) -> Bool {
+        unsafe left.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Word.self)
+            == right.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Word.self)
     }
 
     /// Whether `text` (in lower case) stands at `index`, without regard to case.
@@ -44,6 +71,16 @@ extension Span where Element == UInt8 {
             // `index` is below `end`, which is at most the span's count.
             if unsafe self[unchecked: index] == byte { return index }
             index &+= 1
+        }
+        return nil
+    }
+
+    /// The last index from `index` on that holds `byte`.
+    func last(_ byte: UInt8, from index: Int) -> Int? {
+        var end = count
+        while end > index {
+            end -= 1
+            if self[end] == byte { return end }
         }
         return nil
     }
@@ -117,6 +154,8 @@ extension Span where Element == UInt8 {
         _ otherRange: Range<Int>
     ) -> Bool {
         guard range.count == otherRange.count else { return false }
+        // Mostly the case is the same, too.
+        if equals(range, other, otherRange) { return true }
         for offset in 0..<range.count {
             let left = asciiLowered(self[range.lowerBound + offset])
             let right = asciiLowered(other[otherRange.lowerBound + offset])

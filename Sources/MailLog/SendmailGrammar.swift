@@ -72,6 +72,30 @@ enum SendmailGrammar {
         case broken
     }
 
+    /// Behind a backslash of an address and the byte that it quotes.
+    ///
+    /// libsm/util.c, `str2prt`: each backslash is written twice, and a byte that is not printable as a
+    /// backslash and three digits. So one that is followed by no other begins such a byte, which
+    /// nothing in an address depends on.
+    static func afterEscape(_ text: Span<UInt8>, at index: Int) -> Int {
+        guard text.has("\\\\", at: index) else { return index &+ 2 }
+        return text.has("\\", at: index &+ 2) ? index &+ 4 : index &+ 3
+    }
+
+    /// Where so many bytes end that Sendmail had before it wrote escapes for some of them.
+    static func endOfBytes(_ text: Span<UInt8>, from start: Int, count: Int) -> Int {
+        var index = start
+        for _ in 0..<count where index < text.count {
+            guard text[index] == UInt8(ascii: "\\") else {
+                index &+= 1
+                continue
+            }
+            let isOctal = index &+ 1 < text.count && isDigit(text[index &+ 1])
+            index &+= isOctal ? 4 : 2
+        }
+        return index
+    }
+
     /// The address whose `<` is before `start`.
     ///
     /// A quoted string is one unit (RFC 5321, 4.1.2); so is a backslash with what follows. Comments,
@@ -82,7 +106,9 @@ enum SendmailGrammar {
         var isQuoted = false
         while index < end {
             switch text[index] {
-            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\\"):
+                index = afterEscape(text, at: index)
+                continue
             case UInt8(ascii: "\""): isQuoted.toggle()
             case UInt8(ascii: ">") where !isQuoted: return .closed(index)
             case UInt8(ascii: " ") where !isQuoted, UInt8(ascii: "<") where !isQuoted,
@@ -108,7 +134,9 @@ enum SendmailGrammar {
         var isQuoted = false
         while index < text.count {
             switch text[index] {
-            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\\"):
+                index = afterEscape(text, at: index)
+                continue
             case UInt8(ascii: "\""): isQuoted.toggle()
             case UInt8(ascii: ",") where !isQuoted: return index > start ? index : nil
             case UInt8(ascii: "(") where !isQuoted, UInt8(ascii: ")") where !isQuoted: return nil
@@ -128,7 +156,9 @@ enum SendmailGrammar {
         var index = range.lowerBound
         while index < range.upperBound {
             switch text[index] {
-            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\\"):
+                index = afterEscape(text, at: index)
+                continue
             case UInt8(ascii: "\""): isQuoted.toggle()
             case UInt8(ascii: "<") where !isQuoted:
                 return (index &+ 1)..<max(index &+ 1, range.upperBound &- 1)

@@ -14,6 +14,8 @@ import Records
 /// which is more certain still.
 struct SendmailReader: Sendable {
     private var names: NameReader
+    /// An address without the log's escapes.
+    private var plain: [UInt8] = []
 
     init(names: NameReader) { self.names = names }
 
@@ -158,7 +160,7 @@ struct SendmailReader: Sendable {
         } else {
             isEnd = false
         }
-        guard isEnd, context.processID != 0 else { return .ignored }
+        guard isEnd, !context.processID.isEmpty else { return .ignored }
         facts.append(sessionFact(.sessionEnd, text, context))
         return .read
     }
@@ -178,7 +180,7 @@ struct SendmailReader: Sendable {
         var sender: Range<Int>?
         var index = start
         if text.has("<", at: start) {
-            let limit = start &+ Self.senderBytesMax
+            let limit = SendmailGrammar.endOfBytes(text, from: start, count: Self.senderBytesMax)
             switch SendmailGrammar.path(text, from: start &+ 1, limit: limit) {
             case .closed(let end):
                 sender = (start &+ 1)..<end
@@ -214,8 +216,7 @@ struct SendmailReader: Sendable {
         addAccepted(text, queueID, tail, count, context, into: &facts)
         if let sender {
             var fact = context.fact(.sender, of: .sendmail, queueID, in: text)
-            fact.a = LineFact.Piece(sender)
-            fact.domain = names.domain(ofAddress: text.extracting(sender))
+            setAddress(&fact, sender, text)
             facts.append(fact)
         }
         if let messageID {
@@ -246,7 +247,7 @@ struct SendmailReader: Sendable {
             fact.c = tail.relay.name.map { LineFact.Piece($0) } ?? .absent
             if let proto = tail.proto, Self.deniesLogin(text, proto) {
                 facts.append(sessionFact(.sessionEnd, text, context))
-            } else if context.processID != 0 {
+            } else if !context.processID.isEmpty {
                 fact.account = context.sessionKey(nil, in: text)
             }
         }
@@ -429,23 +430,49 @@ struct SendmailReader: Sendable {
             let isUser =
                 !text.has("<", at: address.lowerBound &- 1)
                 && text.first(UInt8(ascii: "@"), from: address.lowerBound, to: end) == nil
-            if !isUser {
-                fact.a = LineFact.Piece(address)
-                fact.domain = names.domain(ofAddress: text.extracting(address))
-            }
+            if !isUser { setAddress(&fact, address, text) }
             if let outcome { finish(&fact, outcome, text) }
             if outcome != nil || !isUser { facts.append(fact) }
         }
     }
 
+    /// Enters the address that a fact is about. UTF-8 and backslashes stand in the log as escapes.
+    private mutating func setAddress(
+        _ fact: inout LineFact,
+        _ address: Range<Int>,
+        _ text: Span<UInt8>
+    ) {
+        fact.a = LineFact.Piece(address)
+        let logged = text.extracting(address)
+        guard logged.first(UInt8(ascii: "\\"), from: 0, to: logged.count) != nil else {
+            fact.domain = names.domain(ofAddress: logged)
+            return
+        }
+        fact.form = .sendmail
+        var unescaped: [UInt8] = []
+        swap(&unescaped, &plain)
+        SendmailText.unescape(logged, into: &unescaped)
+        fact.domain = names.domain(ofAddress: unescaped.span)
+        swap(&unescaped, &plain)
+    }
+
     private mutating func finish(_ fact: inout LineFact, _ outcome: Outcome, _ text: Span<UInt8>) {
         fact.status = outcome.status ?? .other
         fact.agent = Self.agent(text, outcome)
-        fact.b = outcome.controller.map { LineFact.Piece($0) } ?? .absent
+        if let controller = outcome.controller {
+            fact.b = LineFact.Piece(controller)
+            let hasEscape =
+                text.first(
+                    UInt8(ascii: "\\"),
+                    from: controller.lowerBound,
+                    to: controller.upperBound
+                ) != nil
+            if hasEscape { fact.form = .sendmail }
+        }
         fact.c = outcome.relay.map { LineFact.Piece($0) } ?? .absent
         fact.d = outcome.reply.map { LineFact.Piece($0) } ?? .absent
         // Only a copy that came to a mailbox teaches whose it is.
-        if fact.status == .sent, fact.agent == .mailbox, fact.a.isPresent {
+        if fact.status == .sent, fact.agent == .mailbox, fact.a.isPresent, fact.form == .header {
             fact.account = names.mailbox(text.extracting(fact.a.indices))
         }
     }

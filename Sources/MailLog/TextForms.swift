@@ -46,6 +46,19 @@ enum EximText {
 
 /// Fields of a table between quotes (RFC 4180, 2.7).
 enum TableText {
+    /// Appends the text of a list's member, with `'` for each `''`.
+    static func unquoteMember(_ text: Span<UInt8>, into result: inout [UInt8]) {
+        var index = 0
+        while index < text.count {
+            let byte = text[index]
+            result.append(byte)
+            index += 1
+            if byte == UInt8(ascii: "'"), index < text.count, text[index] == UInt8(ascii: "'") {
+                index += 1
+            }
+        }
+    }
+
     /// Gives `"` for each `""`.
     static func unquote(_ text: Span<UInt8>, into result: inout [UInt8]) {
         result.removeAll(keepingCapacity: true)
@@ -92,7 +105,7 @@ enum LoginText {
         switch form {
         case .xtext: return fromXtext(text) ?? asItStands(text)
         case .visible: return fromVisible(text)
-        case .header, .eximQuoted, .tableQuoted, .plain, .sendmail: return asItStands(text)
+        default: return asItStands(text)
         }
     }
 

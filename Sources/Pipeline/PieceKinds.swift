@@ -20,4 +20,5 @@ extension PieceKind {
     static let source = PieceKind(rawValue: 16)
     static let laneClock = PieceKind(rawValue: 17)
     static let session = PieceKind(rawValue: 18)
+    static let inbound = PieceKind(rawValue: 19)
 }

@@ -71,7 +71,7 @@ func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws
 
 /// What the settings name, else the journal if the mail server logs there, else the first of the usual
 /// logs that is there.
-private func followedSources(
+func followedSources(
     _ settings: CheckedSettings
 ) throws -> (sources: [FollowedSource], patterns: [FollowedPattern]) {
     if let sources = settings.sources {
@@ -207,7 +207,7 @@ extension Failure {
 
 extension DaemonMessage {
     /// One line on standard error, which is the journal under systemd.
-    fileprivate func print() {
+    func print() {
         switch self {
         case .ready(let lines, let open):
             warn("ready: \(lines) lines read before, \(open) messages open")

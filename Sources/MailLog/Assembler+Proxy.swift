@@ -1,0 +1,183 @@
+import MailEvents
+import Records
+
+/// Before-queue filters (Postfix' SMTPD_PROXY_README): the smtpd that the client talks to has no queue
+/// and no queue ID; it hands the message to a filter, which hands it to a second smtpd.
+///
+/// The login stands on the first one's `NOQUEUE: client=` line, everything else under the ID that the
+/// second one gives. What joins them is the first one's `proxy-accept:` line: its process had the
+/// login, and the filter's reply names the ID, if the filter passes on what the second smtpd said. So
+/// a session is kept like a message until then, under the key of its process.
+///
+/// Where the reply names none, the client that both name joins them (XFORWARD's `orig_client=`), but
+/// only if nothing else that was open then has that client: several people may sit behind one address.
+/// Logs without any such line are joined so as soon as the message comes.
+///
+/// A message that is found so was submitted when its lines say: at the queue manager's line, and not
+/// when the login became known.
+extension Assembler {
+    mutating func takeProxy(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let known = table.find(fact.key) { slot in
+            slots[Int(slot)].isProxied && slots[Int(slot)].state == .open
+                && slots[Int(slot)].instance == fact.instance
+        }
+        guard fact.kind == .proxyEnd else {
+            // A session has one message at a time.
+            if let known { giveUp(known) }
+            openProxied(fact, line, record, microseconds)
+            return
+        }
+        tellsProxyEnds = true
+        guard let known else {
+            counters.strayLines &+= 1
+            return
+        }
+        _ = keep(line, record, in: Int(known))
+        if fact.status == .sent, let inner = proxiedMessage(fact, line, of: known) {
+            adopt(inner, from: known)
+        }
+        giveUp(known)
+    }
+
+    private mutating func openProxied(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let slot = openAssembly(fact, line, microseconds)
+        let index = Int(slot)
+        slots[index].isProxied = true
+        // Marks it as worth keeping before its line is kept.
+        slots[index].isSubmission = fact.b.isPresent
+        let base = keep(line, record, in: index)
+        if fact.b.isPresent { slots[index].login = place(of: fact.b, line, base, in: index) }
+        slots[index].client = place(of: fact.a, line, base, in: index)
+        enter(slot, line.extracting(fact.host.indices), line.extracting(fact.a.indices))
+    }
+
+    /// A message came from a filter that forwarded its client, and no outer message's ID.
+    mutating func awaitProxy(_ slot: Int32, _ host: Span<UInt8>, _ client: Span<UInt8>) {
+        enter(slot, host, client)
+        guard !tellsProxyEnds, let session = onlySession(of: slot) else { return }
+        adopt(slot, from: session)
+        giveUp(session)
+    }
+
+    private mutating func enter(_ slot: Int32, _ host: Span<UInt8>, _ client: Span<UInt8>) {
+        let key = queueKeys.clientKey(client, hostBytes: host)
+        slots[Int(slot)].clientKey = key
+        clients.insert(key, slot: slot)
+    }
+
+    /// The message that an accepted session's filter made of it.
+    private mutating func proxiedMessage(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        of session: Int32
+    ) -> Int32? {
+        let index = Int(session)
+        guard slots[index].isSubmission else { return nil }
+        if fact.a.isPresent {
+            let queueID = line.extracting(fact.a.indices)
+            let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
+            guard let inner = slotOpen(key, queueID, isOuter: false),
+                slots[Int(inner)].serial > slots[index].serial,
+                // A forwarded client must be this one.
+                slots[Int(inner)].clientKey == 0 || hasSameClient(inner, session)
+            else { return nil }
+            return inner
+        }
+        var found: Int32?
+        var isOnly = true
+        _ = clients.find(slots[index].clientKey) { slot in
+            if isAwaiting(slot), hasSameClient(slot, session),
+                slots[Int(slot)].serial > slots[index].serial,
+                !fact.b.isPresent || slots[Int(slot)].mayHaveSender(line, fact.b.indices)
+            {
+                isOnly = found == nil
+                found = slot
+            }
+            return !isOnly
+        }
+        guard isOnly, let found, onlySession(of: found) == session else { return nil }
+        return found
+    }
+
+    /// The one session with a message's client that was open when it came; nil if there are several,
+    /// or if nobody had logged in.
+    private func onlySession(of message: Int32) -> Int32? {
+        var found: Int32?
+        var isOnly = true
+        _ = clients.find(slots[Int(message)].clientKey) { slot in
+            if slots[Int(slot)].isProxied, slots[Int(slot)].state == .open,
+                slots[Int(slot)].serial < slots[Int(message)].serial,
+                hasSameClient(slot, message)
+            {
+                isOnly = found == nil
+                found = slot
+            }
+            return !isOnly
+        }
+        guard isOnly, let found, slots[Int(found)].isSubmission else { return nil }
+        return found
+    }
+
+    /// Whether it is a message from a filter that nothing explains yet.
+    private func isAwaiting(_ slot: Int32) -> Bool {
+        let index = Int(slot)
+        return slots[index].isFromLoopback && slots[index].outer < 0
+            && (slots[index].state == .open || slots[index].state == .unlinked)
+    }
+
+    private func hasSameClient(_ left: Int32, _ right: Int32) -> Bool {
+        let (left, right) = (slots[Int(left)], slots[Int(right)])
+        return left.clientKey == right.clientKey
+            && left.text.span.equals(left.client.indices, right.text.span, right.client.indices)
+    }
+
+    /// Makes a message the submission of a session.
+    private mutating func adopt(_ message: Int32, from session: Int32) {
+        let index = Int(message)
+        counters.submissions += 1
+        markChanged(message)
+        slots[index].take(from: slots[Int(session)])
+        for recipient in slots[index].recipients.indices {
+            let (record, microseconds) = (
+                slots[index].recipients[recipient].record,
+                slots[index].recipients[recipient].microseconds
+            )
+            submit(recipient, record, microseconds, in: index)
+            if slots[index].recipients[recipient].isSettled {
+                happenings.append(.settled(slot: message, recipient: recipient))
+            }
+        }
+        if slots[index].state == .unlinked { giveUp(message) }
+    }
+}
+
+extension Assembly {
+    /// Whether its sender is the bytes at `range`, or not known.
+    fileprivate func mayHaveSender(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        !sender.isPresent || text.span.equals(sender.indices, line, range)
+    }
+
+    /// Takes login, client and lines of a session.
+    fileprivate mutating func take(from session: Assembly) {
+        isFromLoopback = false
+        isRead = false
+        login = append(session.text.span.extracting(session.login.indices))
+        setClient(append(session.text.span.extracting(session.client.indices)))
+        for line in session.lines {
+            var line = line
+            line.place = append(session.text.span.extracting(line.place.indices))
+            let later = lines.firstIndex { $0.sequence > line.sequence } ?? lines.endIndex
+            lines.insert(line, at: later)
+        }
+    }
+}
