@@ -229,8 +229,6 @@ public struct Assembler: ~Copyable, Sendable {
         }
         guard fact.dialect == .postfix || !isUntimely(fact, in: index) else {
             counters.strayLines &+= 1
-            // A message of the server's own, as a bounce, is delivered without having been taken in.
-            if fact.kind == .delivery { close(slot, microseconds) }
             return
         }
         slots[index].lastMicroseconds = microseconds

@@ -165,11 +165,11 @@ private let id = "6APGpFml004711"
         id + ": 6APGpFml004712: sender notify: Warning: could not send message for past 4 hours",
         id + ": 6APGpFml004712: clone: owner=owner-list", "alias database /etc/aliases rebuilt by root",
         id + ": Authentication-Warning: mx1: kai set sender to x using -f", "runqueue: Flushing queue",
-        "NOQUEUE: SYSERR(root): cannot open", "",
+        "NOQUEUE: SYSERR(root): cannot open",
     ]) func otherLinesAreIgnored(_ rest: String) {
         let read = ServerFacts(head + rest)
         #expect(read.facts.isEmpty)
-        #expect(read.counters.unparsed == (rest.isEmpty ? 1 : 0))
+        #expect(read.counters.unparsed == 0)
     }
 
     /// A process that serves nobody any more, or somebody else next.
@@ -286,7 +286,10 @@ private let id = "6APGpFml004711"
     /// The text of a recipient that tells of another outcome or recipient.
     @Test(arguments: [
         "<\"r>, delay=00:00:00, mailer=esmtp, pri=1, dsn=5.0.0, stat=User unknown\"@x.example>",
-        "a@\"b, dsn=5.0.0, stat=Service unavailable\"", "<a\\>, stat=b@x.example>",
+        "a@\"b, dsn=5.0.0, stat=Service unavailable\"",
+        // A backslash is written twice, so this is an escaped quote within a quoted string.
+        "<\"r\\\\\">, delay=00:00:00, mailer=esmtp, pri=1, dsn=5.0.0, stat=User unknown\"@x.example>",
+        "<a\\\\>,stat=b@x.example>",
     ]) func aRecipientForgesNothing(_ recipient: String) throws {
         let read = delivery(recipient + Self.middle + Self.relay + "dsn=2.0.0, stat=Sent (ok)")
         #expect(read.kinds == [.delivery])

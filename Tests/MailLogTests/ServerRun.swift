@@ -105,7 +105,8 @@ struct ServerRun: ~Copyable {
             case .unsettled(let slot, let recipient): note(slot, recipient, "unsettled")
             case .delivered(_, let isLocal): told.append(isLocal ? "local" : "remote")
             case .heard: told.append("heard")
-            case .closed: break
+            case .received: told.append("received")
+            case .awaited, .closed: break
             }
         }
         pending.removeAll()
