@@ -52,7 +52,7 @@ struct OpenSMTPDReader: Sendable {
         let isOther =
             text.has("smtp-out: ", at: start) || text.has("info: ", at: start)
             || text.has("warn: ", at: start) || text.has("debug: ", at: start)
-            || text.has("queue: ", at: start)
+            || text.has("queue: ", at: start) || text.has("Exiting", at: start)
         return isOther ? .ignored : nil
     }
 

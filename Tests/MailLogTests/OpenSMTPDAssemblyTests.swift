@@ -25,7 +25,12 @@ private func accepted(_ count: Int = 1, _ session: String = one, _ id: String = 
     line(3, "\(session) smtp message msgid=\(id) size=608 nrcpt=\(count) proto=ESMTP")
 }
 
-private func envelope(_ number: Int, _ to: String, _ session: String = one, _ id: String = message)
+private func envelope(
+    _ number: Int,
+    _ to: String,
+    _ session: String = one,
+    _ id: String = message
+)
     -> String
 {
     line(3, "\(session) smtp envelope evpid=\(id)0000000\(number) from=<kai@b.example> to=<\(to)>")
@@ -52,7 +57,8 @@ private func delivery(
     @Test func aMessageIsJoinedFromItsLines() throws {
         var run = try ServerRun()
         run.take([
-            connected(), login("kai\\040b@b.example"), header("subject=Not read: =?utf-8?Q?=C3=A4?="),
+            connected(), login("kai\\040b@b.example"),
+            header("subject=Not read: =?utf-8?Q?=C3=A4?="),
             header("message-id=<1@pc>"), accepted(3), envelope(1, "a@x.example"),
             envelope(2, "c@y.example"), envelope(3, "s@b.example"),
         ])
@@ -110,7 +116,9 @@ private func delivery(
         #expect(run.finish().isEmpty)
     }
 
-    @Test(arguments: ["smtp event=message msgid=%", "smtp event=message address=192.0.2.7 host=pc msgid=%"])
+    @Test(arguments: [
+        "smtp event=message msgid=%", "smtp event=message address=192.0.2.7 host=pc msgid=%",
+    ])
     func theSecondGenerationIsJoined(_ words: String) throws {
         func message(_ to: String, _ copies: Int) -> String {
             line(
@@ -122,7 +130,8 @@ private func delivery(
         var run = try ServerRun()
         run.take([
             line(0, "\(one) smtp event=connected address=192.0.2.7 host=pc.isp.example"),
-            line(1, "\(one) smtp event=authentication user=kai result=ok"), message("a@x.example", 1),
+            line(1, "\(one) smtp event=authentication user=kai result=ok"),
+            message("a@x.example", 1),
             message("list@b.example", 2), message("c@y.example", 1),
             line(3, "\(one) smtp event=closed reason=quit"),
         ])
@@ -135,7 +144,9 @@ private func delivery(
                     + "result=\"Ok\" stat=\"250 ok\""
             )
         }
-        run.take([mta("a@x.example", "-"), mta("m@z.example", "list@b.example"), mta("c@y.example", "-")])
+        run.take([
+            mta("a@x.example", "-"), mta("m@z.example", "list@b.example"), mta("c@y.example", "-"),
+        ])
         #expect(run.openCount == 1)
         run.take([mta("n@z.example", "list@b.example")])
         #expect(run.openCount == 0)
@@ -212,7 +223,8 @@ private func delivery(
         var run = try ServerRun()
         run.take([
             connected(), login("kai"), accepted(), envelope(1, "a@x.example"),
-            connected(two, "127.0.0.1"), accepted(1, two, inner), envelope(1, "a@x.example", two, inner),
+            connected(two, "127.0.0.1"), accepted(1, two, inner),
+            envelope(1, "a@x.example", two, inner),
         ])
         run.take(isLate ? [outcome, handed] : [handed, outcome])
         let events = run.finish()
@@ -225,7 +237,8 @@ private func delivery(
         var run = try ServerRun()
         run.take([
             connected(), login("kai"), accepted(), envelope(1, "a@x.example"),
-            connected(two, "127.0.0.1"), accepted(1, two, inner), envelope(1, "a@x.example", two, inner),
+            connected(two, "127.0.0.1"), accepted(1, two, inner),
+            envelope(1, "a@x.example", two, inner),
             delivery(5, 1, "a@x.example", stat: "250 2.0.0 \(inner) Message accepted for delivery"),
             delivery(6, 1, "a@x.example", "PermFail", stat: "550 no", inner),
         ])

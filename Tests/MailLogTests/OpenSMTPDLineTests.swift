@@ -26,7 +26,10 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
     @Test(arguments: [
         ("\(session) smtp connected address=[2001:db8::7] host=<unknown>", "2001:db8::7", nil)
             as (String, String?, String?),
-        ("\(session) smtp connected address=local host=mx1.hosted.example", nil, "mx1.hosted.example"),
+        (
+            "\(session) smtp connected address=local host=mx1.hosted.example", nil,
+            "mx1.hosted.example"
+        ),
         ("smtp-in: New session \(session) from host mx1 [local]", nil, "mx1"),
         ("smtp-in: New session \(session) from host pc [IPv6:2001:db8::7]", "2001:db8::7", "pc"),
     ]) func theClientIsAsTheServerKnowsIt(_ rest: String, _ address: String?, _ name: String?) {
@@ -76,7 +79,8 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
         "\(session) smtp disconnected reason=\"io-error: error:0A080006:SSL routines::EVP lib\"",
         "\(session) smtp event=closed reason=quit",
         "\(session) smtp event=closed address=192.0.2.7 host=pc reason=disconnect",
-        "smtp-in: Closing session \(session)", "smtp-in: Received disconnect from session \(session)",
+        "smtp-in: Closing session \(session)",
+        "smtp-in: Received disconnect from session \(session)",
         "smtp-in: Disconnecting session \(session): session timeout",
     ]) func aConnectionEnds(_ rest: String) {
         #expect(read(rest).kinds == [.sessionEnd])
@@ -87,7 +91,9 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
         let line = ServerFacts(head + "4XyZbbcdzN9QK: client=pc[192.0.2.7], sasl_username=kai")
         #expect(line.kinds == [.client])
         #expect(line.counters[.openSMTPD].lines == 0)
-        for rest in ["connect from pc[192.0.2.7]", "warning: x", "rspamd: x", "7641df9771b4ed0 smtp x"] {
+        for rest in [
+            "connect from pc[192.0.2.7]", "warning: x", "rspamd: x", "7641df9771b4ed0 smtp x",
+        ] {
             #expect(read(rest).counters[.openSMTPD].lines == 0, "\(rest)")
         }
     }
@@ -155,7 +161,8 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
         "\(session) smtp envelope evpid=\(message) from=<> to=<a@x.example>",
         "\(session) smtp envelope evpid=\(envelope) from=<> to=<a@x.example> to=<b@x.example>",
         "\(session) smtp envelope evpid=\(envelope) from=<\"a b\"@b.example> to=<a@x.example>",
-        "\(session) smtp connected address=192.0.2.7", "\(session) smtp authentication user=kai b result=ok",
+        "\(session) smtp connected address=192.0.2.7",
+        "\(session) smtp authentication user=kai b result=ok",
         "smtp-in: New session \(session) from host pc 192.0.2.7",
         "smtp-in: Accepted authentication for user kai on session 7641",
         "smtp-in: Accepted message \(message) on session \(session): from=<k>, size=1, proto=ESMTP",
@@ -181,7 +188,11 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
     @Test(arguments: [
         ("Ok", LineFact.Status.sent), ("TempFail", .deferred), ("PermFail", .bounced),
     ]) func aRemoteDeliveryIsRead(_ result: String, _ status: LineFact.Status) throws {
-        let read = remote(result, "250 2.0.0 ok\" result=\"PermFail\" stat=\"x", rcpt: "s@b.example")
+        let read = remote(
+            result,
+            "250 2.0.0 ok\" result=\"PermFail\" stat=\"x",
+            rcpt: "s@b.example"
+        )
         let fact = try #require(read.fact(.delivery))
         #expect(fact.status == status)
         #expect(fact.agent == .smtp)
@@ -196,15 +207,21 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
     }
 
     @Test func aLineThatSyslogCutIsReadAsFarAsItTells() throws {
-        let cut = Self.mta + "rcpt=<-> source=\"-\" relay=\"x.example\" delay=0s result=\"TempFail\" stat=\"No"
+        let cut =
+            Self.mta
+            + "rcpt=<-> source=\"-\" relay=\"x.example\" delay=0s result=\"TempFail\" stat=\"No"
         #expect(try #require(read(cut).fact(.delivery)).status == .deferred)
     }
 
     @Test(arguments: [
-        ("delivery evpid=\(envelope) from=<> to=<kai@b.example> rcpt=<info@b.example> user=kai delay=0s "
-            + "result=Ok stat=Delivered", "info@b.example") as (String, String?),
-        ("event=delivery evpid=\(envelope) from=<> to=<kai@b.example> user=kai method=maildir delay=0s "
-            + "result=Ok stat=Delivered", nil),
+        (
+            "delivery evpid=\(envelope) from=<> to=<kai@b.example> rcpt=<info@b.example> user=kai delay=0s "
+                + "result=Ok stat=Delivered", "info@b.example"
+        ) as (String, String?),
+        (
+            "event=delivery evpid=\(envelope) from=<> to=<kai@b.example> user=kai method=maildir delay=0s "
+                + "result=Ok stat=Delivered", nil
+        ),
     ]) func aLocalDeliveryIsRead(_ rest: String, _ given: String?) throws {
         let read = read("\(session) mda " + rest)
         let fact = try #require(read.fact(.delivery))
@@ -224,19 +241,31 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
     }
 
     @Test(arguments: [
-        ("relay: Ok for \(envelope): session=\(session), from=<k@b.example>, to=<a@x.example>, "
-            + "rcpt=<->, source=192.0.2.1, relay=203.0.113.9 (mx), delay=1s, stat=250 ok",
-            LineFact.Status.sent, LineFact.Agent.smtp),
-        ("relay: TempFail for \(envelope): from=<k@b.example>, to=<a@x.example>, "
-            + "relay=203.0.113.9 (mx) delay=1s, stat=451 x, stat=250 ok", .deferred, .smtp),
-        ("relay: PermFail for \(envelope): from=<k@b.example>, to=<a@x.example>, rcpt=<s@b.example>, "
-            + "source=-, relay=x.example, delay=1s, stat=550 no", .bounced, .smtp),
-        ("relay: Expire for \(envelope): from=<k@b.example>, to=<a@x.example>, rcpt=<->, "
-            + "delay=4d1s, stat=Envelope expired", .expired, .smtp),
-        ("relay: Remove for \(envelope): from=<@>, to=<a@x.example>, rcpt=<->, delay=1s, "
-            + "stat=Removed by administrator", .discarded, .smtp),
-        ("delivery: Ok for \(envelope): from=<k@b.example>, to=<a@x.example>, user=a, method=mbox, "
-            + "delay=0s, stat=Delivered", .sent, .mailbox),
+        (
+            "relay: Ok for \(envelope): session=\(session), from=<k@b.example>, to=<a@x.example>, "
+                + "rcpt=<->, source=192.0.2.1, relay=203.0.113.9 (mx), delay=1s, stat=250 ok",
+            LineFact.Status.sent, LineFact.Agent.smtp
+        ),
+        (
+            "relay: TempFail for \(envelope): from=<k@b.example>, to=<a@x.example>, "
+                + "relay=203.0.113.9 (mx) delay=1s, stat=451 x, stat=250 ok", .deferred, .smtp
+        ),
+        (
+            "relay: PermFail for \(envelope): from=<k@b.example>, to=<a@x.example>, rcpt=<s@b.example>, "
+                + "source=-, relay=x.example, delay=1s, stat=550 no", .bounced, .smtp
+        ),
+        (
+            "relay: Expire for \(envelope): from=<k@b.example>, to=<a@x.example>, rcpt=<->, "
+                + "delay=4d1s, stat=Envelope expired", .expired, .smtp
+        ),
+        (
+            "relay: Remove for \(envelope): from=<@>, to=<a@x.example>, rcpt=<->, delay=1s, "
+                + "stat=Removed by administrator", .discarded, .smtp
+        ),
+        (
+            "delivery: Ok for \(envelope): from=<k@b.example>, to=<a@x.example>, user=a, method=mbox, "
+                + "delay=0s, stat=Delivered", .sent, .mailbox
+        ),
     ]) func theQueuesLinesAreRead(
         _ rest: String,
         _ status: LineFact.Status,
@@ -267,18 +296,21 @@ private func read(_ rest: String) -> ServerFacts { ServerFacts(head + rest) }
     @Test func noSpoiltLineTraps() {
         readsEverySpoiltForm(of: [
             head + "\(session) smtp connected address=[2001:db8::7] host=pc.isp.example",
-            head + "\(session) smtp event=authentication user=k\\040b address=192.0.2.7 host=pc result=ok",
+            head
+                + "\(session) smtp event=authentication user=k\\040b address=192.0.2.7 host=pc result=ok",
             head + "\(session) smtp event=message address=192.0.2.7 host=pc msgid=\(message) "
                 + "from=<k@b.example> to=<a@x.example> size=608 ndest=2 proto=ESMTP",
             head + "\(session) smtp message msgid=\(message) size=608 nrcpt=3 proto=ESMTP",
             head + "\(session) smtp envelope evpid=\(envelope) from=<k@b.example> to=<a@x.example>",
             head + Self.mta + "rcpt=<-> source=\"192.0.2.1\" relay=\"[2001:db8::9] (mx)\" delay=0s "
                 + "result=\"Ok\" stat=\"250 \(message) Message accepted for delivery\"",
-            head + "\(session) mda delivery evpid=\(envelope) from=<> to=<a@b.example> rcpt=<b@b.example> "
+            head
+                + "\(session) mda delivery evpid=\(envelope) from=<> to=<a@b.example> rcpt=<b@b.example> "
                 + "user=a delay=0s result=Ok stat=Delivered",
             head + "relay: Ok for \(envelope): session=\(session), from=<k@b.example>, "
                 + "to=<a@x.example>, rcpt=<->, source=192.0.2.1, relay=203.0.113.9 (mx), delay=1s, stat=x",
-            head + "smtp-in: Accepted message \(message) on session \(session): from=<k@b.example>, "
+            head
+                + "smtp-in: Accepted message \(message) on session \(session): from=<k@b.example>, "
                 + "to=<a@x.example>, size=608, ndest=2, proto=ESMTP",
             head + "smtp-in: New session \(session) from host pc.isp.example [192.0.2.7]",
             head + "postern: msgid=\(message) subject=x",

@@ -87,7 +87,10 @@ private let pc = "pc.isp.example [192.0.2.7]"
         // Another process.
         [login(2, 4_711, "kai"), from(3, 4_712, id(1, 4_712))],
         // The same number for another client.
-        [login(2, 4_711, "kai"), from(3, 4_711, id(1, 4_711), client: "pc.isp.example [192.0.2.8]")],
+        [
+            login(2, 4_711, "kai"),
+            from(3, 4_711, id(1, 4_711), client: "pc.isp.example [192.0.2.8]"),
+        ],
         [login(2, 4_711, "kai"), from(3, 4_711, id(1, 4_711), client: "[192.0.2.7]")],
         [login(2, 4_711, "kai"), from(3, 4_711, id(1, 4_711), client: pc + " (may be forged)")]
             .reversed(),
@@ -105,7 +108,10 @@ private let pc = "pc.isp.example [192.0.2.7]"
         ],
         [login(2, 4_711, "kai"), from(8_000, 4_711, id(1, 4_711))],
         // No process at all.
-        [login(2, 4_711, "kai"), from(3, 4_711, id(1, 4_711)).replacing("sm-mta[4711]", with: "sm-mta")],
+        [
+            login(2, 4_711, "kai"),
+            from(3, 4_711, id(1, 4_711)).replacing("sm-mta[4711]", with: "sm-mta"),
+        ],
         // A login that failed, and one of this server at another.
         [
             line(
@@ -114,13 +120,18 @@ private let pc = "pc.isp.example [192.0.2.7]"
                 "\(id(1, 4_711)): AUTH failure (PLAIN): no (-13), user=kai@hosted.example, relay=\(pc)"
             ), from(3, 4_711, id(1, 4_711)),
         ],
-        [line(2, 4_711, "AUTH=client, relay=\(pc), mech=PLAIN, bits=0"), from(3, 4_711, id(1, 4_711))],
+        [
+            line(2, 4_711, "AUTH=client, relay=\(pc), mech=PLAIN, bits=0"),
+            from(3, 4_711, id(1, 4_711)),
+        ],
         // A user of this machine.
         [login(2, 4_711, "kai"), from(3, 4_711, id(1, 4_711), client: "kai@localhost")],
     ]) func whatIsNotOfTheConnectionHasNoLogin(_ lines: [String]) throws {
         var run = try ServerRun()
         run.take(lines)
-        run.take([sent(9_999, id(1, 4_711), "<a@x.example>"), sent(9_999, id(1, 4_712), "<a@x.example>")])
+        run.take([
+            sent(9_999, id(1, 4_711), "<a@x.example>"), sent(9_999, id(1, 4_712), "<a@x.example>"),
+        ])
         run.take([sent(9_999, id(59, 4_711), "<a@x.example>")])
         #expect(run.finish().isEmpty)
     }
@@ -175,7 +186,9 @@ private let pc = "pc.isp.example [192.0.2.7]"
         try run.restart()
         run.take([from(3, 4_711, id(1, 4_711)), from(5, 4_711, id(1, 4_711, "4O"))])
         try run.restart()
-        run.take([sent(6, id(1, 4_711), "<a@x.example>"), sent(6, id(1, 4_711, "4O"), "<b@x.example>")])
+        run.take([
+            sent(6, id(1, 4_711), "<a@x.example>"), sent(6, id(1, 4_711, "4O"), "<b@x.example>"),
+        ])
         let events = run.finish()
         #expect(events.map(\.account) == ["mia", "kai"])
         #expect(events.map(\.subject) == ["Not read: x", nil])
@@ -358,15 +371,21 @@ private let pc = "pc.isp.example [192.0.2.7]"
 
     @Test func aMessageTooLongInTheQueueExpires() throws {
         var run = try ServerRun()
-        run.take(arrival + [
-            line(
-                4,
-                7_777,
-                "\(one): to=<a@x.example>, delay=00:00:01, mailer=esmtp, pri=1, "
-                    + "relay=mx. [203.0.113.9], dsn=4.0.0, stat=Deferred"
-            ),
-            line(5, 7_777, "\(one): \(two): sender notify: Warning: could not send message for past 4 hours"),
-        ])
+        run.take(
+            arrival + [
+                line(
+                    4,
+                    7_777,
+                    "\(one): to=<a@x.example>, delay=00:00:01, mailer=esmtp, pri=1, "
+                        + "relay=mx. [203.0.113.9], dsn=4.0.0, stat=Deferred"
+                ),
+                line(
+                    5,
+                    7_777,
+                    "\(one): \(two): sender notify: Warning: could not send message for past 4 hours"
+                ),
+            ]
+        )
         #expect(run.openCount == 1)
         run.take([line(6, 7_777, "\(one): \(two): DSN: Cannot send message for 5 days")])
         #expect(run.openCount == 0)
@@ -375,14 +394,16 @@ private let pc = "pc.isp.example [192.0.2.7]"
 
     @Test func aMessageIsHeldAndReleased() throws {
         var run = try ServerRun()
-        run.take(arrival + [
-            line(
-                4,
-                4_711,
-                "\(one): to=<a@x.example>, delay=00:00:00, mailer=esmtp, pri=1, quarantine=look, "
-                    + "stat=quarantined"
-            )
-        ])
+        run.take(
+            arrival + [
+                line(
+                    4,
+                    4_711,
+                    "\(one): to=<a@x.example>, delay=00:00:00, mailer=esmtp, pri=1, quarantine=look, "
+                        + "stat=quarantined"
+                )
+            ]
+        )
         #expect(run.told == ["submitted"])
         run.take([line(5, 9, "\(one): unquarantine"), sent(6, one, "<a@x.example>")])
         #expect(run.finish().map(\.delivery) == ["sent"])
@@ -390,9 +411,15 @@ private let pc = "pc.isp.example [192.0.2.7]"
 
     @Test func aMessageThatWasRefusedAfterAllGivesNoEvent() throws {
         var run = try ServerRun()
-        run.take(arrival + [
-            line(4, 4_711, "\(one): to=<a@x.example>, delay=00:00:00, pri=1, stat=rejected, stat=Sent")
-        ])
+        run.take(
+            arrival + [
+                line(
+                    4,
+                    4_711,
+                    "\(one): to=<a@x.example>, delay=00:00:00, pri=1, stat=rejected, stat=Sent"
+                )
+            ]
+        )
         #expect(run.openCount == 0)
         #expect(run.finish().isEmpty)
     }
@@ -513,7 +540,8 @@ private let pc = "pc.isp.example [192.0.2.7]"
     }
 
     @Test(arguments: [
-        "login=<ceo> subject=x", "AUTH=server, relay=pc [192.0.2.7], authid=ceo, mech=PLAIN, bits=0",
+        "login=<ceo> subject=x",
+        "AUTH=server, relay=pc [192.0.2.7], authid=ceo, mech=PLAIN, bits=0",
         "> login=<ceo> subject=y", "x\\000; from=<v@w.example>",
     ]) func aSubjectForgesNothing(_ subject: String) throws {
         let events = try serverEvents(

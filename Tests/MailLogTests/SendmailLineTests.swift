@@ -7,7 +7,9 @@ private let id = "6APGpFml004711"
 
 /// What each shape of line means that sendmail 8.17.1 writes (the files are named in the reader).
 @Suite struct SendmailArrivalTests {
-    private func arrival(_ rest: String) -> ServerFacts { ServerFacts(head + id + ": from=" + rest) }
+    private func arrival(_ rest: String) -> ServerFacts {
+        ServerFacts(head + id + ": from=" + rest)
+    }
 
     @Test func anArrivalIsReadToItsEnd() throws {
         let read = arrival(
@@ -63,7 +65,9 @@ private let id = "6APGpFml004711"
     }
 
     @Test func anEmptySizeWithAMessageIDIsAMessage() {
-        let read = arrival("<>, size=0, class=0, nrcpts=1, msgid=<i>, proto=SMTP, relay=[192.0.2.7]")
+        let read = arrival(
+            "<>, size=0, class=0, nrcpts=1, msgid=<i>, proto=SMTP, relay=[192.0.2.7]"
+        )
         #expect(read.fact(.accepted) != nil)
     }
 
@@ -79,9 +83,11 @@ private let id = "6APGpFml004711"
     }
 
     @Test func aQuotedSenderForgesNothing() {
-        let forged = "\"x>, size=9, class=0, nrcpts=9, proto=ESMTPA, relay=evil [192.0.2.66]\"@b.example"
+        let forged =
+            "\"x>, size=9, class=0, nrcpts=9, proto=ESMTPA, relay=evil [192.0.2.66]\"@b.example"
         let read = arrival(
-            "<" + forged + ">, size=1, class=0, nrcpts=2, proto=ESMTP, daemon=MTA, relay=[192.0.2.7]"
+            "<" + forged
+                + ">, size=1, class=0, nrcpts=2, proto=ESMTP, daemon=MTA, relay=[192.0.2.7]"
         )
         #expect(read.text(.sender, \.a) == forged)
         #expect(read.text(.accepted, \.d) == "2")
@@ -117,14 +123,18 @@ private let id = "6APGpFml004711"
 
     /// conf.c, `sm_syslog`: on some systems a line is cut at 256 bytes.
     @Test func aLineInPartsIsCounted() {
-        #expect(ServerFacts(head + id + "[1]: from=<a@b.example>, size=1, ...").counters[.arrival] == 1)
+        #expect(
+            ServerFacts(head + id + "[1]: from=<a@b.example>, size=1, ...").counters[.arrival] == 1
+        )
         #expect(ServerFacts(head + id + "[1]: to=<a@b.example>, ...").counters[.delivery] == 1)
         #expect(ServerFacts(head + id + "[2]: stat=Sent").counters[.sendmail].ignored == 1)
     }
 }
 
 @Suite struct SendmailLoginTests {
-    private func login(_ rest: String) -> ServerFacts { ServerFacts(head + "AUTH=server, relay=" + rest) }
+    private func login(_ rest: String) -> ServerFacts {
+        ServerFacts(head + "AUTH=server, relay=" + rest)
+    }
 
     @Test(arguments: [
         ("pc [192.0.2.7], authid=kai, mech=PLAIN, bits=0", "kai"),
@@ -155,16 +165,20 @@ private let id = "6APGpFml004711"
     }
 
     @Test(arguments: [
-        id + ": AUTH failure (PLAIN): authentication failure (-13) SASL(-13): authentication failure: "
+        id
+            + ": AUTH failure (PLAIN): authentication failure (-13) SASL(-13): authentication failure: "
             + "Password verification failed, user=kai@hosted.example, relay=pc [192.0.2.7]",
         "AUTH=client, relay=mx.example., mech=PLAIN, bits=0", "AUTH warning: no mechanisms",
         "STARTTLS=server, relay=pc [192.0.2.7], version=TLSv1.3, verify=NO, cipher=x, bits=256/256",
         id + ": ruleset=check_rcpt, arg1=<a@b.example>, relay=pc [192.0.2.7], reject=550 5.7.1 no",
         id + ": <a@b.example>... User unknown", id + ": alias <a@b.example> => c, d",
-        id + ": 6APGpFml004712: DSN: User unknown", "starting daemon (8.17.1.9): SMTP+queueing@00:10:00",
+        id + ": 6APGpFml004712: DSN: User unknown",
+        "starting daemon (8.17.1.9): SMTP+queueing@00:10:00",
         id + ": 6APGpFml004712: sender notify: Warning: could not send message for past 4 hours",
-        id + ": 6APGpFml004712: clone: owner=owner-list", "alias database /etc/aliases rebuilt by root",
-        id + ": Authentication-Warning: mx1: kai set sender to x using -f", "runqueue: Flushing queue",
+        id + ": 6APGpFml004712: clone: owner=owner-list",
+        "alias database /etc/aliases rebuilt by root",
+        id + ": Authentication-Warning: mx1: kai set sender to x using -f",
+        "runqueue: Flushing queue",
         "NOQUEUE: SYSERR(root): cannot open",
     ]) func otherLinesAreIgnored(_ rest: String) {
         let read = ServerFacts(head + rest)
@@ -174,7 +188,8 @@ private let id = "6APGpFml004711"
 
     /// A process that serves nobody any more, or somebody else next.
     @Test(arguments: [
-        id + ": pc.isp.example [192.0.2.7] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
+        id
+            + ": pc.isp.example [192.0.2.7] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
         id + ": lost input channel from pc [192.0.2.7] to MSA after data",
         id + ": timeout waiting for input from pc.isp.example during server cmd read",
         "NOQUEUE: connect from pc [192.0.2.7]",
@@ -184,7 +199,9 @@ private let id = "6APGpFml004711"
 }
 
 @Suite struct SendmailHeaderRuleTests {
-    private func header(_ rest: String) -> ServerFacts { ServerFacts(head + id + ": postern " + rest) }
+    private func header(_ rest: String) -> ServerFacts {
+        ServerFacts(head + id + ": postern " + rest)
+    }
 
     @Test func theRulesOfTheSnippetAreRead() throws {
         let subject = header("login=<kai+2Bx@b.example> subject= Not read: a> login=<b>")
@@ -244,7 +261,10 @@ private let id = "6APGpFml004711"
         ("dsn=5.1.1, reply=550 5.1.1 <a@x.example>: unknown, stat=User unknown", .bounced),
         ("dsn=4.7.1, reply=451 4.7.1 x, stat=Deferred: 451 4.7.1 x", .deferred),
         // What the other server says does not decide, but for the first digit of its code.
-        ("dsn=4.7.1, reply=451 x, stat=Sent (250 ok), stat=Deferred: 451 x, stat=Sent (250)", .deferred),
+        (
+            "dsn=4.7.1, reply=451 x, stat=Sent (250 ok), stat=Deferred: 451 x, stat=Sent (250)",
+            .deferred
+        ),
         ("dsn=5.0.0, reply=554 x, stat=Deferred: y, stat=Service unavailable", .bounced),
         ("dsn=4.4.2, reply=250 ok, stat=Deferred: Connection reset by mx", .deferred),
     ]) func theStatusIsRead(_ rest: String, _ status: LineFact.Status) throws {
@@ -255,7 +275,8 @@ private let id = "6APGpFml004711"
     /// Of a failure that another server's reply makes doubtful nothing is said.
     @Test(arguments: [
         "dsn=4.4.2, reply=250 ok, stat=User unknown, stat=Deferred: Connection reset",
-        "dsn=2.0.0, reply=250 ok, stat=Sent", "dsn=2.0.0, stat=Sent (cut", "dsn=2.0.0, stat=Sent it",
+        "dsn=2.0.0, reply=250 ok, stat=Sent", "dsn=2.0.0, stat=Sent (cut",
+        "dsn=2.0.0, stat=Sent it",
         "dsn=2.0.0, stat=", "dsn=2.0.0", "dsn=5.0.0, reply=550 x",
     ]) func whatIsInDoubtIsCounted(_ rest: String) {
         let read = delivery("<a@x.example>" + Self.middle + Self.relay + rest)
@@ -299,7 +320,8 @@ private let id = "6APGpFml004711"
     /// Where a comment or something else makes it doubtful, nothing is read.
     @Test(arguments: [
         "<a(>, delay=00:00:00, pri=1, stat=Sent)@x.example>", "<a b@x.example>", "<a@x.example",
-        "a@x.example (>, delay=00:00:00)", "<a<b@x.example>", "<a@x.example> b", "", ",<a@x.example>",
+        "a@x.example (>, delay=00:00:00)", "<a<b@x.example>", "<a@x.example> b", "",
+        ",<a@x.example>",
     ]) func aDoubtfulRecipientIsCounted(_ recipient: String) {
         let read = delivery(recipient + Self.middle + Self.relay + "dsn=2.0.0, stat=Sent (ok)")
         #expect(read.facts.isEmpty)
@@ -341,7 +363,8 @@ private let id = "6APGpFml004711"
     @Test func aBareNameIsNoRecipient() throws {
         for name in ["kai", "\"|/usr/bin/vacation kai\"", "/var/mail/archive"] {
             let read = delivery(
-                name + ", delay=00:00:00, xdelay=00:00:00, mailer=local, pri=1, dsn=2.0.0, stat=Sent"
+                name
+                    + ", delay=00:00:00, xdelay=00:00:00, mailer=local, pri=1, dsn=2.0.0, stat=Sent"
             )
             let fact = try #require(read.fact(.delivery))
             #expect(read.text(fact.a) == nil)
@@ -397,10 +420,12 @@ private let id = "6APGpFml004711"
 
     @Test func noSpoiltLineTraps() {
         readsEverySpoiltForm(of: [
-            head + "AUTH=server, relay=pc [192.0.2.7] (may be forged), authid=a+20b, mech=PLAIN, bits=0",
+            head
+                + "AUTH=server, relay=pc [192.0.2.7] (may be forged), authid=a+20b, mech=PLAIN, bits=0",
             head + id + ": from=<\"a\\\"b\"@b.example>, size=1, class=0, nrcpts=1, msgid=<i>, "
                 + "bodytype=8BITMIME, proto=ESMTPSA, daemon=M, relay=IDENT:k@pc [IPv6:2001:db8::7]",
-            head + id + ": to=<a@x.example>,\"b, c\"@x.example, [more], ctladdr=<k@b.example> (1/2), "
+            head + id
+                + ": to=<a@x.example>,\"b, c\"@x.example, [more], ctladdr=<k@b.example> (1/2), "
                 + "delay=1+00:00:00, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx. [203.0.113.9], "
                 + "dsn=4.0.0, reply=451 4.7.1 x, stat=Deferred: 451 4.7.1 x",
             head + id + ": to=<a@x.example>, delay=00:00:00, mailer=local, pri=1, quarantine=a, "
@@ -408,7 +433,8 @@ private let id = "6APGpFml004711"
             head + id + ": postern login=<kai+2Bx> subject= =?utf-8?Q?=C3?= \\303\\266 \\",
             head + id + ": split: count=2, ids=6APGpFml004712; 6APGpFml004713",
             head + id + ": 6APGpFml004712: DSN: Cannot send message for 5 days",
-            head + id + ": pc [192.0.2.7] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
+            head + id
+                + ": pc [192.0.2.7] did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA",
         ])
     }
 }

@@ -34,14 +34,14 @@ struct ServerEvent: Equatable {
     }
 }
 
-/// Lines of a log, read and joined as the engine does it. Their stamps must be of RFC 3339.
+/// Lines of a log, read and joined as the engine does it. Stamps without a year are of 2026, UTC.
 struct ServerRun: ~Copyable {
     private(set) var scanner = LogScanner(seed: .constant)
     private(set) var assembler: Assembler
     private var reader: HeaderReader
     private var pending: [Assembler.Happening] = []
     private var lineCount: UInt64 = 0
-    private var lastMicroseconds: Int64 = 0
+    private var resolver = TimeResolver(zone: .utc, firstYear: 2_026)
     private var events: [Key: ServerEvent] = [:]
     private var order: [Key] = []
     /// What came to light, in order.
@@ -55,6 +55,7 @@ struct ServerRun: ~Copyable {
     init() throws {
         assembler = Assembler(seed: .constant, tracksChanges: true)
         reader = HeaderReader(receipts: try ReceiptTable(), accountDomain: [], seed: .constant)
+        resolver.beginFile(.none)
     }
 
     mutating func take(_ line: [UInt8]) {
@@ -63,15 +64,12 @@ struct ServerRun: ~Copyable {
         lineCount += 1
         let record = RecordID(source: SourceNumber(0), file: FileNumber(0), offset: lineCount)
         for fact in facts {
-            // Of a stamp without a year only the order counts here.
-            lastMicroseconds =
-                fact.stamp.isYearless ? lastMicroseconds + 1 : fact.stamp.microseconds
             let isNews = assembler.take(
                 fact,
                 line.span,
                 record: record,
                 sequence: lineCount,
-                microseconds: lastMicroseconds
+                microseconds: resolver.resolve(fact.stamp, observed: 0) ?? 0
             )
             if isNews { handle() }
         }

@@ -52,8 +52,15 @@ def fetch(packages, cache, release=None):
     release: of Debian; None for the machine's own, whose installed libraries are used.
     """
     root = os.path.join(cache, "-".join([release or "own", *packages]))
-    if os.path.exists(root + "/complete"):
-        return root
+    os.makedirs(cache, exist_ok=True)
+    with open(root + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # rigs may share the cache
+        if not os.path.exists(root + "/complete"):
+            unpack(packages, cache, release, root)
+    return root
+
+
+def unpack(packages, cache, release, root):
     shutil.rmtree(root, ignore_errors=True)
     debs = root + "/debs"
     os.makedirs(debs)
@@ -83,7 +90,6 @@ def fetch(packages, cache, release=None):
             if not os.path.islink(path) and os.stat(path).st_mode & 0o6000:
                 os.chmod(path, 0o755)
     open(root + "/complete", "w").close()
-    return root
 
 
 # Releases whose programs may need a newer C library than the machine has.
