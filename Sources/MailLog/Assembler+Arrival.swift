@@ -156,28 +156,19 @@ extension Assembler {
         }
     }
 
-    /// What the connection was by which a message came. Nil if the log does not tell: a process that
-    /// serves another client now, or that would have said that there was a login, has ended the one
-    /// that had its number.
+    /// What the connection was by which a message came; nil if the log does not tell.
     private mutating func session(
         of fact: LineFact,
         _ line: Span<UInt8>,
         _ microseconds: Int64
     ) -> Session? {
-        func isOther(_ piece: LineFact.Piece, _ text: [UInt8]) -> Bool {
-            !line.equals(piece.indices, text.span, 0..<text.count)
-        }
-        let isUnsaid = fact.dialect == .sendmail && fact.domain != 0
-        let ageMax = isUnsaid ? Self.idleSessionMicroseconds : limits.idleMicrosecondsMax
+        let ageMax =
+            fact.dialect == .sendmail
+            ? Self.idleSessionMicroseconds : limits.idleMicrosecondsMax
         guard let session = sessions.find(fact.account, now: microseconds, ageMax: ageMax) else {
             return nil
         }
-        let isElsewhere =
-            fact.a.isPresent
-            && (isOther(fact.a, session.clientIP) || isOther(fact.c, session.clientName))
-        let wouldSay =
-            isUnsaid && sessions.find(fact.domain, now: microseconds, ageMax: .max) != nil
-        guard !isElsewhere, !wouldSay else {
+        guard isClient(of: session, fact, line, microseconds) else {
             sessions.remove(fact.account)
             return nil
         }
@@ -185,8 +176,39 @@ extension Assembler {
         return session
     }
 
-    /// How long Sendmail lets a connection be idle (`Timeout.command`, `Timeout.datablock`: an hour).
-    private static let idleSessionMicroseconds: Int64 = 3_600_000_000
+    /// Whether a message came by a session. Where a process names the session, it may serve another
+    /// client by now: then the name or the address differs, or, of Sendmail, the process began later
+    /// than the session was last heard of (which only clocks that agree can tell).
+    private func isClient(
+        of session: Session,
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Bool {
+        func isSame(_ piece: LineFact.Piece, _ text: [UInt8]) -> Bool {
+            line.equals(piece.indices, text.span, 0..<text.count)
+        }
+        guard fact.a.isPresent else { return true }
+        guard isSame(fact.a, session.clientIP), isSame(fact.c, session.clientName) else {
+            return false
+        }
+        guard fact.dialect == .sendmail,
+            let first = SendmailGrammar.firstTime(
+                line,
+                fact.queueID.indices,
+                now: microseconds
+            ), first <= microseconds
+        else { return true }
+        return first <= session.microseconds + Self.firstIDMicroseconds
+    }
+
+    /// How much later than a login the process may have given out its first queue ID: none does so
+    /// since 8.12, and no number of a process comes back as soon.
+    private static let firstIDMicroseconds: Int64 = 2_000_000
+
+    /// No connection to Sendmail is idle for so long: it waits an hour for a command, and an hour for
+    /// more of a message (`Timeout.command`, `Timeout.datablock`).
+    private static let idleSessionMicroseconds: Int64 = 2 * 3_600_000_000
 
     /// The login of a message: its line's, or what a line before said of it, or its connection's.
     private func login(
@@ -346,6 +368,32 @@ extension Assembler {
         var plain = fact
         plain.form = .plain
         plain.a = LineFact.Piece(1, bytes.count)
+        take(plain, bytes.span, nil, record, microseconds, slot)
+    }
+
+    /// Takes a fact in whose addresses Sendmail wrote with escapes: as if they stood without them
+    /// behind the line.
+    mutating func takeUnescaped(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ slot: Int32
+    ) {
+        var bytes = line.indices.map { line[$0] }
+        var address: [UInt8] = []
+        func append(_ piece: LineFact.Piece) -> LineFact.Piece {
+            guard piece.isPresent else { return .absent }
+            SendmailText.unescape(line.extracting(piece.indices), into: &address)
+            bytes += address
+            return LineFact.Piece(bytes.count - address.count, bytes.count)
+        }
+        var plain = fact
+        plain.form = .plain
+        plain.a = append(fact.a)
+        plain.b = append(fact.b)
+        // A piece begins and ends below 64 KiB.
+        guard bytes.count <= Int(UInt16.max) else { return }
         take(plain, bytes.span, nil, record, microseconds, slot)
     }
 

@@ -230,8 +230,6 @@ public struct Assembler: ~Copyable, Sendable {
         }
         guard fact.dialect == .postfix || !isUntimely(fact, in: index) else {
             counters.strayLines &+= 1
-            // A message of the server's own, as a bounce, is delivered without having been taken in.
-            if fact.kind == .delivery { close(slot, microseconds) }
             return
         }
         slots[index].lastMicroseconds = microseconds
@@ -239,6 +237,8 @@ public struct Assembler: ~Copyable, Sendable {
         let base = keep(line, record, in: index)
         if fact.form == .listQuoted {
             takeUnquoted(fact, line, record, microseconds, slot)
+        } else if fact.form == .sendmail, fact.kind != .subject {
+            takeUnescaped(fact, line, record, microseconds, slot)
         } else {
             take(fact, line, base, record, microseconds, slot)
         }

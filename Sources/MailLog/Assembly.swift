@@ -256,6 +256,7 @@ struct Assembly: Sendable {
         subject = other.subject
         subjectForm = other.subjectForm
         contentType = other.contentType
+        request = other.request
         senderDomain = other.senderDomain
         clientIP = other.clientIP
         clientName = other.clientName

@@ -43,7 +43,4 @@ struct LineContext: Sendable {
     func sessionKey(_ name: Range<Int>?, in text: Span<UInt8>) -> UInt64 {
         ShortTextWords(text, name ?? processID).key(hostHash: ~hostHash)
     }
-
-    /// The key of what is kept of the host itself, beside its sessions.
-    var hostKey: UInt64 { queueKey([UInt8]().span, hostHash: ~hostHash) }
 }

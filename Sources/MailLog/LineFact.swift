@@ -103,9 +103,7 @@ public struct LineFact: Sendable {
 
         /// A message was taken in: `a` the client's IP address, `b` login, `c` the client's verified
         /// name, `d` how many recipients it has (decimal), if no line says when it has left the
-        /// queue. `account` is the key of the session that it came by; 0 for none. `domain` is the
-        /// key of a session that is open if this host would have said that there was a login, which
-        /// it did not; 0 otherwise.
+        /// queue. `account` is the key of the session that it came by; 0 for none.
         ///
         /// It opens the message, unless other lines of the same ID have already.
         case accepted
@@ -180,7 +178,8 @@ public struct LineFact: Sendable {
         case plain
         /// A member of a list in which `''` stands for `'`; also of recipients.
         case listQuoted
-        /// A header's text as Sendmail logs it: `\\` and octal escapes.
+        /// As Sendmail logs it, with `\\` and octal escapes; also the addresses of a sender, a recipient
+        /// or a delivery.
         case sendmail
         /// A login as xtext (RFC 3461, 4): `+20` for a blank.
         case xtext

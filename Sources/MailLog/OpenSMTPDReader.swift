@@ -52,7 +52,7 @@ struct OpenSMTPDReader: Sendable {
         let isOther =
             text.has("smtp-out: ", at: start) || text.has("info: ", at: start)
             || text.has("warn: ", at: start) || text.has("debug: ", at: start)
-            || text.has("queue: ", at: start)
+            || text.has("queue: ", at: start) || text.has("Exiting", at: start)
         return isOther ? .ignored : nil
     }
 
@@ -200,13 +200,15 @@ struct OpenSMTPDReader: Sendable {
         return text.first(UInt8(ascii: "\""), from: start, to: text.count).map { start..<$0 }
     }
 
+    /// An IP address alone: of IPv6 it stands in brackets (to.c, `sa_to_text`), or behind `IPv6:`.
     private static func withoutBrackets(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
-        guard range.count > 2, text[range.lowerBound] == UInt8(ascii: "["),
-            text[range.upperBound &- 1] == UInt8(ascii: "]")
-        else { return range }
-        let start = range.lowerBound &+ 1
-        let prefix = text.hasIgnoringCase("ipv6:", at: start) ? 5 : 0
-        return (start &+ prefix)..<max(start &+ prefix, range.upperBound &- 1)
+        var (start, end) = (range.lowerBound, range.upperBound)
+        if end &- start > 2, text[start] == UInt8(ascii: "["), text[end &- 1] == UInt8(ascii: "]") {
+            start &+= 1
+            end &-= 1
+        }
+        if text.hasIgnoringCase("ipv6:", at: start) { start &+= 5 }
+        return start..<max(start, end)
     }
 
     // MARK: Lines of a session

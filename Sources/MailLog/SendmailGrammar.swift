@@ -1,3 +1,5 @@
+import SafeText
+
 /// What Sendmail's lines are made of. Sources: sendmail 8.17.1, whose files are named at each.
 enum SendmailGrammar {
     /// Where a queue ID that starts at `start` ends; nil if there is none.
@@ -12,6 +14,40 @@ enum SendmailGrammar {
             return nil
         }
         return index
+    }
+
+    /// When the process that gave out a queue ID gave out its first, in microseconds since 1970; nil if
+    /// the ID does not say.
+    ///
+    /// queue.c, `assign_queueid`, since 8.10: year (since 1900, modulo 60), month, day, hour, minute and
+    /// second of that moment, UTC, each one of `0…9A…Za…x`. They stay the same for 3,600 IDs.
+    ///
+    /// - Parameter now: the time of the line, by which the year is chosen.
+    static func firstTime(_ text: Span<UInt8>, _ queueID: Range<Int>, now: Int64) -> Int64? {
+        guard queueID.count >= 8 else { return nil }
+        var fields = InlineArray<6, Int>(repeating: 0)
+        for index in 0..<6 {
+            let byte = text[queueID.lowerBound &+ index]
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                fields[index] = Int(byte &- UInt8(ascii: "0"))
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"):
+                fields[index] = Int(byte &- UInt8(ascii: "A")) &+ 10
+            case UInt8(ascii: "a")...UInt8(ascii: "z"):
+                fields[index] = Int(byte &- UInt8(ascii: "a")) &+ 36
+            default: return nil
+            }
+        }
+        guard fields[1] < 12, fields[2] >= 1, fields[2] <= 31, fields[3] < 24, fields[4] < 60,
+            fields[5] <= 61
+        else { return nil }
+        // The last year with this remainder that is not beyond the next.
+        let nextYear = 1_971 &+ Int(now / 31_556_952_000_000)
+        let year = nextYear &- (((nextYear &- 1_900 &- fields[0]) % 60 &+ 60) % 60)
+        guard year >= 1_970 else { return nil }
+        let day = daysSince1970(year: year, month: fields[1] &+ 1, day: fields[2])
+        let second = fields[3] &* 3_600 &+ fields[4] &* 60 &+ fields[5]
+        return (Int64(day) &* 86_400 &+ Int64(second)) &* 1_000_000
     }
 
     static func isLetterOrDigit(_ byte: UInt8) -> Bool {
@@ -36,6 +72,30 @@ enum SendmailGrammar {
         case broken
     }
 
+    /// Behind a backslash of an address and the byte that it quotes.
+    ///
+    /// libsm/util.c, `str2prt`: each backslash is written twice, and a byte that is not printable as a
+    /// backslash and three digits. So one that is followed by no other begins such a byte, which
+    /// nothing in an address depends on.
+    static func afterEscape(_ text: Span<UInt8>, at index: Int) -> Int {
+        guard text.has("\\\\", at: index) else { return index &+ 2 }
+        return text.has("\\", at: index &+ 2) ? index &+ 4 : index &+ 3
+    }
+
+    /// Where so many bytes end that Sendmail had before it wrote escapes for some of them.
+    static func endOfBytes(_ text: Span<UInt8>, from start: Int, count: Int) -> Int {
+        var index = start
+        for _ in 0..<count where index < text.count {
+            guard text[index] == UInt8(ascii: "\\") else {
+                index &+= 1
+                continue
+            }
+            let isOctal = index &+ 1 < text.count && isDigit(text[index &+ 1])
+            index &+= isOctal ? 4 : 2
+        }
+        return index
+    }
+
     /// The address whose `<` is before `start`.
     ///
     /// A quoted string is one unit (RFC 5321, 4.1.2); so is a backslash with what follows. Comments,
@@ -46,7 +106,9 @@ enum SendmailGrammar {
         var isQuoted = false
         while index < end {
             switch text[index] {
-            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\\"):
+                index = afterEscape(text, at: index)
+                continue
             case UInt8(ascii: "\""): isQuoted.toggle()
             case UInt8(ascii: ">") where !isQuoted: return .closed(index)
             case UInt8(ascii: " ") where !isQuoted, UInt8(ascii: "<") where !isQuoted,
@@ -72,7 +134,9 @@ enum SendmailGrammar {
         var isQuoted = false
         while index < text.count {
             switch text[index] {
-            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\\"):
+                index = afterEscape(text, at: index)
+                continue
             case UInt8(ascii: "\""): isQuoted.toggle()
             case UInt8(ascii: ",") where !isQuoted: return index > start ? index : nil
             case UInt8(ascii: "(") where !isQuoted, UInt8(ascii: ")") where !isQuoted: return nil
@@ -92,7 +156,9 @@ enum SendmailGrammar {
         var index = range.lowerBound
         while index < range.upperBound {
             switch text[index] {
-            case UInt8(ascii: "\\"): index &+= 1
+            case UInt8(ascii: "\\"):
+                index = afterEscape(text, at: index)
+                continue
             case UInt8(ascii: "\""): isQuoted.toggle()
             case UInt8(ascii: "<") where !isQuoted:
                 return (index &+ 1)..<max(index &+ 1, range.upperBound &- 1)

@@ -4,19 +4,18 @@ import Records
 /// Reads lines that Sendmail wrote. Sources: sendmail 8.17.1, whose files are named at each.
 ///
 /// A login stands on a line of its own, without a queue ID: `AUTH=server, relay=R, authid=U, …`. What
-/// joins it with a message is the process, which serves one connection, and its end is not logged
-/// (below LogLevel 20). Another process may get the same number, so more is asked for:
+/// joins it with a message is the process, which serves one connection, whose end is not logged (below
+/// LogLevel 20). Another process may get the same number later, so the queue ID is asked too: it has
+/// in it when its process gave out the first (queue.c, `assign_queueid`), which is before the login if
+/// it is the same process, and after it if it is another. `proto=` need not be asked: up to 8.15 it
+/// is `ESMTP` for all, and after HELO `SMTP` always; but since 8.16 `ESMTPS` denies a login.
 ///
-/// - The shipped header rules (`deploy/snippets/sendmail-subject.mc`) log the login with each header:
-///   that is certain, also where it says that there was none.
-/// - Since 8.16 `proto=` says whether the connection was authenticated (RFC 3848: `ESMTPA`).
-/// - Up to 8.15 `proto=` is `ESMTP` for all. Then the same process, the same client by address and
-///   name, and no more time since than a connection may be idle must do; a line that names another
-///   client ends it. Whether a server is of that kind is told by its other lines: one that ever wrote
-///   `ESMTPS` or `ESMTPA` would have written it.
-/// - After HELO `proto=` is `SMTP` always. On a server that marks the others, that is no proof.
+/// The shipped header rules (`deploy/snippets/sendmail-subject.mc`) log the login with each header,
+/// which is more certain still.
 struct SendmailReader: Sendable {
     private var names: NameReader
+    /// An address without the log's escapes.
+    private var plain: [UInt8] = []
 
     init(names: NameReader) { self.names = names }
 
@@ -181,7 +180,7 @@ struct SendmailReader: Sendable {
         var sender: Range<Int>?
         var index = start
         if text.has("<", at: start) {
-            let limit = start &+ Self.senderBytesMax
+            let limit = SendmailGrammar.endOfBytes(text, from: start, count: Self.senderBytesMax)
             switch SendmailGrammar.path(text, from: start &+ 1, limit: limit) {
             case .closed(let end):
                 sender = (start &+ 1)..<end
@@ -217,8 +216,7 @@ struct SendmailReader: Sendable {
         addAccepted(text, queueID, tail, count, context, into: &facts)
         if let sender {
             var fact = context.fact(.sender, of: .sendmail, queueID, in: text)
-            fact.a = LineFact.Piece(sender)
-            fact.domain = names.domain(ofAddress: text.extracting(sender))
+            setAddress(&fact, sender, text)
             facts.append(fact)
         }
         if let messageID {
@@ -232,8 +230,8 @@ struct SendmailReader: Sendable {
     /// headers.c: `from=%.200s`.
     private static let senderBytesMax = 200
 
-    /// The fact that a message was taken in, and before it what its `proto=` says of the server and
-    /// of the connection.
+    /// The fact that a message was taken in; before it, where `proto=` denies a login, that the one
+    /// that the process may have had is over.
     private func addAccepted(
         _ text: Span<UInt8>,
         _ queueID: Range<Int>,
@@ -247,38 +245,22 @@ struct SendmailReader: Sendable {
         if let address = tail.relay.address {
             fact.a = LineFact.Piece(address)
             fact.c = tail.relay.name.map { LineFact.Piece($0) } ?? .absent
-            fact.account = context.processID.isEmpty ? 0 : context.sessionKey(nil, in: text)
-            let markKey = context.hostKey
-            switch tail.proto.map({ Self.mark(text, $0) }) ?? .none {
-            case .none:
-                fact.domain = markKey
-            case .login, .noLogin:
-                var mark = LineFact(kind: .login, stamp: context.stamp, line: context.line)
-                mark.dialect = .sendmail
-                mark.key = markKey
-                facts.append(mark)
-            }
-            if let proto = tail.proto, Self.mark(text, proto) == .noLogin {
+            if let proto = tail.proto, Self.deniesLogin(text, proto) {
                 facts.append(sessionFact(.sessionEnd, text, context))
-                fact.account = 0
+            } else if !context.processID.isEmpty {
+                fact.account = context.sessionKey(nil, in: text)
             }
         }
         facts.append(fact)
     }
 
-    /// What `proto=` tells of a login.
-    private enum Mark { case none, login, noLogin }
-
-    /// srvrsmtp.c, `GET_PROTOCOL`, since 8.16: `ESMTP`, with `S` for TLS and `A` for a login, and the
-    /// same with `UTF8SMTP` (RFC 6531, 4.3).
-    private static func mark(_ text: Span<UInt8>, _ proto: Range<Int>) -> Mark {
+    /// srvrsmtp.c, `GET_PROTOCOL`, since 8.16: `ESMTP`, with `S` for TLS and `A` for a login (RFC
+    /// 3848), and the same with `UTF8SMTP` (RFC 6531).
+    private static func deniesLogin(_ text: Span<UInt8>, _ proto: Range<Int>) -> Bool {
         func isWord(_ word: StaticString) -> Bool {
             proto.count == word.utf8CodeUnitCount && text.has(word, at: proto.lowerBound)
         }
-        if isWord("ESMTPA") || isWord("ESMTPSA") || isWord("UTF8SMTPA") || isWord("UTF8SMTPSA") {
-            return .login
-        }
-        return isWord("ESMTPS") || isWord("UTF8SMTP") || isWord("UTF8SMTPS") ? .noLogin : .none
+        return isWord("ESMTPS") || isWord("UTF8SMTP") || isWord("UTF8SMTPS")
     }
 
     /// `postern login=<LOGIN> NAME=TEXT`, which the shipped header rules log. No other line begins so:
@@ -448,23 +430,49 @@ struct SendmailReader: Sendable {
             let isUser =
                 !text.has("<", at: address.lowerBound &- 1)
                 && text.first(UInt8(ascii: "@"), from: address.lowerBound, to: end) == nil
-            if !isUser {
-                fact.a = LineFact.Piece(address)
-                fact.domain = names.domain(ofAddress: text.extracting(address))
-            }
+            if !isUser { setAddress(&fact, address, text) }
             if let outcome { finish(&fact, outcome, text) }
             if outcome != nil || !isUser { facts.append(fact) }
         }
     }
 
+    /// Enters the address that a fact is about. UTF-8 and backslashes stand in the log as escapes.
+    private mutating func setAddress(
+        _ fact: inout LineFact,
+        _ address: Range<Int>,
+        _ text: Span<UInt8>
+    ) {
+        fact.a = LineFact.Piece(address)
+        let logged = text.extracting(address)
+        guard logged.first(UInt8(ascii: "\\"), from: 0, to: logged.count) != nil else {
+            fact.domain = names.domain(ofAddress: logged)
+            return
+        }
+        fact.form = .sendmail
+        var unescaped: [UInt8] = []
+        swap(&unescaped, &plain)
+        SendmailText.unescape(logged, into: &unescaped)
+        fact.domain = names.domain(ofAddress: unescaped.span)
+        swap(&unescaped, &plain)
+    }
+
     private mutating func finish(_ fact: inout LineFact, _ outcome: Outcome, _ text: Span<UInt8>) {
         fact.status = outcome.status ?? .other
         fact.agent = Self.agent(text, outcome)
-        fact.b = outcome.controller.map { LineFact.Piece($0) } ?? .absent
+        if let controller = outcome.controller {
+            fact.b = LineFact.Piece(controller)
+            let hasEscape =
+                text.first(
+                    UInt8(ascii: "\\"),
+                    from: controller.lowerBound,
+                    to: controller.upperBound
+                ) != nil
+            if hasEscape { fact.form = .sendmail }
+        }
         fact.c = outcome.relay.map { LineFact.Piece($0) } ?? .absent
         fact.d = outcome.reply.map { LineFact.Piece($0) } ?? .absent
         // Only a copy that came to a mailbox teaches whose it is.
-        if fact.status == .sent, fact.agent == .mailbox, fact.a.isPresent {
+        if fact.status == .sent, fact.agent == .mailbox, fact.a.isPresent, fact.form == .header {
             fact.account = names.mailbox(text.extracting(fact.a.indices))
         }
     }

@@ -52,8 +52,15 @@ def fetch(packages, cache, release=None):
     release: of Debian; None for the machine's own, whose installed libraries are used.
     """
     root = os.path.join(cache, "-".join([release or "own", *packages]))
-    if os.path.exists(root + "/complete"):
-        return root
+    os.makedirs(cache, exist_ok=True)
+    with open(root + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # rigs may share the cache
+        if not os.path.exists(root + "/complete"):
+            unpack(packages, cache, release, root)
+    return root
+
+
+def unpack(packages, cache, release, root):
     shutil.rmtree(root, ignore_errors=True)
     debs = root + "/debs"
     os.makedirs(debs)
@@ -83,7 +90,6 @@ def fetch(packages, cache, release=None):
             if not os.path.islink(path) and os.stat(path).st_mode & 0o6000:
                 os.chmod(path, 0o755)
     open(root + "/complete", "w").close()
-    return root
 
 
 # Releases whose programs may need a newer C library than the machine has.
@@ -453,11 +459,19 @@ class Client:
         connection = self.open(message, source)
         connection.ehlo(message.helo or "")
         if message.user:
-            connection.user, connection.password = message.user, self.mail.passwords[message.user]
-            if message.scenario == "failed-login":
-                connection.password = "wrong"
-            way = chance.choice(["PLAIN", "LOGIN"])
-            connection.auth(way, getattr(connection, "auth_" + way.lower()))
+            is_wrong = message.scenario == "failed-login"
+            password = "wrong" if is_wrong else self.mail.passwords[message.user]
+            coded = lambda text: base64.b64encode(text.encode()).decode()
+            # smtplib's own auth() takes ASCII only.
+            if chance.random() < 0.5:
+                code, text = connection.docmd("AUTH", "PLAIN " + coded(
+                    f"\0{message.user}\0{password}"))
+            else:
+                connection.docmd("AUTH", "LOGIN")
+                connection.docmd(coded(message.user))
+                code, text = connection.docmd(coded(password))
+            if code != 235:
+                raise smtplib.SMTPAuthenticationError(code, text)
         return connection
 
     def open(self, message, source):
