@@ -186,6 +186,28 @@ private struct Delivered {
         }
     }
 
+    /// forall subjects of a hundred bytes: what the reader makes of Exim's escapes is the subject.
+    @Test(arguments: 1...40) func theEscapesOfASubjectAreUndone(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let characters = Array("ab 0123n\\\"'ö€未/=?\u{1F600}t")
+        for _ in 0..<20 {
+            var subject = ""
+            for _ in 0..<Int.random(in: 1...24, using: &random) {
+                subject.append(characters.randomElement(using: &random) ?? "x")
+            }
+            // What begins an encoded word is another matter.
+            subject = subject.replacing("=?", with: "=")
+            var message = random.message(helo: "pc")
+            message.subject = Array("<\(subject)>".utf8)
+            message.hasSubject = true
+            message.login = "kira"
+            message.recipients = ["a@b.example"]
+            var run = try EximRun()
+            run.take(message.line)
+            #expect(run.finish().map(\.subject) == ["<\(subject)>"])
+        }
+    }
+
     /// forall deliveries: the recipient is the one that was given and the outcome is the mark's, or the
     /// line is not read, whatever who sends writes into a quoted address and who answers into a reply.
     @Test(arguments: 1...40) func nobodyForgesAnOutcome(seed: UInt64) {
