@@ -54,6 +54,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
     /// the client that both name.
     var clients = QueueTable()
+    /// Sessions that hold the message which they will hand in.
+    var holdingCount = 0
     /// Whether the log tells when a before-queue filter has answered.
     var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
@@ -162,7 +164,7 @@ public struct Assembler: ~Copyable, Sendable {
         case .requeued:
             requeue(fact, line, record, microseconds)
             return
-        case .proxied, .proxyEnd:
+        case .proxied, .proxyEnd, .sessionHeld:
             takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
@@ -203,7 +205,7 @@ public struct Assembler: ~Copyable, Sendable {
 
         switch fact.kind {
         case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest,
-            .clientAgain, .local, .requeued, .proxied, .proxyEnd, .note:
+            .clientAgain, .local, .requeued, .proxied, .proxyEnd, .sessionHeld, .note:
             break
         case .sender, .subject, .contentType, .recipient, .queued:
             takeArrival(fact, line, base, record, microseconds, in: index)
@@ -276,6 +278,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let base = keep(line, record, in: index)
         slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        if holdingCount > 0 { takeHold(fact, line, in: index) }
         if slots[index].keepsLines {
             slots[index].host = place(of: fact.host, line, base, in: index)
             // What cleanup logs as the origin is the forwarded client (smtpd.h, FORWARD_NAMADDR).
@@ -573,6 +576,7 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
+        if slots[index].isHeld { release(from: index) }
         slots[index].senderDomain = fact.domain
         // Of ordinary inbound mail no more than the sender's domain is asked for.
         guard slots[index].keepsLines else { return }
@@ -943,6 +947,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
         if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
+        if slots[index].isHolding { holdingCount -= 1 }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -960,6 +965,7 @@ public struct Assembler: ~Copyable, Sendable {
         table.insert(slots[Int(slot)].key, slot: slot)
         let clientKey = slots[Int(slot)].clientKey
         if clientKey != 0 { clients.insert(clientKey, slot: slot) }
+        if slots[Int(slot)].isHolding { holdingCount += 1 }
         appendToIdle(slot)
         slots[Int(slot)].idleMicroseconds = idle
         guard slots[Int(slot)].state == .unlinked else { return }

@@ -136,6 +136,9 @@ struct Assembly: Sendable {
 
     var isSubmission: Bool { login.isPresent }
 
+    /// No message, but a session that will hand one in which is to be held.
+    var isHolding: Bool { isProxied && decided == .held }
+
     /// Whether it is known which message a filter made it of.
     var isLinked: Bool { outerSerial != 0 }
 
