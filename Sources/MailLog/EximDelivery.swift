@@ -25,6 +25,9 @@ struct EximDelivery: Equatable {
     /// `T=`
     var transport = LineFact.Piece.absent
 
+    /// A certificate's names were there: they are once, so that the work is bounded.
+    private var hasDistinguishedName = false
+
     /// What kind of line it is.
     enum Outcome {
         /// `=>`, `->`, `>>`
@@ -241,6 +244,8 @@ struct EximDelivery: Equatable {
             UInt8(ascii: "P") where line.has("P=<", at: start):
             return Self.endOfBracketed(line, from: start + 3)
         case UInt8(ascii: "D") where line.has("DN=\"", at: start):
+            guard !hasDistinguishedName else { return .none }
+            hasDistinguishedName = true
             return readDistinguishedName(line, from: start + 4, outcome)
         case UInt8(ascii: "S") where line.has("ST=", at: start):
             // A shadow transport, and perhaps its error in parentheses.
@@ -307,9 +312,7 @@ struct EximDelivery: Equatable {
             }
             index = quote + 1
             var delivery = self
-            if !line.has("DN=\"", at: index + 1),
-                delivery.readFields(line, from: index, outcome)
-            {
+            if delivery.readFields(line, from: index, outcome) {
                 self = delivery
                 return .toTheEnd
             }

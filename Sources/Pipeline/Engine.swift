@@ -315,7 +315,9 @@ public struct Engine: ~Copyable, Sendable {
             }
             next += 1
             if isLate { lanes[index].tally.counts.late += 1 }
-            if fact.kind == .client { duplicates.opened(fact.key, by: index) }
+            if fact.kind == .client || fact.kind == .accepted {
+                duplicates.opened(fact.key, by: index)
+            }
             let range = batch.lines[line].indices
             let isNews = assembler.take(
                 fact,

@@ -97,6 +97,16 @@ private func arrival(_ rest: String, id: String = id) -> EximFacts {
         #expect(read.text(.accepted, \.b) == login)
     }
 
+    /// Until 4.93 the server's name was quoted; a client may write quotes and blanks into it.
+    @Test(arguments: ["SNI=mail.b.example", "SNI=\"mail.b.example\"", "SNI=\"a b\" c\"", "SNI=\"x"])
+    func theServersNameIsStepped(_ field: String) {
+        let read = arrival(
+            "a@b.example H=(pc) [192.0.2.1] P=esmtpsa X=c CV=no \(field) A=plain:x S=1 T=\"t\""
+        )
+        #expect(read.text(.accepted, \.b) == "x")
+        #expect(read.fact?.isAmbiguous == false)
+    }
+
     /// What stands behind the second colon is what the client gave as `AUTH=`: it may be anything.
     @Test func aThirdPartThatIsNoAddressIsDoubtful() {
         let plain = arrival("a@b.example H=(pc) [192.0.2.1] P=esmtpa A=plain:x:y@z.example S=1")

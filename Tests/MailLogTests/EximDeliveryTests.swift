@@ -1,5 +1,6 @@
 import MailEvents
 import MailLog
+import Records
 import Testing
 
 private let head = "2026-03-01 10:00:00 1xVVVr-0007L6-1I "
@@ -131,6 +132,24 @@ private func delivery(_ text: String) -> EximFacts { EximFacts(head + text) }
             #expect(read.fact?.domain == delivery("** y@\(domain.lowercased()): no").fact?.domain)
             #expect(read.fact?.domain != 0)
         }
+    }
+
+    /// forall domains of one log: each has its own identity, the same at every place.
+    @Test func domainsAreToldApart() {
+        var scanner = LogScanner(seed: .constant)
+        var seen: [UInt64: String] = [:]
+        for round in 0..<2 {
+            for number in 0..<1_000 {
+                let domain = "the-prefix-\(number)-the-suffix.example"
+                let line = Array((head + "=> x@\(domain) R=r T=t H=h [192.0.2.1]").utf8)
+                var facts: [LineFact] = []
+                scanner.scanLine(line.span, line: 0, into: &facts)
+                let identity = facts.first?.domain ?? 0
+                #expect(seen[identity] == (round == 0 ? nil : domain))
+                seen[identity] = domain
+            }
+        }
+        #expect(seen.count == 1_000)
     }
 
     @Test(arguments: [

@@ -186,6 +186,50 @@ private struct Delivered {
         }
     }
 
+    /// A line of 64 KiB that offers a reading at every word is given up after a while.
+    @Test(arguments: [
+        ("<= a@b.example H=(x", ") [192.0.2.9] P=esmtpa A=plain:v S=1 id=z T=\""),
+        ("<= a@b.example H=(x", ") [192.0.2.9] P=esmtpa A=plain:v S=1 for a@b"),
+        ("<= a@b.example H=(x) [192.0.2.9] P=esmtpa A=plain:v", " S=1 K"),
+        ("<= a@b.example U=", "x P=y A=z:w K S=1 "),
+        ("<= a@b.example U=", "x U=y A=z:w S=1 id=\" "),
+        ("<= a@b.example H=(x) [192.0.2.9] P=e DN=\"", "\" A=x:y S=1 id=\""),
+        ("<= a@b.example H=(x) [192.0.2.9] P=e SNI=\"", "x\" A=x:y K S=1 T=\""),
+        ("** ", "x <a@b> R=r: "), ("=> a@b", " DN=\"x\" K"), ("=> ", "x <\"a\"@b> DN=\"\" "),
+        ("** a@b: ", " <a@b> R=r DN=\"\" "), ("=> a@b (", "a@b, "), ("== a@b", " <c@d> R=r F=<>"),
+    ]) func hostileLinesCostABoundedTime(_ head: String, _ unit: String) {
+        let head = "2026-03-01 10:00:00 1xVVVr-0007L6-1I " + head
+        let count = (65_000 - head.utf8.count) / unit.utf8.count
+        let line = Array((head + String(repeating: unit, count: count)).utf8)
+        let duration = ContinuousClock().measure {
+            #expect(EximFacts(line).counters.lines == 1)
+        }
+        // Without a bound, each takes minutes. Debug builds are slow.
+        #expect(duration < .seconds(20))
+    }
+
+    /// forall subjects of a hundred bytes: what the reader makes of Exim's escapes is the subject.
+    @Test(arguments: 1...40) func theEscapesOfASubjectAreUndone(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let characters = Array("ab 0123n\\\"'ö€未/=?\u{1F600}t")
+        for _ in 0..<20 {
+            var subject = ""
+            for _ in 0..<Int.random(in: 1...24, using: &random) {
+                subject.append(characters.randomElement(using: &random) ?? "x")
+            }
+            // What begins an encoded word is another matter.
+            subject = subject.replacing("=?", with: "=")
+            var message = random.message(helo: "pc")
+            message.subject = Array("<\(subject)>".utf8)
+            message.hasSubject = true
+            message.login = "kira"
+            message.recipients = ["a@b.example"]
+            var run = try EximRun()
+            run.take(message.line)
+            #expect(run.finish().map(\.subject) == ["<\(subject)>"])
+        }
+    }
+
     /// forall deliveries: the recipient is the one that was given and the outcome is the mark's, or the
     /// line is not read, whatever who sends writes into a quoted address and who answers into a reply.
     @Test(arguments: 1...40) func nobodyForgesAnOutcome(seed: UInt64) {

@@ -293,7 +293,8 @@ enum ReferenceExim {
     private static let tails: [String: Pattern] = [
         "sent": Pattern(
             #"\A"# + head + "(?: T=" + driver + ")?" + other + "(?<host>" + connection + ")?"
-                + security + #"(?: ST="# + driver + #"(?: \(.*)?)?"# + other + "(?: C=" + quoted + ")?"
+                + security + #"(?: ST="# + driver + #"(?: \(.*)?)?"# + other + "(?: C=" + quoted
+                + ")?"
                 + other + #"\z"#
         ),
         "bounced": Pattern(
