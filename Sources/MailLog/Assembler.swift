@@ -106,7 +106,7 @@ public struct Assembler: ~Copyable, Sendable {
     private let tracksChanges: Bool
     let queueKeys: QueueKeys
     private let filters: FilterList
-    var sessions = SessionTable()
+    var sessions: SessionTable
     var splitLines = SplitLines()
     /// The lines that the facts stand on which are being taken in, if they are parts of one.
     var parts: [SplitLines.Part] = []
@@ -125,6 +125,7 @@ public struct Assembler: ~Copyable, Sendable {
         self.filters = filters
         queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
+        sessions = SessionTable(tracksChanges: tracksChanges)
         slots.reserveCapacity(1_024)
     }
 
@@ -1017,7 +1018,7 @@ public struct Assembler: ~Copyable, Sendable {
     func outer(of index: Int) -> Int32 {
         let outer = slots[index].outer
         guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
-            slots[Int(outer)].state != .closing
+            slots[Int(outer)].state != .closing, slots[Int(outer)].state != .free
         else { return -1 }
         return outer
     }
@@ -1099,6 +1100,7 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
         slots[Int(slot)].waitOrder = takeOrder()
         slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        expectExpiry(at: slots[Int(slot)].waitsUntil)
         markChanged(slot)
         unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
@@ -1194,14 +1196,15 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
-        while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, order, _) = unlinked[unlinkedFirst]
+        while unlinkedFirst < unlinked.count {
+            let (slot, order, until) = unlinked[unlinkedFirst]
+            // One that waits no more holds up nobody.
+            let waits =
+                slots[Int(slot)].waitOrder == order
+                && (slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional)
+            guard !waits || until <= now else { break }
             unlinkedFirst += 1
-            if slots[Int(slot)].waitOrder == order,
-                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
-            {
-                giveUp(slot)
-            }
+            if waits { giveUp(slot) }
         }
         if unlinkedFirst > 1_024 {
             unlinked.removeSubrange(0..<unlinkedFirst)
@@ -1241,8 +1244,14 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func appendToIdle(_ slot: Int32) {
         slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        expectExpiry(at: slots[Int(slot)].idleMicroseconds + limits.idleMicrosecondsMax)
         markChanged(slot)
         linkToIdle(slot)
+    }
+
+    /// What is due already, since its line came late, ends at the next line.
+    mutating func expectExpiry(at microseconds: Int64) {
+        if microseconds <= lastExpiry { lastExpiry = .min }
     }
 
     private mutating func linkToIdle(_ slot: Int32) {
