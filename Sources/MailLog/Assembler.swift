@@ -1075,7 +1075,6 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
         markChanged(slot)
-        markChanged(slot)
         let awaitsInner = slots[index].recipients.contains { recipient in
             !recipient.isSettled && recipient.inner >= 0
                 && slots[Int(recipient.inner)].state == .open
