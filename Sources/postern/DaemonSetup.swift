@@ -211,7 +211,10 @@ extension DaemonMessage {
         switch self {
         case .ready(let lines, let open):
             warn("ready: \(lines) lines read before, \(open) messages open")
-        case .source(let name, let note): warn("\(shown(name)): \(note.words)")
+        case .source(let name, let note):
+            // A source without a name of its own has that of its file, with which most notes begin.
+            let (prefix, words) = ("\(shown(name)): ", note.words)
+            warn(words.hasPrefix(prefix) ? words : prefix + words)
         case .sourceFailed(let name, let error):
             warn(
                 "\(shown(name)): " + shown("\(error.cause)")

@@ -91,6 +91,8 @@ private func firstLines(_ text: String, _ count: Int) -> String {
         #expect(following.stop(signal) == 0)
         #expect(following.domains == ["d1.test", "d2.test", "d3.test", "d4.test"])
         #expect(!following.messages.contains("reading goes on"))
+        let path = following.scratch.path("mail.log")
+        #expect(following.messages.contains("postern: \(path): rotated;"), "\(following.messages)")
     }
 
     /// An event waits for its outcome, and is not shown without one when the command ends.
