@@ -131,7 +131,7 @@ extension Assembler {
     /// Whether it is a message from a filter that nothing explains yet.
     private func isAwaiting(_ slot: Int32) -> Bool {
         let index = Int(slot)
-        return slots[index].isFromLoopback && slots[index].outer < 0
+        return slots[index].isFromLoopback && outer(of: index) < 0
             && (slots[index].state == .open || slots[index].state == .unlinked)
     }
 

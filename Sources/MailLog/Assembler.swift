@@ -991,7 +991,7 @@ public struct Assembler: ~Copyable, Sendable {
     func outer(of index: Int) -> Int32 {
         let outer = slots[index].outer
         guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
-            slots[Int(outer)].state != .closing
+            slots[Int(outer)].state != .closing, slots[Int(outer)].state != .free
         else { return -1 }
         return outer
     }
@@ -1072,6 +1072,7 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
         slots[Int(slot)].waitOrder = takeOrder()
         slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        expectExpiry(at: slots[Int(slot)].waitsUntil)
         markChanged(slot)
         unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
@@ -1163,15 +1164,15 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
-        lastExpiry = now
-        while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, order, _) = unlinked[unlinkedFirst]
+        while unlinkedFirst < unlinked.count {
+            let (slot, order, until) = unlinked[unlinkedFirst]
+            // One that waits no more holds up nobody.
+            let waits =
+                slots[Int(slot)].waitOrder == order
+                && (slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional)
+            guard !waits || until <= now else { break }
             unlinkedFirst += 1
-            if slots[Int(slot)].waitOrder == order,
-                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
-            {
-                giveUp(slot)
-            }
+            if waits { giveUp(slot) }
         }
         if unlinkedFirst > 1_024 {
             unlinked.removeSubrange(0..<unlinkedFirst)
@@ -1189,6 +1190,7 @@ public struct Assembler: ~Copyable, Sendable {
                 appendToIdle(slot)
             }
         }
+        lastExpiry = now
     }
 
     /// Makes room for another assembly.
@@ -1210,8 +1212,14 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func appendToIdle(_ slot: Int32) {
         slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        expectExpiry(at: slots[Int(slot)].idleMicroseconds + limits.idleMicrosecondsMax)
         markChanged(slot)
         linkToIdle(slot)
+    }
+
+    /// What is due already, since its line came late, ends at the next line.
+    mutating func expectExpiry(at microseconds: Int64) {
+        if microseconds <= lastExpiry { lastExpiry = .min }
     }
 
     private mutating func linkToIdle(_ slot: Int32) {
@@ -1225,7 +1233,13 @@ public struct Assembler: ~Copyable, Sendable {
         let previous = slots[Int(slot)].idlePrevious
         let next = slots[Int(slot)].idleNext
         guard previous >= 0 || next >= 0 || idleFirst == slot else { return }
-        if previous >= 0 { slots[Int(previous)].idleNext = next } else { idleFirst = next }
+        if previous >= 0 {
+            slots[Int(previous)].idleNext = next
+        } else {
+            idleFirst = next
+            // The one behind it may be due already, if its lines came late.
+            lastExpiry = .min
+        }
         if next >= 0 { slots[Int(next)].idlePrevious = previous } else { idleLast = previous }
         slots[Int(slot)].idlePrevious = -1
         slots[Int(slot)].idleNext = -1

@@ -6,7 +6,8 @@ import MailEvents
 /// receive.c, deliver.c and log.c of 4.96 write, in the order in which they write it.
 enum ReferenceExim {
     /// The old form, and that of 4.97 and later.
-    private static let id = "[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
+    private static let id =
+        "[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
     private static let line = Pattern(
         #"\A(?:\[[0-9]++\] )?(?<id>"# + id + #") (?<body>.+)\z"#
     )
@@ -292,7 +293,8 @@ enum ReferenceExim {
     private static let tails: [String: Pattern] = [
         "sent": Pattern(
             #"\A"# + head + "(?: T=" + driver + ")?" + other + "(?<host>" + connection + ")?"
-                + security + #"(?: ST="# + driver + #"(?: \(.*)?)?"# + other + "(?: C=" + quoted + ")?"
+                + security + #"(?: ST="# + driver + #"(?: \(.*)?)?"# + other + "(?: C=" + quoted
+                + ")?"
                 + other + #"\z"#
         ),
         "bounced": Pattern(
@@ -353,7 +355,8 @@ enum ReferenceExim {
         // Alone it holds no blank.
         if let end = plain.match(text, start..<body.upperBound)?.whole.upperBound {
             for end in [end, end - 1] where end > start {
-                let isWhole = end == body.upperBound || text.units[end] != 0x3a || end < body.upperBound
+                let isWhole =
+                    end == body.upperBound || text.units[end] != 0x3a || end < body.upperBound
                 if isWhole, tailFits(from: end) {
                     found.append((start..<end, nil, nil))
                     break
@@ -391,7 +394,8 @@ enum ReferenceExim {
             let name = text.string(one)
             let isAction = action.match(text, one) != nil || name.contains(" ")
             let isOther =
-                !isWhole && !isAction && !text.string(top).lowercased().hasPrefix(name.lowercased() + "@")
+                !isWhole && !isAction
+                && !text.string(top).lowercased().hasPrefix(name.lowercased() + "@")
             said.a = parent ?? (isOther ? one : top)
             said.b = parent != nil || isOther ? top : nil
         } else {
@@ -423,7 +427,8 @@ enum ReferenceExim {
     private static let discarded = Pattern(#"\A(?:=>|->|>>|\*\*|==) (?:blackhole|discarded) \("#)
     // The snippet for ACLs.
     private static let logged = Pattern(
-        #"\A(?:report-type=(?<type>[A-Za-z0-9_-]+)|disposition-notification-to=<(?<ask>"# + address + #")>)\z"#
+        #"\A(?:report-type=(?<type>[A-Za-z0-9_-]+)|disposition-notification-to=<(?<ask>"# + address
+            + #")>)\z"#
     )
 
     private static func readOther(_ text: LineText, _ body: Range<Int>) -> Said? {

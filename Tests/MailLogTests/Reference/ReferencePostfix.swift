@@ -126,7 +126,8 @@ enum ReferencePostfix {
     )
     /// The milter's own words; what stands behind them is the envelope.
     private static let envelope = Pattern(
-        #"\A.*?\]: milter triggers [^;]*; from=<(?<sender>"# + external + #")>(?: to=<(?<to>"# + external
+        #"\A.*?\]: milter triggers [^;]*; from=<(?<sender>"# + external + #")>(?: to=<(?<to>"#
+            + external
             + #")>)?(?: proto=[^ :]++)?(?: helo=<[^ <>]*+>)?(?:\z|: (?!.* (?:proto|helo)=))"#
     )
 
@@ -333,8 +334,8 @@ enum ReferencePostfix {
         for form in [externalTail, bareTail, internalTail] {
             var found: [Tail] = []
             // An empty text leaves two blanks: the mark's own may be the one behind the colon.
-            for index in max(start - 1, 0)..<text.count where text.units[index...].starts(with: mark)
-            {
+            for index in max(start - 1, 0)..<text.count
+            where text.units[index...].starts(with: mark) {
                 guard let match = form.match(text, index + mark.count..<text.count),
                     let sender = match["sender"]
                 else { continue }
