@@ -115,7 +115,15 @@ let package = Package(
                 "State", argumentParser, system,
             ],
             swiftSettings: settings,
-            linkerSettings: [.unsafeFlags(["-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections", "-l_FoundationCShims", "-l_FoundationICU"], .when(configuration: .release))]
+            linkerSettings: [
+                .unsafeFlags(
+                    [
+                        "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections",
+                        "-l_FoundationCShims", "-l_FoundationICU",
+                    ],
+                    .when(configuration: .release)
+                )
+            ]
         ),
         .executableTarget(
             name: "PosternBench",

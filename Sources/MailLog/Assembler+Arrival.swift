@@ -13,7 +13,8 @@ extension Assembler {
         case .session, .login:
             if fact.kind == .session { sessions.open(fact.key, microseconds: microseconds) }
             // What a closure that escapes nothing may not read twice.
-            let (clientIP, clientName, login) = (text(fact.a), text(fact.c), text(fact.b))
+            let (clientIP, clientName) = (text(fact.a), text(fact.c))
+            let login = LoginText.plain(line.extracting(fact.b.indices), fact.form)
             sessions.update(fact.key, microseconds: microseconds) { session in
                 if fact.a.isPresent { session.clientIP = clientIP }
                 if fact.c.isPresent { session.clientName = clientName }
@@ -105,6 +106,10 @@ extension Assembler {
             {
                 // Another server of the organisation took it from the first.
                 return
+            } else if fact.dialect == .openSMTPD {
+                // An ID is of one message as long as it is in the queue (queue_fs.c); versions before
+                // 6.6 say of each recipient that it was taken in.
+                return takeAgain(fact, line, in: Int(known))
             } else {
                 close(known, slots[Int(known)].lastMicroseconds)
             }
@@ -121,14 +126,13 @@ extension Assembler {
         slots[index].isAmbiguous = fact.isAmbiguous
         if fact.isAmbiguous { counters.ambiguousHeaders += 1 }
         slots[index].lastMicroseconds = microseconds
-        let session = sessions.find(
-            fact.account,
-            now: microseconds,
-            ageMax: limits.idleMicrosecondsMax
-        )
-        let login = fact.b.isPresent ? nil : self.login(of: fact, line, session)
+        let session = self.session(of: fact, line, microseconds)
+        let login = fact.b.isPresent ? nil : self.login(of: fact, line, session, in: index)
         let hasLogin = fact.b.isPresent || login != nil
-        let isLoopback = fact.a.isPresent && Self.isLoopbackAddress(line, fact.a.indices)
+        let isLoopback =
+            fact.a.isPresent
+            ? Self.isLoopbackAddress(line, fact.a.indices)
+            : session.map { Self.isLoopbackAddress($0.clientIP.span, $0.clientIP.indices) } ?? false
         slots[index].isFromLoopback = isLoopback && !hasLogin
         if hasLogin {
             counters.submissions += 1
@@ -156,19 +160,125 @@ extension Assembler {
         }
     }
 
-    /// The login of a message whose line names none: its connection's, if both name one client.
+    /// What the connection was by which a message came; nil if the log does not tell.
+    private mutating func session(
+        of fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Session? {
+        let ageMax =
+            fact.dialect == .sendmail
+            ? Self.idleSessionMicroseconds : limits.idleMicrosecondsMax
+        guard let session = sessions.find(fact.account, now: microseconds, ageMax: ageMax) else {
+            return nil
+        }
+        guard isClient(of: session, fact, line, microseconds) else {
+            sessions.remove(fact.account)
+            return nil
+        }
+        sessions.touch(fact.account, microseconds: microseconds)
+        return session
+    }
+
+    /// Whether a message came by a session. Where a process names the session, it may serve another
+    /// client by now: then the name or the address differs, or, of Sendmail, the process began later
+    /// than the session was last heard of (which only clocks that agree can tell).
+    private func isClient(
+        of session: Session,
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Bool {
+        func isSame(_ piece: LineFact.Piece, _ text: [UInt8]) -> Bool {
+            line.equals(piece.indices, text.span, 0..<text.count)
+        }
+        guard fact.a.isPresent else { return true }
+        guard isSame(fact.a, session.clientIP), isSame(fact.c, session.clientName) else {
+            return false
+        }
+        guard fact.dialect == .sendmail,
+            let first = SendmailGrammar.firstTime(
+                line,
+                fact.queueID.indices,
+                now: microseconds
+            ), first <= microseconds
+        else { return true }
+        return first <= session.microseconds + Self.firstIDMicroseconds
+    }
+
+    /// How much later than a login the process may have given out its first queue ID: none does so
+    /// since 8.12, and no number of a process comes back as soon.
+    private static let firstIDMicroseconds: Int64 = 2_000_000
+
+    /// No connection to Sendmail is idle for so long: it waits an hour for a command, and an hour for
+    /// more of a message (`Timeout.command`, `Timeout.datablock`).
+    private static let idleSessionMicroseconds: Int64 = 2 * 3_600_000_000
+
+    /// The login of a message: its line's, or what a line before said of it, or its connection's.
     private func login(
         of fact: LineFact,
         _ line: Span<UInt8>,
-        _ session: Session?
+        _ session: Session?,
+        in index: Int
     ) -> [UInt8]? {
-        guard let session, !session.login.isEmpty else { return nil }
-        if fact.a.isPresent, !session.clientIP.isEmpty,
-            !line.equals(fact.a.indices, session.clientIP.span, 0..<session.clientIP.count)
-        {
-            return nil
+        // Only what came by a connection has one.
+        let own = slots[index].ownLogin
+        if own.isPresent, fact.a.isPresent {
+            return own.count == 0 ? nil : Array(slots[index].text[own.indices])
         }
+        guard let session, !session.login.isEmpty else { return nil }
         return session.login
+    }
+
+    /// A further recipient of a message was taken in: copies of its own, where the line counts them.
+    private mutating func takeAgain(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        guard slots[index].recipientsExpected > 0, let more = Self.number(line, fact.d) else {
+            return
+        }
+        slots[index].recipientsExpected &+= more
+        markChanged(Int32(index))
+    }
+
+    /// Whether a line may come before the one that takes its message in.
+    static func opensMessage(_ fact: LineFact) -> Bool {
+        switch fact.kind {
+        case .contentType, .receiptRequest: true
+        case .subject, .messageLogin, .messageID:
+            fact.dialect == .sendmail || fact.dialect == .openSMTPD
+        default: false
+        }
+    }
+
+    /// Whether a line says what it cannot at this time. Sendmail and OpenSMTPD take a message in after
+    /// its header was read and before it is delivered. What comes too early is not of it. Header lines
+    /// of Sendmail that come too late are of a part of it; OpenSMTPD's filter reads no parts, but its
+    /// lines go another way than smtpd's.
+    func isUntimely(_ fact: LineFact, in index: Int) -> Bool {
+        guard fact.dialect == .sendmail || fact.dialect == .openSMTPD else { return false }
+        return switch fact.kind {
+        case .subject, .contentType, .receiptRequest, .messageLogin:
+            fact.dialect == .sendmail && !slots[index].isProvisional
+        case .delivery, .held, .released, .removed, .expired, .discarded, .copied, .recipient,
+            .queued, .sender:
+            slots[index].isProvisional
+        default: false
+        }
+    }
+
+    /// Some recipients of a message go on under another ID: opens it with what is known.
+    mutating func copy(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64,
+        of index: Int
+    ) {
+        var other = fact
+        other.key = fact.account
+        other.queueID = fact.a
+        if let known = openSlot(of: other, line) { close(known, microseconds) }
+        let slot = openAssembly(other, line, microseconds)
+        slots[Int(slot)].copy(slots[index])
+        slots[Int(slot)].queueID = slots[Int(slot)].append(line.extracting(fact.a.indices))
     }
 
     /// A line of a message whose arrival was not logged yet (Exim's `logwrite` comes before `<=`). If it
@@ -213,6 +323,10 @@ extension Assembler {
         case .receiptRequest:
             guard !slots[index].request.isPresent else { return }
             slots[index].request = place(of: fact.a, line, base, in: index)
+        case .messageLogin:
+            guard !slots[index].ownLogin.isPresent else { return }
+            let login = LoginText.plain(line.extracting(fact.b.indices), fact.form)
+            slots[index].ownLogin = slots[index].append(login.span)
         case .recipient:
             guard slots[index].keepsLines else { return }
             let hash = addressHash(line, fact.a.indices)
@@ -258,6 +372,32 @@ extension Assembler {
         var plain = fact
         plain.form = .plain
         plain.a = LineFact.Piece(1, bytes.count)
+        take(plain, bytes.span, nil, record, microseconds, slot)
+    }
+
+    /// Takes a fact in whose addresses Sendmail wrote with escapes: as if they stood without them
+    /// behind the line.
+    mutating func takeUnescaped(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ slot: Int32
+    ) {
+        var bytes = line.indices.map { line[$0] }
+        var address: [UInt8] = []
+        func append(_ piece: LineFact.Piece) -> LineFact.Piece {
+            guard piece.isPresent else { return .absent }
+            SendmailText.unescape(line.extracting(piece.indices), into: &address)
+            bytes += address
+            return LineFact.Piece(bytes.count - address.count, bytes.count)
+        }
+        var plain = fact
+        plain.form = .plain
+        plain.a = append(fact.a)
+        plain.b = append(fact.b)
+        // A piece begins and ends below 64 KiB.
+        guard bytes.count <= Int(UInt16.max) else { return }
         take(plain, bytes.span, nil, record, microseconds, slot)
     }
 

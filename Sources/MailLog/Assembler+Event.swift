@@ -157,12 +157,14 @@ extension HeaderReader {
         var text: [UInt8] = []
         switch form {
         case .eximQuoted: EximText.unescape(subject, into: &text)
+        case .sendmail: SendmailText.unescape(subject, into: &text)
         case .tableQuoted: TableText.unquote(subject, into: &text)
-        case .header, .plain, .listQuoted:
+        case .header, .plain, .listQuoted, .xtext, .visible:
             for index in subject.indices { text.append(subject[index]) }
         }
         var decoded: [UInt8] = []
-        _ = decoder.decode(text.span, into: &decoded)
+        // What needs no decoding is not copied.
+        if decoder.decode(text.span, into: &decoded) == .plain { swap(&decoded, &text) }
         Canonical.payload(decoded.span, from: 0, into: &scratch)
         return scratch.isEmpty ? 0 : keyedHash(scratch.span, seed: seed) | 1
     }
@@ -379,19 +381,19 @@ extension Assembly {
             if !isAsItStands {
                 _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
             }
-        case .eximQuoted, .tableQuoted:
+        case .eximQuoted, .tableQuoted, .sendmail:
             var unescaped: [UInt8] = []
             swap(&unescaped, &reader.unescaped)
-            if subjectForm == .eximQuoted {
-                EximText.unescape(text.span.extracting(range), into: &unescaped)
-            } else {
-                TableText.unquote(text.span.extracting(range), into: &unescaped)
+            switch subjectForm {
+            case .eximQuoted: EximText.unescape(text.span.extracting(range), into: &unescaped)
+            case .sendmail: SendmailText.unescape(text.span.extracting(range), into: &unescaped)
+            default: TableText.unquote(text.span.extracting(range), into: &unescaped)
             }
             if reader.decoder.decode(unescaped.span, into: &reader.scratch) == .plain {
                 swap(&unescaped, &reader.scratch)
             }
             swap(&unescaped, &reader.unescaped)
-        case .plain, .listQuoted:
+        case .plain, .listQuoted, .xtext, .visible:
             isAsItStands =
                 reader.decoder.decode(text.span.extracting(range), into: &reader.scratch) == .plain
         }

@@ -10,8 +10,8 @@ import Records
 /// a session is kept like a message until then, under the key of its process.
 ///
 /// Where the reply names none, the client that both name joins them (XFORWARD's `orig_client=`), but
-/// only if nothing else that was open then has that client: several people may sit behind one address.
-/// Logs without any such line are joined so as soon as the message comes.
+/// only if one session had that client when the message came: several people may sit behind one
+/// address. Logs without any such line are joined so as soon as the message comes.
 ///
 /// A message that is found so was submitted when its lines say: at the queue manager's line, and not
 /// when the login became known.
@@ -29,7 +29,11 @@ extension Assembler {
         guard fact.kind == .proxyEnd else {
             // A session has one message at a time.
             if let known { giveUp(known) }
-            openProxied(fact, line, record, microseconds)
+            if fact.kind == .proxied {
+                openProxied(fact, line, record, microseconds)
+            } else {
+                openHolding(fact, line, record, microseconds)
+            }
             return
         }
         tellsProxyEnds = true
@@ -61,10 +65,44 @@ extension Assembler {
         enter(slot, line.extracting(fact.host.indices), line.extracting(fact.a.indices))
     }
 
+    /// A session will hand in a message that is to be held.
+    private mutating func openHolding(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let index = Int(openAssembly(fact, line, microseconds))
+        slots[index].isProxied = true
+        slots[index].decided = .held
+        slots[index].isProvisional = true
+        holdingCount += 1
+        let base = keep(line, record, in: index)
+        slots[index].client = place(of: fact.a, line, base, in: index)
+    }
+
+    /// Takes the hold of the session by which a message came, with its line.
+    mutating func takeHold(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        let session = table.find(fact.account) { slot in
+            slots[Int(slot)].isHolding && slots[Int(slot)].state == .open
+                && slots[Int(slot)].instance == fact.instance
+        }
+        guard let session else { return }
+        let holding = slots[Int(session)]
+        if holding.text.span.equals(holding.client.indices, line, fact.a.indices) {
+            slots[index].isHeld = true
+            slots[index].decided = .held
+            if slots[index].keepsLines { slots[index].takeLines(of: holding) }
+        }
+        giveUp(session)
+    }
+
     /// A message came from a filter that forwarded its client, and no outer message's ID.
     mutating func awaitProxy(_ slot: Int32, _ host: Span<UInt8>, _ client: Span<UInt8>) {
         enter(slot, host, client)
-        guard !tellsProxyEnds, let session = onlySession(of: slot) else { return }
+        guard let session = onlySession(of: slot) else { return }
+        slots[Int(slot)].session = slots[Int(session)].serial
+        guard !tellsProxyEnds, slots[Int(session)].isSubmission else { return }
         adopt(slot, from: session)
         giveUp(session)
     }
@@ -93,39 +131,31 @@ extension Assembler {
             else { return nil }
             return inner
         }
-        var found: Int32?
-        var isOnly = true
-        _ = clients.find(slots[index].clientKey) { slot in
-            if isAwaiting(slot), hasSameClient(slot, session),
-                slots[Int(slot)].serial > slots[index].serial,
-                !fact.b.isPresent || slots[Int(slot)].mayHaveSender(line, fact.b.indices)
-            {
-                isOnly = found == nil
-                found = slot
-            }
-            return !isOnly
+        return only(slots[index].clientKey) { slot in
+            slots[Int(slot)].session == slots[index].serial && isAwaiting(slot)
+                && (!fact.b.isPresent || slots[Int(slot)].mayHaveSender(line, fact.b.indices))
         }
-        guard isOnly, let found, onlySession(of: found) == session else { return nil }
-        return found
     }
 
-    /// The one session with a message's client that was open when it came; nil if there are several,
-    /// or if nobody had logged in.
+    /// The one session that has a message's client, now that it comes; nil if there are several.
     private func onlySession(of message: Int32) -> Int32? {
+        only(slots[Int(message)].clientKey) { slot in
+            slots[Int(slot)].isProxied && slots[Int(slot)].state == .open
+                && hasSameClient(slot, message)
+        }
+    }
+
+    /// The one slot of a client for which it holds; nil if it holds for several.
+    private func only(_ clientKey: UInt64, where matches: (Int32) -> Bool) -> Int32? {
         var found: Int32?
         var isOnly = true
-        _ = clients.find(slots[Int(message)].clientKey) { slot in
-            if slots[Int(slot)].isProxied, slots[Int(slot)].state == .open,
-                slots[Int(slot)].serial < slots[Int(message)].serial,
-                hasSameClient(slot, message)
-            {
-                isOnly = found == nil
-                found = slot
-            }
+        _ = clients.find(clientKey) { slot in
+            guard matches(slot) else { return false }
+            isOnly = found == nil
+            found = slot
             return !isOnly
         }
-        guard isOnly, let found, slots[Int(found)].isSubmission else { return nil }
-        return found
+        return isOnly ? found : nil
     }
 
     /// Whether it is a message from a filter that nothing explains yet.
@@ -173,6 +203,11 @@ extension Assembly {
         isRead = false
         login = append(session.text.span.extracting(session.login.indices))
         setClient(append(session.text.span.extracting(session.client.indices)))
+        takeLines(of: session)
+    }
+
+    /// Takes the lines of a session, which come before its own or between them.
+    fileprivate mutating func takeLines(of session: Assembly) {
         for line in session.lines {
             var line = line
             line.place = append(session.text.span.extracting(line.place.indices))

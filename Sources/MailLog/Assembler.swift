@@ -70,6 +70,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
     /// the client that both name.
     var clients = QueueTable()
+    /// Sessions that hold the message which they will hand in.
+    var holdingCount = 0
     /// Whether the log tells when a before-queue filter has answered.
     var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
@@ -89,7 +91,8 @@ public struct Assembler: ~Copyable, Sendable {
     private var lastInstanceWithQueue: UInt32?
     var happenings: [Happening] = []
     private var closing: [Int32] = []
-    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
+    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough, unless
+    /// the front of the list of idle assemblies left it since.
     private var lastExpiry = Int64.min
     /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
     /// are of the same message.
@@ -188,7 +191,7 @@ public struct Assembler: ~Copyable, Sendable {
         case .requeued:
             requeue(fact, line, record, microseconds)
             return
-        case .proxied, .proxyEnd:
+        case .proxied, .proxyEnd, .sessionHeld:
             takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
@@ -202,10 +205,10 @@ public struct Assembler: ~Copyable, Sendable {
             return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
             .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
-            .refused, .note, .cancelled, .redirected, .expanded:
+            .refused, .note, .cancelled, .redirected, .expanded, .messageLogin, .copied:
             break
         }
-        let (kind, agent) = (fact.kind, fact.agent)
+        let agent = fact.agent
         if agent == .cleanup || agent == .queueManager, fact.instance != lastInstanceWithQueue {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
@@ -213,8 +216,7 @@ public struct Assembler: ~Copyable, Sendable {
         var found =
             sequence == accepted.sequence && fact.key == accepted.key
             ? accepted.slot : openSlot(of: fact, line)
-        let opens = kind == .contentType || kind == .receiptRequest || fact.opensMessage
-        if found == nil, opens {
+        if found == nil, fact.opensMessage || Self.opensMessage(fact) {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -222,15 +224,23 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
-        if fact.agent == .cleanup || fact.agent == .queueManager {
+        if slots[index].instance != fact.instance,
+            fact.agent == .cleanup || fact.agent == .queueManager
+        {
             // From now on it belongs to the queue of this instance, whatever its smtpd is called.
             slots[index].instance = fact.instance
+        }
+        guard fact.dialect == .postfix || !isUntimely(fact, in: index) else {
+            counters.strayLines &+= 1
+            return
         }
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
         if fact.form == .listQuoted {
             takeUnquoted(fact, line, record, microseconds, slot)
+        } else if fact.form == .sendmail, fact.kind != .subject {
+            takeUnescaped(fact, line, record, microseconds, slot)
         } else {
             take(fact, line, base, record, microseconds, slot)
         }
@@ -250,14 +260,15 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         switch fact.kind {
         case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
-            .requeued,
-            .proxied, .proxyEnd, .note:
+            .requeued, .proxied, .proxyEnd, .sessionHeld, .note:
             break
-        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued, .messageLogin:
             takeArrival(fact, line, base, record, microseconds, in: index)
         case .redirected, .expanded:
             takeChange(of: fact, line, base, record, microseconds, in: index)
             closeIfSettled(slot, microseconds, isOutcome: false)
+        case .copied:
+            copy(fact, line, microseconds, of: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
             if fact.header == .subject, slots[index].decided != .unknown {
@@ -271,7 +282,9 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
-            closeIfSettled(slot, microseconds, isOutcome: fact.status != .deferred)
+            closeIfSettled(slot, microseconds, isOutcome: fact.status.isFinal)
+            let outer = self.outer(of: index)
+            if outer >= 0 { closeIfSettled(outer, microseconds, isOutcome: false) }
         case .held, .discarded:
             takeHeader(fact, line, base, in: index)
             takeEnvelope(fact, line, base, in: index)
@@ -331,6 +344,7 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsQueueID {
             slots[index].queueID = place(of: fact.queueID, line, base, in: index)
         }
+        if holdingCount > 0 { takeHold(fact, line, in: index) }
         if !slots[index].keepsLines {
             // By it the text of a header is told from what follows.
             slots[index].client = slots[index].append(line.extracting(fact.a.indices))
@@ -349,6 +363,8 @@ public struct Assembler: ~Copyable, Sendable {
             let key = queueKeys.key(outerID, hostBytes: line.extracting(fact.host.indices))
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
+                if slots[Int(outer)].forwardedTo < 0 { slots[Int(outer)].forwardedTo = slot }
+                markChanged(outer)
             }
         } else if isFromFilter, fact.d.isPresent {
             // A before-queue filter has no outer ID; what it forwards is the client.
@@ -705,6 +721,7 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
+        if slots[index].isHeld { release(from: index) }
         slots[index].senderDomain = fact.domain
         if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
             !slots[index].isSubmission
@@ -787,11 +804,11 @@ public struct Assembler: ~Copyable, Sendable {
 
         var inner: Int32 = -1
         var isToFilter = false
+        var isLocalRelay = false
         if fact.status == .sent {
             isToFilter = filters.has(line, fact.c.indices)
-            if isToFilter || Self.isLocalRelay(line, fact) {
-                inner = innerSlot(of: fact, line, outer: index)
-            }
+            isLocalRelay = Self.isLocalRelay(line, fact)
+            if isToFilter || isLocalRelay { inner = innerSlot(of: fact, line, outer: index) }
         }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
@@ -802,7 +819,7 @@ public struct Assembler: ~Copyable, Sendable {
         if inner >= 0 || isToFilter {
             noteReceived(fact, line, in: index)
         } else if fact.status == .sent, fact.domain != 0 {
-            noteDelivered(fact, line, in: index)
+            noteDelivered(fact, line, isLocalRelay: isLocalRelay, in: index)
         }
         guard let recipientIndex else { return }
         if inner >= 0 {
@@ -833,7 +850,14 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) -> Int? {
-        let given = fact.b.isPresent ? fact.b : fact.a
+        // The address that Sendmail names beside the recipient's may be the sender's own.
+        let isGiven =
+            fact.b.isPresent
+            && !(fact.dialect == .sendmail
+                && slots[index].isAddress(slots[index].sender, line.extracting(fact.b.indices)))
+        let given = isGiven ? fact.b : fact.a
+        // A copy of a recipient that is not named.
+        guard given.isPresent else { return nil }
         let hash = addressHash(line, given.indices)
         var found = slots[index].recipient(given.indices, of: line, hash: hash)
         if found == nil, slots[index].hasAllRecipients {
@@ -849,7 +873,7 @@ public struct Assembler: ~Copyable, Sendable {
             addRecipient(
                 address,
                 hash,
-                domain: fact.b.isPresent ? 0 : fact.domain,
+                domain: isGiven ? 0 : fact.domain,
                 record,
                 microseconds,
                 in: index
@@ -857,7 +881,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         submit(recipientIndex, record, microseconds, in: index)
-        if fact.b.isPresent {
+        if isGiven {
             slots[index].recipients[recipientIndex].target = place(
                 of: fact.a,
                 line,
@@ -909,16 +933,13 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func noteDelivered(
         _ fact: LineFact,
         _ line: Span<UInt8>,
+        isLocalRelay: Bool,
         in index: Int
     ) {
         switch fact.agent {
         case .mailbox, .lmtp:
             // A filter by LMTP; a mailbox does not queue.
-            if fact.agent == .lmtp, Self.isLocalRelay(line, fact),
-                Self.queuedAs(line, fact.d) != nil
-            {
-                return
-            }
+            if fact.agent == .lmtp, isLocalRelay, Self.queuedAs(line, fact.d) != nil { return }
             let sender = slots[index].senderDomain
             happenings.append(
                 // Of a line that was cut, no piece lies in the one that comes with the happening.
@@ -934,7 +955,7 @@ public struct Assembler: ~Copyable, Sendable {
                     )
             )
         case .smtp:
-            guard !Self.isLocalRelay(line, fact) else { return }
+            guard !isLocalRelay else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
         case .discard: noteReceived(fact, line, in: index)
         case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup: return
@@ -971,8 +992,13 @@ public struct Assembler: ~Copyable, Sendable {
         outer: Int
     ) -> Int32 {
         let named =
-            fact.dialect == .exim ? Self.eximID(line, fact.d) : Self.queuedAs(line, fact.d)
-        guard let reply = named else { return -1 }
+            switch fact.dialect {
+            case .exim: Self.eximID(line, fact.d)
+            case .sendmail, .openSMTPD: Self.acceptedAs(line, fact.d)
+            case .postfix, .exchange, .microsoft365: Self.queuedAs(line, fact.d)
+            }
+        // Else a reply of the filter's own; what it made may have named its outer message.
+        guard let reply = named else { return slots[outer].forwardedTo }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -1119,6 +1145,8 @@ public struct Assembler: ~Copyable, Sendable {
         // Nothing may point to a slot that another message will use.
         let outer = Int(outer(of: index))
         if outer >= 0 {
+            markChanged(Int32(outer))
+            if slots[outer].forwardedTo == slot { slots[outer].forwardedTo = -1 }
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
                 slots[outer].recipients[recipient].inner = -1
@@ -1130,6 +1158,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
         if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
+        if slots[index].isHolding { holdingCount -= 1 }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -1147,6 +1176,7 @@ public struct Assembler: ~Copyable, Sendable {
             table.insert(slots[index].key, slot: Int32(index))
             let clientKey = slots[index].clientKey
             if clientKey != 0 { clients.insert(clientKey, slot: Int32(index)) }
+            if slots[index].isHolding { holdingCount += 1 }
             linkToIdle(Int32(index))
         }
         let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }
@@ -1237,7 +1267,7 @@ public struct Assembler: ~Copyable, Sendable {
             slots[Int(previous)].idleNext = next
         } else {
             idleFirst = next
-            // The one behind it may be due already, if its lines came late.
+            // Who is at the front now may have been idle too long, if lines came late.
             lastExpiry = .min
         }
         if next >= 0 { slots[Int(next)].idlePrevious = previous } else { idleLast = previous }
@@ -1267,6 +1297,10 @@ public struct Assembler: ~Copyable, Sendable {
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
     static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
         let relay = fact.c.indices
+        if fact.dialect == .sendmail || fact.dialect == .openSMTPD {
+            // What they say of a relay's address is read already.
+            return isLoopbackAddress(line, relay)
+        }
         guard
             let bracket = line.first(
                 UInt8(ascii: "["),
@@ -1277,6 +1311,19 @@ public struct Assembler: ~Copyable, Sendable {
         return line.has("127.", at: bracket + 1) || line.has("::1]", at: bracket + 1)
             || line.has("private/", at: bracket + 1) || line.has("public/", at: bracket + 1)
             || line.has("/", at: bracket + 1)
+    }
+
+    /// The queue ID in a reply of Sendmail or OpenSMTPD, which a filter may have passed on: `QID Message
+    /// accepted for delivery` (srvrsmtp.c, smtp_session.c).
+    static func acceptedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
+        guard reply.isPresent else { return nil }
+        let end = min(reply.indices.upperBound, line.count)
+        let first = min(reply.indices.lowerBound, end)
+        guard let words = line.first(" Message accepted for delivery", from: first), words < end
+        else { return nil }
+        var start = words
+        while start > first, SendmailGrammar.isLetterOrDigit(line[start - 1]) { start -= 1 }
+        return start < words ? start..<words : nil
     }
 
     /// The queue ID at the end of a reply: `… queued as 4jY8Gq5M1Bz2NRpQ)`.

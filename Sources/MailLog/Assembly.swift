@@ -153,11 +153,22 @@ struct Assembly: Sendable {
     /// waits; 0 if it does not.
     var waitOrder: UInt64 = 0
     var waitsUntil: Int64 = 0
+    /// For a message that went into a filter: the slot of the first that said so when it came back;
+    /// -1 if none did.
+    var forwardedTo: Int32 = -1
+    /// No message, but a session that will hand one in which is to be held.
+    var isHolding: Bool { isProxied && decided == .held }
+
     /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
     /// the session.
     var isProxied = false
     /// Its key in ``Assembler/clients``; 0 if it is not there.
     var clientKey: UInt64 = 0
+    /// The login that a line of the message itself named; empty if that said that there was none.
+    var ownLogin = TextRange.absent
+    /// For a message from a before-queue filter: serial of the one session that had its client when it
+    /// came; 0 if there was none, or if there were several.
+    var session: UInt64 = 0
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
@@ -198,6 +209,9 @@ struct Assembly: Sendable {
         queueID = TextRange.absent
         givenID = TextRange.absent
         decided = Delivery.unknown
+        ownLogin = TextRange.absent
+        forwardedTo = -1
+        session = 0
         isProxied = false
         clientKey = 0
         host = TextRange.absent
@@ -233,6 +247,28 @@ struct Assembly: Sendable {
     /// Larger storage than this is given back.
     private static let textBytesKept = 16_384
     private static let recipientsKept = 64
+    /// Takes over what is known of a message, but for its recipients.
+    mutating func copy(_ other: Assembly) {
+        text = other.text
+        lines = other.lines
+        linesLeftOut = other.linesLeftOut
+        host = other.host
+        login = other.login
+        sender = other.sender
+        messageID = other.messageID
+        subject = other.subject
+        subjectForm = other.subjectForm
+        contentType = other.contentType
+        request = other.request
+        senderDomain = other.senderDomain
+        clientIP = other.clientIP
+        clientName = other.clientName
+        isActive = other.isActive
+        isHeld = other.isHeld
+        isAmbiguous = other.isAmbiguous
+        isFromLoopback = other.isFromLoopback
+        dialect = other.dialect
+    }
 
     mutating func append(_ bytes: Span<UInt8>) -> TextRange {
         let start = text.count

@@ -75,6 +75,16 @@ extension Span where Element == UInt8 {
         return nil
     }
 
+    /// The last index from `index` on that holds `byte`.
+    func last(_ byte: UInt8, from index: Int) -> Int? {
+        var end = count
+        while end > index {
+            end -= 1
+            if self[end] == byte { return end }
+        }
+        return nil
+    }
+
     /// The first index from `index` on at which `text` stands.
     func first(_ text: StaticString, from index: Int) -> Int? {
         let last = count &- text.utf8CodeUnitCount
@@ -107,6 +117,24 @@ extension Span where Element == UInt8 {
             if byte >= 0x80 || byte &- UInt8(ascii: "A") < 26 { return false }
             index &+= 1
         }
+        return true
+    }
+
+    /// Whether all bytes at `range` are ASCII digits.
+    @inline(__always)
+    func areDigits(_ range: Range<Int>) -> Bool {
+        let (start, end) = (range.lowerBound, range.upperBound)
+        if range.count > 0, range.count <= 8, start &+ 8 <= count {
+            // The condition keeps the word within the span; what is behind the range becomes zeros.
+            let unused = UInt64(truncatingIfNeeded: (8 &- range.count) &* 8)
+            let word = unsafe uncheckedWord(at: start) << unused
+            let digits = word | (0x3030_3030_3030_3030 & ~(UInt64.max << unused))
+            // The high half of a digit is 3, and stays 3 when 6 is added.
+            let high: UInt64 = 0xf0f0_f0f0_f0f0_f0f0
+            return digits & high | (digits &+ 0x0606_0606_0606_0606 & high) >> 4
+                == 0x3333_3333_3333_3333
+        }
+        for index in start..<end where !isDigit(self[index]) { return false }
         return true
     }
 

@@ -25,6 +25,11 @@ struct EximDelivery: Equatable {
     /// `T=`
     var transport = LineFact.Piece.absent
 
+    /// A router or a transport is named: one of them is, wherever something was delivered.
+    private var hasDriver = false
+    /// A certificate's names were there: they are once, so that the work is bounded.
+    private var hasDistinguishedName = false
+
     /// What kind of line it is.
     enum Outcome {
         /// `=>`, `->`, `>>`
@@ -125,7 +130,7 @@ struct EximDelivery: Equatable {
     /// How much speaks for this reading: 3, the text is the original address without its quotes; 2, a
     /// router or a transport follows; 1, nothing; 0, the text looks like a message.
     private func rank(_ line: Span<UInt8>, behindOriginal end: Int) -> Int {
-        if original.isPresent, Self.isUnquoted(line, address.indices, original.indices) { return 3 }
+        if isUnquoted(line) { return 3 }
         let hasRouter =
             line.has(" R=", at: end) || line.has(" T=", at: end) || line.has(" F=<", at: end)
             || line.has(" P=<", at: end) || line.has(" Q=", at: end)
@@ -133,17 +138,15 @@ struct EximDelivery: Equatable {
         return line.extracting(address.indices).first(": ", from: 0) == nil ? 1 : 0
     }
 
-    /// Whether a text is an address, or its local part, without quotes and backslashes (deliver.c,
-    /// `deliver_split_address`), which Exim mostly turns to lower case, too.
-    private static func isUnquoted(
-        _ line: Span<UInt8>,
-        _ text: Range<Int>,
-        _ address: Range<Int>
-    ) -> Bool {
+    /// Whether ``address`` is ``original``, or its local part, without quotes and backslashes
+    /// (deliver.c, `deliver_split_address`), which Exim mostly turns to lower case, too.
+    func isUnquoted(_ line: Span<UInt8>) -> Bool {
+        guard original.isPresent else { return false }
+        let (text, last) = (address.indices, original.indices.upperBound)
         var index = text.lowerBound
-        var other = address.lowerBound
+        var other = Int(original.start)
         var isQuoted = false
-        while other < address.upperBound {
+        while other < last {
             var byte = line[other]
             other += 1
             if byte == UInt8(ascii: "\"") {
@@ -151,7 +154,7 @@ struct EximDelivery: Equatable {
                 continue
             }
             if byte == UInt8(ascii: "@"), !isQuoted, index == text.upperBound { return true }
-            if byte == UInt8(ascii: "\\"), other < address.upperBound {
+            if byte == UInt8(ascii: "\\"), other < last {
                 byte = line[other]
                 other += 1
             }
@@ -198,7 +201,10 @@ struct EximDelivery: Equatable {
     ) -> Bool {
         var index = start
         while true {
-            guard index < line.count else { return outcome != .deferred }
+            guard index < line.count else {
+                // A line that something cut may end within a reply, behind an address of its own.
+                return outcome == .failed || outcome == .delivered && hasDriver
+            }
             if line[index] == UInt8(ascii: ":") {
                 guard outcome == .failed, line.has(": ", at: index) else { return false }
                 message = LineFact.Piece(index + 2, line.count)
@@ -236,13 +242,17 @@ struct EximDelivery: Equatable {
         case UInt8(ascii: "T") where line.has("T=", at: start):
             let end = Self.endOfDriver(line, from: start + 2)
             transport = LineFact.Piece(start + 2, end)
+            hasDriver = true
             return .upTo(end)
         case UInt8(ascii: "R") where line.has("R=", at: start):
+            hasDriver = true
             return .upTo(Self.endOfDriver(line, from: start + 2))
         case UInt8(ascii: "F") where line.has("F=<", at: start),
             UInt8(ascii: "P") where line.has("P=<", at: start):
             return Self.endOfBracketed(line, from: start + 3)
         case UInt8(ascii: "D") where line.has("DN=\"", at: start):
+            guard !hasDistinguishedName else { return .none }
+            hasDistinguishedName = true
             return readDistinguishedName(line, from: start + 4, outcome)
         case UInt8(ascii: "S") where line.has("ST=", at: start):
             // A shadow transport, and perhaps its error in parentheses.
@@ -309,9 +319,7 @@ struct EximDelivery: Equatable {
             }
             index = quote + 1
             var delivery = self
-            if !line.has("DN=\"", at: index + 1),
-                delivery.readFields(line, from: index, outcome)
-            {
+            if delivery.readFields(line, from: index, outcome) {
                 self = delivery
                 return .toTheEnd
             }

@@ -11,8 +11,12 @@ public struct FilterList: Sendable, Equatable {
     }
 
     /// Whether `HOST[IP]`, with or without a port, or a transport is one of them.
+    @inline(__always)
     func has(_ line: Span<UInt8>, _ relay: Range<Int>) -> Bool {
-        guard !names.isEmpty else { return false }
+        !names.isEmpty && isListed(line, relay)
+    }
+
+    private func isListed(_ line: Span<UInt8>, _ relay: Range<Int>) -> Bool {
         let end = relay.upperBound
         let open = line.first(UInt8(ascii: "["), from: relay.lowerBound, to: end) ?? end
         if isName(line, relay.lowerBound..<open) { return true }

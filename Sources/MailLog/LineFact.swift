@@ -41,6 +41,7 @@ public struct LineFact: Sendable {
     public var c: Piece
     public var d: Piece
     /// Identity of the mailbox that a ``Kind/delivery`` came to (`a`, see ``NameReader``); 0 for none.
+    /// Of a ``Kind/client`` the key of its session.
     public var account: UInt64
     /// Identity of the domain of `a`: the envelope sender's (``Kind/active``) or the recipient's
     /// (``Kind/delivery``); 0 for none.
@@ -107,6 +108,9 @@ public struct LineFact: Sendable {
         ///
         /// It opens the message, unless other lines of the same ID have already.
         case accepted
+        /// With which login the message itself came: `b`; empty: without one. It opens the message if
+        /// need be, and counts for more than what is known of the session.
+        case messageLogin
         /// `a` envelope sender.
         case sender
         /// `a` the subject's text, all of it and no more, written as ``LineFact/form`` says.
@@ -148,6 +152,9 @@ public struct LineFact: Sendable {
         /// smtpd took a message that it hands to a before-queue filter (`NOQUEUE: client=`): key of
         /// the session of its process; `a` HOST[IP], `b` login.
         case proxied
+        /// smtpd holds the message that a session hands in, and that has no queue ID yet
+        /// (`NOQUEUE: hold:`): key as above; `a` HOST[IP].
+        case sessionHeld
         /// The before-queue filter answered: key as above; ``status`` says whether it took the message;
         /// `a` the queue ID that its reply ends with, `b` envelope sender.
         case proxyEnd
@@ -158,6 +165,8 @@ public struct LineFact: Sendable {
         /// A part of a line that was too long for syslog: key of the process; `a` the text. `domain` is
         /// which one (upper half) of how many (lower half).
         case part
+        /// Some of the message's recipients go on under another ID: `a`, and its key in `account`.
+        case copied
     }
 
     /// How a text is written in the line.
@@ -173,6 +182,13 @@ public struct LineFact: Sendable {
         case plain
         /// A member of a list in which `''` stands for `'`; also of recipients.
         case listQuoted
+        /// As Sendmail logs it, with `\\` and octal escapes; also the addresses of a sender, a recipient
+        /// or a delivery.
+        case sendmail
+        /// A login as xtext (RFC 3461, 4): `+20` for a blank.
+        case xtext
+        /// A login as vis(3) writes it: `\040` for a blank.
+        case visible
     }
 
     /// Which program wrote the line, as far as it matters.
@@ -209,6 +225,14 @@ public struct LineFact: Sendable {
         case discarded
         /// `deliverable` and `undeliverable` of address probes, and words not known.
         case other
+
+        /// Whether no other outcome of this copy follows.
+        var isFinal: Bool {
+            switch self {
+            case .sent, .bounced, .expired, .discarded: true
+            case .none, .deferred, .other: false
+            }
+        }
     }
 
     /// A header that matters.

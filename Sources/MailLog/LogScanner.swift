@@ -46,6 +46,8 @@ public struct LogScanner: Sendable {
         case sendmail
         /// OpenSMTPD's, or Postfix's where something cut its tags down to the last part.
         case bareSMTPD
+        /// Postfix's only because `--dialect` says so.
+        case assumedPostfix
     }
 
     /// A tag and what it says.
@@ -124,14 +126,8 @@ public struct LogScanner: Sendable {
 
         let before = facts.count
         let index = readStamp(text)
-        if index > 0 {
-            readSyslog(text, from: index, line: line, into: &facts)
-        } else if let head = readRareHead(text) {
-            readProgram(text, head, line: line, into: &facts)
-        } else {
-            readBare(text, line: line, into: &facts)
-            return
-        }
+        guard index > 0 || readUnusual(text, line: line, into: &facts) else { return }
+        if index > 0 { readSyslog(text, from: index, line: line, into: &facts) }
         if facts.count == before {
             noteTime(line: line, into: &facts)
         } else {
@@ -177,7 +173,9 @@ public struct LogScanner: Sendable {
         if text[index] == UInt8(ascii: "[") {
             index &+= 1
             let limit = min(end, index &+ Self.processIDBytesMax &+ 1)
-            guard let close = text.first(UInt8(ascii: "]"), from: index, to: limit) else {
+            guard let close = text.first(UInt8(ascii: "]"), from: index, to: limit),
+                text.areDigits(index..<close)
+            else {
                 readRare(text, else: nil, line: line, into: &facts)
                 return
             }
@@ -193,33 +191,47 @@ public struct LogScanner: Sendable {
         index &+= 2
 
         let tag = lookAtTag(text, tagStart..<tagEnd)
-        if tags[tag].program == .other {
+        let program = tags[tag].program
+        if program == .other {
             counters.foreign &+= 1
             return
         }
-        if tags[tag].isAssumed {
-            // It may have a head of the server's in its text.
-            readRare(text, else: nil, line: line, into: &facts)
-            return
+        var outcome: LineOutcome?
+        if program == .postfix {
+            if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
+            let context = LineContext(
+                stamp: stamp,
+                line: line,
+                host: hostStart..<hostEnd,
+                hostHash: hostHash,
+                agent: tags[tag].agent,
+                instance: tags[tag].instance,
+                processID: processID
+            )
+            outcome = postfix.readWithID(text, from: index, context, into: &facts)
         }
-        if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
-        let context = LineContext(
-            stamp: stamp,
-            line: line,
-            host: hostStart..<hostEnd,
-            hostHash: hostHash,
-            agent: tags[tag].agent,
-            instance: tags[tag].instance,
-            processID: processID
-        )
-        if index < end, text[index] == UInt8(ascii: "[") {
-            index = LineHead.afterMessageID(text, from: index)
+        if let outcome {
+            counters.count(outcome, of: .postfix)
+        } else if program == .postfix, !PostfixReader.mayBeRead(text, from: index) {
+            counters.count(.ignored, of: .postfix)
+        } else {
+            let head = LineHead(
+                stamp: stamp,
+                host: hostStart..<hostEnd,
+                tag: tagStart..<tagEnd,
+                processID: processID,
+                body: index
+            )
+            if tags[tag].isAssumed {
+                // It may have a head of the server's in its text.
+                readRare(text, else: nil, line: line, into: &facts)
+            } else {
+                readProgram(text, head, line: line, into: &facts)
+            }
         }
-        ask(tags[tag].program, text, from: index, context, into: &facts)
     }
 
     /// Asks the reader of a program's dialect.
-    @inline(__always)
     private mutating func ask(
         _ program: Program,
         _ text: Span<UInt8>,
@@ -230,7 +242,7 @@ public struct LogScanner: Sendable {
         switch program {
         case .other:
             counters.foreign &+= 1
-        case .postfix:
+        case .postfix, .assumedPostfix:
             counters.count(postfix.read(text, from: start, context, into: &facts), of: .postfix)
         case .exim:
             counters.count(exim.read(text, from: start, context, into: &facts), of: .exim)
@@ -249,6 +261,22 @@ public struct LogScanner: Sendable {
     }
 
     // MARK: Rare forms
+
+    /// Reads a line that does not begin with an ordinary stamp.
+    ///
+    /// - Returns: whether it has a head.
+    private mutating func readUnusual(
+        _ text: Span<UInt8>,
+        line: Int,
+        into facts: inout [LineFact]
+    ) -> Bool {
+        guard let head = readRareHead(text) else {
+            readBare(text, line: line, into: &facts)
+            return false
+        }
+        readProgram(text, head, line: line, into: &facts)
+        return true
+    }
 
     /// Reads the head of a line that has not the ordinary form.
     private mutating func readRareHead(_ text: Span<UInt8>) -> LineHead? {
@@ -491,7 +519,10 @@ public struct LogScanner: Sendable {
             known.isAssumed = known.program == .other
             known.program = Self.program(known.program, of: dialect)
         }
-        guard known.program == .postfix || known.program == .bareSMTPD else { return known }
+        switch known.program {
+        case .postfix, .assumedPostfix, .bareSMTPD: break
+        case .other, .exim, .sendmail: return known
+        }
         known.instance = UInt32(
             truncatingIfNeeded: keyedHash(tag.extracting(0..<first), seed: seed)
         )
@@ -501,7 +532,9 @@ public struct LogScanner: Sendable {
     /// With `--dialect`, unknown tags are that server's too, and those of others count for nothing.
     private static func program(_ found: Program, of dialect: Dialect) -> Program {
         switch dialect {
-        case .postfix: found == .other || found == .bareSMTPD ? .postfix : only(.postfix, found)
+        case .postfix:
+            found == .other
+                ? .assumedPostfix : found == .bareSMTPD ? .postfix : only(.postfix, found)
         case .exim: found == .other ? .exim : only(.exim, found)
         case .sendmail: found == .other ? .sendmail : only(.sendmail, found)
         case .openSMTPD: found == .other ? .bareSMTPD : only(.bareSMTPD, found)

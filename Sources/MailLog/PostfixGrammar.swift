@@ -95,25 +95,27 @@ enum PostfixGrammar {
     }
 
     @inline(__always)
-    private static func isHostByte(_ byte: UInt8) -> Bool {
+    private static func isHostByte(_ byte: UInt8) -> Bool { clientClass(byte) & 1 != 0 }
+
+    /// An IPv4 or IPv6 address, with a zone, or `unknown`.
+    @inline(__always)
+    private static func isAddressByte(_ byte: UInt8) -> Bool { clientClass(byte) & 2 != 0 }
+
+    @inline(__always)
+    static func clientClass(_ byte: UInt8) -> UInt8 {
         // The table has an entry for each value of a byte.
-        unsafe hostBytes.utf8Start[Int(byte)] == UInt8(ascii: "1")
+        unsafe clientClasses.utf8Start[Int(byte)] & 3
     }
 
-    /// By byte, `1` for those of host names: letters, digits, `-`, `.`, `:`, `_`, and all beyond
-    /// ASCII.
-    private static var hostBytes: StaticString {
+    /// By byte: 1 for what a host name may hold (`-`, `.`, `:`, `_`, letters, digits, bytes from 0x80
+    /// on), 2 for what an address may (the same of ASCII, `%`, `/`).
+    private static var clientClasses: StaticString {
         """
-        0000000000000000000000000000000000000000000001101111111111100000\
-        0111111111111111111111111110000101111111111111111111111111100000\
+        0000000000000000000000000000000000000200000003323333333333300000\
+        0333333333333333333333333330000303333333333333333333333333300000\
         1111111111111111111111111111111111111111111111111111111111111111\
         1111111111111111111111111111111111111111111111111111111111111111
         """
-    }
-
-    /// An IPv4 or IPv6 address, with a zone, or `unknown`.
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        isHostByte(byte) && byte < 0x80 || byte == UInt8(ascii: "%") || byte == UInt8(ascii: "/")
     }
 
     /// Where the login of a `client=` line ends: at the line's end, or before the longest suffix that
@@ -220,14 +222,14 @@ enum PostfixGrammar {
         if let end = endOfAddress(line, from: start + 1), isActiveTail(line, from: end + 1) {
             return (start + 1)..<end
         }
-        var index = start
-        while let end = line.first(">, size=", from: index) {
-            if isActiveTail(line, from: end + 1) { return (start + 1)..<end }
-            index = end + 1
-        }
-        return nil
+        // The last `>` of the line closes the address.
+        guard let end = line.last(UInt8(ascii: ">"), from: start), isActiveTail(line, from: end + 1)
+        else { return nil }
+        return (start + 1)..<end
     }
 
+    /// Whether `, size=N, nrcpt=N (queue active)` is all that follows: it holds no `>`.
+    @inline(__always)
     private static func isActiveTail(_ line: Span<UInt8>, from start: Int) -> Bool {
         guard line.has(", size=", at: start) else { return false }
         var index = start + 7
@@ -235,7 +237,7 @@ enum PostfixGrammar {
         guard line.has(", nrcpt=", at: index) else { return false }
         index += 8
         while index < line.count, isDigit(line[index]) { index += 1 }
-        return line.has(" (queue active)", at: index) && index + 15 == line.count
+        return index + 15 == line.count && line.has(" (queue active)", at: index)
     }
 
     /// Whether the line is `from=<S>, status=expired, returned to sender`.
@@ -264,15 +266,18 @@ enum PostfixGrammar {
     /// that; where they could end later too, the line is ambiguous.
     ///
     /// - Parameter start: the index behind `to=`.
+    @inline(__always)
     static func delivery(_ line: Span<UInt8>, from start: Int) -> Delivery? {
-        guard start < line.count, line[start] == UInt8(ascii: "<") else {
-            return bareDelivery(line, from: start)
-        }
-        guard var found = externalDelivery(line, from: start + 1) else {
-            return internalDelivery(line, from: start + 1)
-        }
+        guard start < line.count, line[start] == UInt8(ascii: "<"),
+            var found = externalDelivery(line, from: start + 1)
+        else { return rareDelivery(line, from: start) }
         found.isAmbiguous = endsAgain(line, from: found.status.upperBound)
         return found
+    }
+
+    private static func rareDelivery(_ line: Span<UInt8>, from start: Int) -> Delivery? {
+        line.has("<", at: start)
+            ? internalDelivery(line, from: start + 1) : bareDelivery(line, from: start)
     }
 
     @inline(__always)
@@ -285,7 +290,7 @@ enum PostfixGrammar {
             original = (index + 11)..<originalEnd
             index = originalEnd + 1
         }
-        guard let (relay, status) = deliveryTail(line, from: index) else { return nil }
+        guard let (relay, status) = hotDeliveryTail(line, from: index) else { return nil }
         return Delivery(recipient: start..<end, original: original, relay: relay, status: status)
     }
 
@@ -343,8 +348,14 @@ enum PostfixGrammar {
         return false
     }
 
-    /// `, relay=R`, fields that Postfix writes itself, `, status=WORD` at `start`.
     private static func deliveryTail(
+        _ line: Span<UInt8>,
+        from start: Int
+    ) -> (relay: Range<Int>, status: Range<Int>)? { hotDeliveryTail(line, from: start) }
+
+    /// `, relay=R`, fields that Postfix writes itself, `, status=WORD` at `start`.
+    @inline(__always)
+    private static func hotDeliveryTail(
         _ line: Span<UInt8>,
         from start: Int
     ) -> (relay: Range<Int>, status: Range<Int>)? {
@@ -355,14 +366,11 @@ enum PostfixGrammar {
         while true {
             guard line.has(", ", at: index) else { return nil }
             if line.has("status=", at: index + 2) { break }
-            // The field's name; its value goes to the next comma.
-            index += 2
-            let name = index
-            while index < line.count, line[index] &- UInt8(ascii: "_") < 28 { index += 1 }
-            guard index > name, index < line.count, line[index] == UInt8(ascii: "=") else {
-                return nil
-            }
-            index = endOfValue(line, from: index + 1)
+            // log_adhoc.c: `delay=`, `delays=`, `dsn=`, `conn_use=`, and what a later release may add.
+            var nameEnd = index + 2
+            while nameEnd < line.count, line[nameEnd] &- 0x5f <= 0x1b { nameEnd += 1 }
+            guard nameEnd > index + 2, line.has("=", at: nameEnd) else { return nil }
+            index = endOfValue(line, from: nameEnd + 1)
         }
         let statusStart = index + 9
         index = statusStart
@@ -521,11 +529,12 @@ enum PostfixGrammar {
         _ form: AddressForm,
         sender: Span<UInt8>?
     ) -> (sender: Range<Int>, recipient: Range<Int>?)? {
-        guard let from = address(line, from: start, form, expected: sender) else { return nil }
+        if form == .internal { return internalEnvelope(line, from: start, sender: sender) }
+        guard let from = address(line, from: start, form) else { return nil }
         var index = from.end
         var recipient: Range<Int>?
         if line.has(" to=", at: index) {
-            guard let to = address(line, from: index + 4, form, expected: nil) else { return nil }
+            guard let to = address(line, from: index + 4, form) else { return nil }
             recipient = to.address
             index = to.end
         }
@@ -558,40 +567,47 @@ enum PostfixGrammar {
         return (from.address, recipient)
     }
 
+    /// The same in internal form, for a sender that another line names. What stands behind the
+    /// recipient is Postfix's own to the line's end, and holds no `> proto=`, so the recipient is known
+    /// too, whatever it holds.
+    private static func internalEnvelope(
+        _ line: Span<UInt8>,
+        from start: Int,
+        sender: Span<UInt8>?
+    ) -> (sender: Range<Int>, recipient: Range<Int>?)? {
+        guard let sender, line.has("<", at: start) else { return nil }
+        let from = (start + 1)..<(start + 1 + sender.count)
+        guard from.upperBound < line.count, line.equals(from, sender, 0..<sender.count),
+            line.has("> to=<", at: from.upperBound)
+        else { return nil }
+        let recipientStart = from.upperBound + 6
+        var end: Int?
+        while let next = line.first("> proto=", from: (end ?? recipientStart - 1) + 1) {
+            end = next
+        }
+        guard let end else { return nil }
+        // The rest is that of a line whose recipient is in external form.
+        var index = end + 8
+        while index < line.count, line[index] != UInt8(ascii: " ") { index += 1 }
+        if index < line.count {
+            guard line.has(" helo=<", at: index), line[line.count - 1] == UInt8(ascii: ">"),
+                line.first(UInt8(ascii: ">"), from: index, to: line.count) == line.count - 1,
+                line.first(UInt8(ascii: " "), from: index + 1, to: line.count) == nil
+            else { return nil }
+        }
+        return (from, recipientStart..<end)
+    }
+
     /// An address of the form, and the index behind it.
-    ///
-    /// - Parameter expected: the address as another line has it, if it is known.
     private static func address(
         _ line: Span<UInt8>,
         from start: Int,
-        _ form: AddressForm,
-        expected: Span<UInt8>?
+        _ form: AddressForm
     ) -> (address: Range<Int>, end: Int)? {
         if form == .bare {
             return endOfBareAddress(line, from: start).map { (start..<$0, $0) }
         }
         guard line.has("<", at: start) else { return nil }
-        let first = start + 1
-        if form == .external {
-            return endOfAddress(line, from: first).map { (first..<$0, $0 + 1) }
-        }
-        if let expected {
-            let end = first + expected.count
-            guard end < line.count, line.equals(first..<end, expected, 0..<expected.count),
-                line[end] == UInt8(ascii: ">")
-            else { return nil }
-            return (first..<end, end + 1)
-        }
-        // Where what follows an address stands for the first time.
-        var index = first
-        while let end = line.first(UInt8(ascii: ">"), from: index, to: line.count) {
-            index = end + 1
-            if index == line.count || line.has(" to=<", at: index)
-                || line.has(" proto=", at: index) || line.has(" helo=<", at: index)
-            {
-                return (first..<end, index)
-            }
-        }
-        return nil
+        return endOfAddress(line, from: start + 1).map { ((start + 1)..<$0, $0 + 1) }
     }
 }

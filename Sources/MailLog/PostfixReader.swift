@@ -19,33 +19,45 @@ struct PostfixReader: Sendable {
     ///   - text: the line.
     ///   - start: where the program's own text begins.
     ///   - context: what stands before it.
-    @inline(__always)
     mutating func read(
         _ text: Span<UInt8>,
         from start: Int,
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
+        readWithID(text, from: start, context, into: &facts)
+            ?? readWithoutID(text, from: start, context, into: &facts)
+    }
+
+    /// The same for a line whose text begins with a queue ID, as nearly all do that say something of a
+    /// message.
+    ///
+    /// - Returns: nil if it begins with none.
+    @inline(__always)
+    mutating func readWithID(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome? {
         let end = text.count
         let limit = min(end, start &+ Self.queueIDBytesMax &+ 1)
         guard let index = text.first(UInt8(ascii: ":"), from: start, to: limit),
             index &- start >= Self.queueIDBytesMin, index &+ 2 < end,
             text[index &+ 1] == UInt8(ascii: " ")
-        else { return readWithoutID(text, from: start, context, into: &facts) }
+        else { return nil }
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
-        if outcome != .read || fact.kind == .client {
-            // Who opens a message says what its ID is; others that look like one find no message.
-            guard PostfixGrammar.isQueueID(text, start..<index) else {
-                return readWithoutID(text, from: start, context, into: &facts)
-            }
-            guard outcome == .read else { return outcome }
-        }
+        guard PostfixGrammar.isQueueID(text, start..<index) else { return nil }
+        guard outcome == .read else { return outcome }
         fact.key = queueKey(text.extracting(start..<index), hostHash: context.hostHash)
         fact.instance = context.instance
         fact.queueID = LineFact.Piece(start, index)
         fact.host = LineFact.Piece(context.host)
+        if fact.kind == .client, !context.processID.isEmpty {
+            fact.account = context.sessionKey(nil, in: text)
+        }
         facts.append(fact)
         return .read
     }
@@ -381,16 +393,32 @@ struct PostfixReader: Sendable {
 
     // MARK: Lines without a queue ID
 
+    /// Whether a text that begins with no queue ID may say something all the same.
+    @inline(__always)
+    static func mayBeRead(_ text: Span<UInt8>, from start: Int) -> Bool {
+        guard start < text.count else { return false }
+        return switch text[start] {
+        case UInt8(ascii: "N"):
+            text.has("NOQUEUE: client=", at: start) || text.has("NOQUEUE: hold: ", at: start)
+                || text.has("NOQUEUE: milter-hold: ", at: start)
+        case UInt8(ascii: "p"), UInt8(ascii: "R"), UInt8(ascii: "m"), UInt8(ascii: "["): true
+        default: false
+        }
+    }
+
     private mutating func readWithoutID(
         _ text: Span<UInt8>,
         from start: Int,
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
-        guard start < text.count else { return .ignored }
+        guard Self.mayBeRead(text, from: start) else { return .ignored }
         switch (text[start], context.agent) {
         case (UInt8(ascii: "N"), .smtpd):
-            return readProxied(text, from: start, context, into: &facts)
+            if text.has("NOQUEUE: client=", at: start) {
+                return readProxied(text, from: start, context, into: &facts)
+            }
+            return readSessionHeld(text, from: start, context, into: &facts)
         case (UInt8(ascii: "p"), .smtpd):
             return readProxyEnd(text, from: start, context, into: &facts)
         case (UInt8(ascii: "R"), .operator):
@@ -438,13 +466,34 @@ struct PostfixReader: Sendable {
         _ context: LineContext,
         into facts: inout [LineFact]
     ) -> LineOutcome {
-        guard text.has("NOQUEUE: client=", at: start) else { return .ignored }
         var fact = sessionFact(.proxied, text, context)
         let outcome = readClient(text, from: start + 16, into: &fact)
         guard outcome == .read else { return outcome }
         // Without a process ID nothing tells one session from another.
         guard !context.processID.isEmpty else { return .unparsed(.arrival) }
         fact.kind = .proxied
+        facts.append(fact)
+        return .read
+    }
+
+    /// smtpd_check.c, `log_whatsup`: `NOQUEUE: hold: RCPT from HOST[IP]: TEXT`. smtpd opens the queue
+    /// file only when the first recipient is accepted (`smtpd_delay_open_until_valid_rcpt`), and holds
+    /// the message then.
+    private func readSessionHeld(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome {
+        guard let verb = text.first("hold: ", from: start) else { return .ignored }
+        var index = verb + 6
+        while index < text.count, text[index] &- UInt8(ascii: "A") < 26 { index += 1 }
+        guard text.has(" from ", at: index),
+            let end = PostfixGrammar.endOfClient(text, from: index + 6), text.has(": ", at: end),
+            !context.processID.isEmpty
+        else { return .ignored }
+        var fact = sessionFact(.sessionHeld, text, context)
+        fact.a = LineFact.Piece(index + 6, end)
         facts.append(fact)
         return .read
     }

@@ -82,8 +82,8 @@ func run(
                 assembler.takeBack(&event, slot: slot)
                 event = SendEvent()
             case .delivered(_, let isLocal): result.localDeliveries.append(isLocal)
+            case .received, .awaited: break
             case .heard: result.localDeliveries.append(true)
-            case .received, .awaited: continue
             case .closed(let slot):
                 let lines = assembler.lines(slot: slot)
                 #expect(zip(lines, lines.dropFirst()).allSatisfy { $0.sequence <= $1.sequence })

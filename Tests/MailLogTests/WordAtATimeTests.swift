@@ -110,4 +110,17 @@ private func text(_ random: inout SeededGenerator, of alphabet: [UInt8], upTo co
             )
         }
     }
+
+    @Test func clientsHoldWhatNamesAndAddressesDo() {
+        for byte in UInt8.min...UInt8.max {
+            let scalar = Character(Unicode.Scalar(byte))
+            let isLetterOrDigit = scalar.isASCII && (scalar.isNumber || scalar.isLetter)
+            let isHost = isLetterOrDigit || "-._:".contains(scalar) || byte >= 0x80
+            let isAddress = byte < 0x80 && (isHost || "%/".contains(scalar))
+            #expect(
+                PostfixGrammar.clientClass(byte) == (isHost ? 1 : 0) | (isAddress ? 2 : 0),
+                "byte \(byte)"
+            )
+        }
+    }
 }
