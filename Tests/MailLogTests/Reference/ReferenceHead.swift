@@ -16,19 +16,15 @@ struct ReferenceHead {
     private static let priority = Pattern(#"\A<(?<number>[0-9]{1,3})>"#)
     private static let structured = Pattern(
         #"\A(?<host>[^ ]+) (?<app>[^ ]+) (?<process>[^ ]+) [^ ]+ "#
-            + #"(?:-|(?:\[[^ \]"=]+(?: [^ \]"=]+="(?:[^"\\]|\\.)*+")*\])+)(?: |\z)(?:\xef\xbb\xbf)?"#
+            + #"(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*+")*+\])+)(?: |\z)(?:\xef\xbb\xbf)?"#
     )
     private static let container = Pattern(#"\A(?:stdout|stderr) F "#)
-    private static let facility =
-        "(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console"
-        + "|local[0-7]|[0-9]{1,2})"
-    private static let severity =
-        "(?:emerg|panic|alert|crit|err|error|warning|warn|notice|info|debug|[0-7])"
-    private static let verbose = Pattern(#"\A<"# + facility + #"\."# + severity + "> +")
+    private static let facility = #"[a-z0-9]{1,10}\.[a-z0-9]{1,10}"#
+    private static let verbose = Pattern(#"\A<"# + facility + "> +")
     private static let named = Pattern(#"\A(?<host>[^ ]+) +"#)
-    private static let level = Pattern(#"\A"# + facility + #"\."# + severity + " +")
+    private static let level = Pattern(#"\A"# + facility + " +")
     private static let tagged = Pattern(
-        #"\A(?<tag>[^ \[:]+)(?:\[(?<process>[^\]]*)\])?: (?:\[ID [0-9]+ [a-z0-9]+\.[a-z0-9]+\] )?"#
+        #"\A(?<tag>[^ \[:]+)(?:\[(?<process>[0-9]*)\])?: (?:\[ID [0-9]+ [a-z0-9]+\.[a-z0-9]+\] )?"#
     )
 
     /// The head of a line from `start` on; nil if there is none.
