@@ -160,10 +160,9 @@ struct ReferenceStamp {
             return ReferenceStamp(stamp: stamp, end: end, rank: 0)
         }
         let (hours, minutes) = (match.number("hours"), match.number("minutes"))
-        guard year >= 1970, hours < 24, minutes < 60 else { return nil }
-        let days =
-            (1970..<year).reduce(0) { $0 + daysOfMonths($1).reduce(0, +) }
-            + daysOfMonths(year)[..<(month - 1)].reduce(0, +) + day - 1
+        guard hours < 24, minutes < 60, let days = days(year: year, month: month, day: day) else {
+            return nil
+        }
         let offset = (hours * 3_600 + minutes * 60) * (match.text("sign") == "-" ? -1 : 1)
         let microseconds = Int((match.text("fraction") + "000000").prefix(6)) ?? 0
         let moment = Int64((days * 86_400 + second - offset) * 1_000_000 + microseconds)
@@ -173,6 +172,13 @@ struct ReferenceStamp {
             end: end,
             rank: hasZone ? 2 : 1
         )
+    }
+
+    /// The days from 1970 to a date; nil if there is no such date, or if it is before.
+    static func days(year: Int, month: Int, day: Int) -> Int? {
+        guard year >= 1970, isDate(year, month, day) else { return nil }
+        return (1970..<year).reduce(0) { $0 + daysOfMonths($1).reduce(0, +) }
+            + daysOfMonths(year)[..<(month - 1)].reduce(0, +) + day - 1
     }
 
     private static func daysOfMonths(_ year: Int) -> [Int] {
