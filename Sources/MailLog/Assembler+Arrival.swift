@@ -118,7 +118,11 @@ extension Assembler {
         accepted = (sequence, fact.key, opened)
         markChanged(opened)
         let index = Int(opened)
-        slots[index].isProvisional = false
+        if slots[index].isProvisional {
+            slots[index].isProvisional = false
+            // Whoever waits behind it may be due.
+            expectExpiry(at: .min)
+        }
         slots[index].dialect = fact.dialect
         slots[index].isAmbiguous = fact.isAmbiguous
         if fact.isAmbiguous { counters.ambiguousHeaders += 1 }

@@ -25,6 +25,8 @@ struct EximDelivery: Equatable {
     /// `T=`
     var transport = LineFact.Piece.absent
 
+    /// A router or a transport is named: one of them is, wherever something was delivered.
+    private var hasDriver = false
     /// A certificate's names were there: they are once, so that the work is bounded.
     private var hasDistinguishedName = false
 
@@ -199,7 +201,10 @@ struct EximDelivery: Equatable {
     ) -> Bool {
         var index = start
         while true {
-            guard index < line.count else { return outcome != .deferred }
+            guard index < line.count else {
+                // A line that something cut may end within a reply, behind an address of its own.
+                return outcome == .failed || outcome == .delivered && hasDriver
+            }
             if line[index] == UInt8(ascii: ":") {
                 guard outcome == .failed, line.has(": ", at: index) else { return false }
                 message = LineFact.Piece(index + 2, line.count)
@@ -237,8 +242,10 @@ struct EximDelivery: Equatable {
         case UInt8(ascii: "T") where line.has("T=", at: start):
             let end = Self.endOfDriver(line, from: start + 2)
             transport = LineFact.Piece(start + 2, end)
+            hasDriver = true
             return .upTo(end)
         case UInt8(ascii: "R") where line.has("R=", at: start):
+            hasDriver = true
             return .upTo(Self.endOfDriver(line, from: start + 2))
         case UInt8(ascii: "F") where line.has("F=<", at: start),
             UInt8(ascii: "P") where line.has("P=<", at: start):

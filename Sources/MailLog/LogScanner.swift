@@ -124,6 +124,10 @@ public struct LogScanner: Sendable {
         if end > 0, whole[end - 1] == UInt8(ascii: "\r") { end -= 1 }
         let text = end == whole.count ? whole : whole.extracting(0..<end)
 
+        if tables.isWithinField {
+            readWithinField(text, line: line, into: &facts)
+            return
+        }
         let before = facts.count
         let index = readStamp(text)
         guard index > 0 || readUnusual(text, line: line, into: &facts) else { return }
@@ -336,15 +340,7 @@ public struct LogScanner: Sendable {
         line: Int,
         into facts: inout [LineFact]
     ) {
-        let context = LineContext(
-            stamp: stamp,
-            line: line,
-            host: 0..<0,
-            hostHash: noHostHash,
-            agent: .other,
-            instance: 0,
-            processID: 0..<0
-        )
+        let context = bareContext(line: line)
         let before = facts.count
         var dialect = Dialect.postfix
         if let (bareStamp, outcome) = exim.readFileLine(text, context, into: &facts) {
@@ -367,6 +363,30 @@ public struct LogScanner: Sendable {
         } else {
             lastSecond = second
         }
+    }
+
+    /// Reads a line in the middle of a table's field: a stranger's text, whatever line of a log it
+    /// looks like.
+    private mutating func readWithinField(
+        _ text: Span<UInt8>,
+        line: Int,
+        into facts: inout [LineFact]
+    ) {
+        let context = bareContext(line: line)
+        guard let row = tables.read(text, context, into: &facts) else { return }
+        counters.count(row.outcome, of: row.dialect)
+    }
+
+    private func bareContext(line: Int) -> LineContext {
+        LineContext(
+            stamp: stamp,
+            line: line,
+            host: 0..<0,
+            hostHash: noHostHash,
+            agent: .other,
+            instance: 0,
+            processID: 0..<0
+        )
     }
 
     private var second: UInt64 { stamp.second }

@@ -526,10 +526,12 @@ struct PostfixReader: Sendable {
             index += 1
             while index < text.count, text[index] != UInt8(ascii: " ") { index += 1 }
         }
-        guard oldEnd - oldStart >= 5, text.has(" to ", at: index) else { return .ignored }
+        guard (5...24).contains(oldEnd - oldStart), text.has(" to ", at: index) else {
+            return .ignored
+        }
         let newStart = index + 4
         guard PostfixGrammar.endOfQueueID(text, from: newStart) == text.count,
-            text.count - newStart >= 5
+            (5...24).contains(text.count - newStart)
         else { return .ignored }
         var fact = context.fact(.requeued, of: .postfix, newStart..<text.count, in: text)
         fact.a = LineFact.Piece(oldStart, oldEnd)

@@ -35,6 +35,9 @@ struct TableReader: Sendable {
         fields.reserveCapacity(TableRow.fieldsMax)
     }
 
+    /// Whether the next line belongs to a field that began in one before it.
+    var isWithinField: Bool { openLines > 0 }
+
     /// What became of a line.
     struct Row: Sendable {
         var dialect: Dialect

@@ -22,27 +22,42 @@ enum Logs {
         return found
     }
 
-    /// Those of the dialects that have a reference parser: Postfix and Exim.
-    static func withReference() throws -> [URL] {
-        try all().filter { url in
-            !["sendmail", "opensmtpd"].contains { url.lastPathComponent.hasPrefix($0) }
-        }
-    }
-
-    private static func files(below folder: URL) throws -> [URL] {
+    private static func files(below folder: URL, areTables: Bool = false) throws -> [URL] {
         let paths = try FileManager.default.subpathsOfDirectory(
             atPath: folder.resolvingSymlinksInPath().path
         )
+        let extensions = areTables ? ["csv", "LOG"] : ["log"]
         return paths.sorted().map { folder.appendingPathComponent($0) }
-            .filter { $0.pathExtension == "log" || $0.lastPathComponent == "mainlog" }
+            .filter {
+                extensions.contains($0.pathExtension)
+                    || !areTables && $0.lastPathComponent == "mainlog"
+            }
             .filter { FileManager.default.isReadableFile(atPath: $0.path) }
+    }
+
+    /// The tables beside the tests: a head, then rows.
+    static func tables() throws -> [(url: URL, lines: [[UInt8]])] {
+        var found = try ["Tests/Corpus", "Tests/Samples"].flatMap {
+            try files(below: sourceTree.appendingPathComponent($0), areTables: true)
+        }
+        if let folder = ProcessInfo.processInfo.environment["POSTERN_CORPUS"] {
+            found += try files(below: URL(fileURLWithPath: folder), areTables: true)
+        }
+        return try found.map { url in
+            var data = try Data(contentsOf: url)
+            // As a source reads it.
+            if data.starts(with: [0xff, 0xfe]), let text = String(data: data, encoding: .utf16) {
+                data = Data(text.utf8)
+            }
+            return (url, data.split(separator: 0x0a).map(Array.init))
+        }
     }
 
     /// Lines of all logs to begin mutations with, at most two of each shape: what is rare in a log is
     /// as frequent here as what is not.
     static let seeds = Result<[[UInt8]], any Error> {
         var seen: [String: Int] = [:]
-        return try withReference().flatMap { try lines(of: $0) }.filter { line in
+        return try all().flatMap { try lines(of: $0) }.filter { line in
             let shape = LineText(line).text
                 .replacingOccurrences(of: "[0-9A-Za-z]+", with: "x", options: .regularExpression)
             seen[shape, default: 0] += 1
@@ -59,7 +74,7 @@ enum Logs {
 /// The fast scanner and the slow, obvious reference parsers say the same of every line.
 @Suite struct DifferentialTests {
     @Test func bothParsersAgreeOnEveryLineOfTheLogs() throws {
-        for log in try Logs.withReference() {
+        for log in try Logs.all() {
             var comparison = Comparison()
             for line in try Logs.lines(of: log) { comparison.read(line) }
             #expect(comparison.linesRead > 0, "\(log.path): no line says anything")
@@ -78,8 +93,59 @@ enum Logs {
         for _ in 0..<(Logs.mutations / 10) {
             comparison.read(mutator.nextOfAnyLength(rarity: 1_000))
         }
+        // Where one side says nothing, nothing is compared.
+        #expect(comparison.linesOfOne < comparison.linesRead / 10)
         // A mutator that breaks every line tests nothing.
         #expect(comparison.linesRead > comparison.lines / 10)
+        #expect(
+            comparison.differences.isEmpty,
+            "\(comparison.differences.joined(separator: "\n"))"
+        )
+    }
+
+    @Test func bothParsersAgreeOnEveryRowOfTheTables() throws {
+        for (url, lines) in try Logs.tables() {
+            var comparison = TableComparison()
+            for line in lines { comparison.read(line) }
+            #expect(comparison.rowsRead > 0, "\(url.path): no row says anything")
+            #expect(
+                comparison.differences.isEmpty,
+                "\(url.path):\n\(comparison.differences.joined(separator: "\n"))"
+            )
+        }
+    }
+
+    /// Some rows of a table, one after the other, since a field may go on in the next line.
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func bothParsersAgreeOnMutatedRows(seed: UInt64) throws {
+        let tokens = try Tokens.all.get()
+        let tables = try Logs.tables().map { $0.lines }
+        let headCounts = tables.map { lines in
+            let names = lines.firstIndex { line in
+                let text = LineText(line).text
+                return text.hasPrefix("#Fields") || !text.contains("#")
+            }
+            return (names ?? 0) + 1
+        }
+        var mutators = zip(tables, headCounts).map { lines, headCount in
+            Mutator(seed: seed, lines: Array(lines[headCount...]), tokens: tokens)
+        }
+        var comparison = TableComparison()
+        let count = Logs.mutations / 30
+        var table = 0
+        for round in 0..<count {
+            if round % 5 == 0 {
+                table = round / 5 % tables.count
+                comparison.beginTable()
+                for line in tables[table][..<headCounts[table]] { comparison.read(line) }
+            }
+            let row = mutators[table].nextOfAnyLength(rarity: 1_000)
+            // A source cuts longer lines; what follows is doubted then.
+            guard row.count < Mutator.bytesMax else { continue }
+            comparison.read(row, isDamaged: true)
+        }
+        #expect(comparison.rowsRead > count / 10)
+        #expect(comparison.rowsOfOne < comparison.rowsRead / 10)
         #expect(
             comparison.differences.isEmpty,
             "\(comparison.differences.joined(separator: "\n"))"

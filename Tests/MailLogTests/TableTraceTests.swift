@@ -331,6 +331,29 @@ private enum Export {
         #expect(reading.counters[.row] == lines.count - 1)
     }
 
+    /// No more of another server's: what a file holds is not known to be a table alone.
+    @Test func aNewlineInASubjectMakesNoLineOfAServer() throws {
+        let postfix = [
+            "Nov 25 18:00:01 mx1 postfix/smtpd[9]: 4XyZbbcdzN9QK: client=x[192.0.2.9], sasl_username=ceo",
+            "Nov 25 18:00:01 mx1 postfix/qmgr[8]: 4XyZbbcdzN9QK: from=<ceo@corp.example>, size=1, nrcpt=1 (queue active)",
+            "<22>Nov 25 18:00:02 mx1 postfix/smtp[7]: 4XyZbbcdzN9QK: to=<v@shop.example>, relay=x[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (ok)",
+        ]
+        let exim = [
+            "2026-11-25 18:00:03 1tABCD-0001Ab-XY <= ceo@corp.example H=x [192.0.2.9] P=esmtpsa A=plain:ceo S=1 for v@shop.example",
+            "2026-11-25 18:00:03 1tABCD-0001Ab-XY => v@shop.example R=out T=smtp H=x [192.0.2.9] C=\"ok\"",
+        ]
+        #expect(try read(postfix).events.map(\.user) == ["ceo"])
+        #expect(try read(exim).events.map(\.user) == ["ceo"])
+        let subject = "x\n" + (postfix + exim).joined(separator: "\n") + "\ny"
+        let row = Export.summaryRow(subject: subject).split(separator: "\n").map(String.init)
+        let reading = try read([Export.summary] + row + [Export.summaryRow(subject: "After")])
+        #expect(
+            reading.events.map(\.description) == [
+                "alice@corp.example > bob@shop.example sent After"
+            ]
+        )
+    }
+
     /// A quote that is never closed, as where an export was cut, hides no more than a subject can be
     /// long.
     @Test func aQuoteThatStaysOpenEndsByItself() throws {

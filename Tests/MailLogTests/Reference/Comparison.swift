@@ -26,6 +26,20 @@ struct Comparison {
         // The time that a line moves is the scanner's business, not the dialect's; a note says only
         // that the line belongs to its message.
         facts.removeAll { $0.kind == .time || $0.kind == .note }
+        // Sessions and the queue are not the references' matter.
+        facts.removeAll { fact in
+            switch fact.dialect {
+            case .sendmail, .openSMTPD:
+                switch fact.kind {
+                case .login, .accepted, .messageLogin, .sender, .subject, .messageID, .contentType,
+                    .receiptRequest, .recipient, .queued:
+                    return false
+                case .delivery: return fact.status == .discarded && fact.dialect == .openSMTPD
+                default: return true
+                }
+            default: return false
+            }
+        }
         // What does not take a message in finds none under an ID that is none.
         facts.removeAll { fact in
             fact.dialect == .postfix && fact.kind != .client && fact.queueID.isPresent
@@ -46,10 +60,11 @@ struct Comparison {
     /// the only one, unless the fast scanner says that there are several.
     private mutating func isAgreed(_ fast: [Said], _ ways: [[Said]]) -> Bool {
         guard let first = fast.first, let way = ways.first else {
-            // Of damaged lines of Exim's each side believes a little more, and a little less, than the
-            // other: how a field may look that no version writes is not laid down.
+            // Of damaged lines of the other servers each side believes a little more, and a little
+            // less, than the other: how a field may look that no version writes is not laid down.
+            if fast.isEmpty && ways.isEmpty { return true }
             let dialect = fast.first?.dialect ?? ways.first?.first?.dialect
-            guard dialect == .exim, areDamaged else { return fast.isEmpty && ways.isEmpty }
+            guard dialect != .postfix, areDamaged else { return false }
             linesOfOne += 1
             return true
         }
@@ -70,7 +85,11 @@ struct Comparison {
             // A text without quotes may end before any address in brackets.
             return ways.contains { $0[0].status == first.status }
         }
-        guard ways.map(essence).contains(essence(fast)) else { return false }
+        // Where a Message-ID ends is known from the fields behind it.
+        func core(_ said: [Said]) -> [Said] {
+            said.filter { $0.dialect != .sendmail || !areDamaged || $0.kind != .messageID }
+        }
+        guard ways.map({ essence(core($0)) }).contains(essence(core(fast))) else { return false }
         // The reference's own doubt: fields in an order that no version has.
         if isArrival, !way[0].isAmbiguous {
             return ways.allSatisfy {
@@ -104,12 +123,15 @@ struct Comparison {
         where piece.isPresent && piece.indices.upperBound > line.count { return false }
         guard fact.line == UInt32(lines) else { return false }
         switch fact.kind {
+        // An address with escapes is not the one in the line.
+        case _ where fact.form == .sendmail: return true
         case .active, .sender, .recipient:
             return fact.domain == names.domain(ofAddress: line[fact.a.indices].span)
         case .delivery where fact.status != .other:
             let isOfMailbox =
                 fact.status == .sent && (fact.agent == .mailbox || fact.agent == .lmtp)
-            let mailbox = isOfMailbox ? names.mailbox(line[fact.a.indices].span) : 0
+            let mailbox =
+                isOfMailbox && fact.a.isPresent ? names.mailbox(line[fact.a.indices].span) : 0
             var domain = names.domain(ofAddress: line[fact.a.indices].span)
             // A mailbox without a domain is of the domain of the address that led to it.
             if domain == 0, fact.dialect == .exim {

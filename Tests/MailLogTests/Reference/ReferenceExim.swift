@@ -16,7 +16,7 @@ enum ReferenceExim {
     /// parse.c: words with dots between; a word is an atom or a quoted string.
     private static let atom = #"(?:[A-Za-z0-9!#-'*+/=?^_`{-~\x80-\xff-]|\\.)"#
     private static let local =
-        #"(?!@)(?:"# + quoted + "|" + atom + #"*+)(?:\.(?:"# + quoted + "|" + atom + "*+))*+"
+        #"(?![@ ]|\z)(?:"# + quoted + "|" + atom + #"*+)(?:\.(?:"# + quoted + "|" + atom + "*+))*+"
     private static let domain =
         #"(?:(?:[A-Za-z0-9._\x80-\xff-]|\\[0-7]{3})++|\[[!-Z^-~]*+\])"#
     /// Values that no stranger chooses the form of hold no blanks, quotes or brackets.
@@ -426,7 +426,9 @@ enum ReferenceExim {
     private static let gone = Pattern(
         #"\A(?:Completed(?: |\z)|(?<who>removed by )|Message removed because older than )"#
     )
-    private static let discarded = Pattern(#"\A(?:=>|->|>>|\*\*|==) (?:blackhole|discarded) \("#)
+    private static let discarded = Pattern(
+        #"\A(?:=>|->|>>|\*\*|==) (?:blackhole|discarded) \([^()]*+\)"#
+    )
     // The snippet for ACLs.
     private static let logged = Pattern(
         #"\A(?:report-type=(?<type>[A-Za-z0-9_-]+)|disposition-notification-to=<(?<ask>"# + address

@@ -16,19 +16,15 @@ struct ReferenceHead {
     private static let priority = Pattern(#"\A<(?<number>[0-9]{1,3})>"#)
     private static let structured = Pattern(
         #"\A(?<host>[^ ]+) (?<app>[^ ]+) (?<process>[^ ]+) [^ ]+ "#
-            + #"(?:-|(?:\[[^ \]"=]+(?: [^ \]"=]+="(?:[^"\\]|\\.)*+")*\])+)(?: |\z)(?:\xef\xbb\xbf)?"#
+            + #"(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*+")*+\])+)(?: |\z)(?:\xef\xbb\xbf)?"#
     )
     private static let container = Pattern(#"\A(?:stdout|stderr) F "#)
-    private static let facility =
-        "(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console"
-        + "|local[0-7]|[0-9]{1,2})"
-    private static let severity =
-        "(?:emerg|panic|alert|crit|err|error|warning|warn|notice|info|debug|[0-7])"
-    private static let verbose = Pattern(#"\A<"# + facility + #"\."# + severity + "> +")
+    private static let facility = #"[a-z0-9]{1,10}\.[a-z0-9]{1,10}"#
+    private static let verbose = Pattern(#"\A<"# + facility + "> +")
     private static let named = Pattern(#"\A(?<host>[^ ]+) +"#)
-    private static let level = Pattern(#"\A"# + facility + #"\."# + severity + " +")
+    private static let level = Pattern(#"\A"# + facility + " +")
     private static let tagged = Pattern(
-        #"\A(?<tag>[^ \[:]+)(?:\[(?<process>[^\]]*)\])?: (?:\[ID [0-9]+ [a-z0-9]+\.[a-z0-9]+\] )?"#
+        #"\A(?<tag>[^ \[:]+)(?:\[(?<process>[0-9]*)\])?: (?:\[ID [0-9]+ [a-z0-9]+\.[a-z0-9]+\] )?"#
     )
 
     /// The head of a line from `start` on; nil if there is none.
@@ -164,10 +160,9 @@ struct ReferenceStamp {
             return ReferenceStamp(stamp: stamp, end: end, rank: 0)
         }
         let (hours, minutes) = (match.number("hours"), match.number("minutes"))
-        guard year >= 1970, hours < 24, minutes < 60 else { return nil }
-        let days =
-            (1970..<year).reduce(0) { $0 + daysOfMonths($1).reduce(0, +) }
-            + daysOfMonths(year)[..<(month - 1)].reduce(0, +) + day - 1
+        guard hours < 24, minutes < 60, let days = days(year: year, month: month, day: day) else {
+            return nil
+        }
         let offset = (hours * 3_600 + minutes * 60) * (match.text("sign") == "-" ? -1 : 1)
         let microseconds = Int((match.text("fraction") + "000000").prefix(6)) ?? 0
         let moment = Int64((days * 86_400 + second - offset) * 1_000_000 + microseconds)
@@ -177,6 +172,13 @@ struct ReferenceStamp {
             end: end,
             rank: hasZone ? 2 : 1
         )
+    }
+
+    /// The days from 1970 to a date; nil if there is no such date, or if it is before.
+    static func days(year: Int, month: Int, day: Int) -> Int? {
+        guard year >= 1970, isDate(year, month, day) else { return nil }
+        return (1970..<year).reduce(0) { $0 + daysOfMonths($1).reduce(0, +) }
+            + daysOfMonths(year)[..<(month - 1)].reduce(0, +) + day - 1
     }
 
     private static func daysOfMonths(_ year: Int) -> [Int] {

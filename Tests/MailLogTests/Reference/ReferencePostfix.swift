@@ -126,7 +126,7 @@ enum ReferencePostfix {
     )
     /// The milter's own words; what stands behind them is the envelope.
     private static let envelope = Pattern(
-        #"\A.*?\]: milter triggers [^;]*; from=<(?<sender>"# + external + #")>(?: to=<(?<to>"#
+        #"\A(?>.*?\]: milter triggers )[^;]*+; from=<(?<sender>"# + external + #")>(?: to=<(?<to>"#
             + external
             + #")>)?(?: proto=[^ :]++)?(?: helo=<[^ <>]*+>)?(?:\z|: (?!.* (?:proto|helo)=))"#
     )

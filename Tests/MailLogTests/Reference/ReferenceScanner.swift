@@ -7,7 +7,7 @@ import MailEvents
 enum ReferenceScanner {
     /// The ways to read a line; none if it says nothing of a message.
     ///
-    /// - Throws: when there are more than anybody looks at, or when there is no saying.
+    /// - Throws: when there are more than anybody looks at.
     static func read(_ bytes: [UInt8]) throws -> [[Said]] {
         let text = LineText(bytes.last == 0x0d ? bytes.dropLast() : bytes)
         if let stamp = ReferenceStamp.readExim(text) {
@@ -15,10 +15,6 @@ enum ReferenceScanner {
                 .map { $0.map { $0.stamped(stamp.stamp, host: nil) } }
         }
         guard let head = ReferenceHead.read(text) else { return [] }
-        // No daemon writes anything but a number there, and nobody depends on it.
-        guard head.process.allSatisfy({ $0.isASCII && $0.isNumber }) || head.process == "-" else {
-            throw NoProcess()
-        }
         let tag = text.string(head.tag)
         var ways: [[Said]] = []
         if tag == "exim" || tag == "exim4" {
@@ -28,6 +24,13 @@ enum ReferenceScanner {
             // By syslog its own stamp comes too, unless `syslog_timestamp` is off.
             let own = ReferenceStamp.readExim(text, from: head.text.lowerBound)?.end
             ways = try ReferenceExim.read(text, (own ?? head.text.lowerBound)..<text.count)
+        } else if tag == "sendmail" || tag.hasPrefix("sm-") && !tag.contains("/") {
+            let said = ReferenceSendmail.read(text, head.text)
+            ways = said.isEmpty ? [] : [said]
+        } else if tag == "smtpd", case let said = ReferenceOpenSMTPD.read(text, head.text),
+            !said.isEmpty
+        {
+            ways = [said]
         } else if let agent = postfixAgent(tag) {
             let said = ReferencePostfix.read(
                 text,
@@ -37,10 +40,13 @@ enum ReferenceScanner {
             )
             ways = said.isEmpty ? [] : [said]
         }
-        return ways.map { $0.map { $0.stamped(head.stamp.stamp, host: head.host) } }
+        return ways.map { way in
+            way.map { said in
+                // A login is a session's, not a message's.
+                said.stamped(head.stamp.stamp, host: said.kind == .login ? nil : head.host)
+            }
+        }
     }
-
-    private struct NoProcess: Error {}
 
     /// master(5): the last part of the tag is the command's name, and what stands before it is
     /// anything (`syslog_name`). Nil: it is another program's.

@@ -57,7 +57,7 @@ struct Said: Equatable {
         var said = self
         if kind != .subject && form != .listQuoted { said.form = .header }
         if dialect != .postfix {
-            if status != .sent && kind == .delivery { said.agent = .other }
+            if status != .sent || kind != .delivery { said.agent = .other }
             if kind == .delivery {
                 said.c = nil
                 said.d = nil
