@@ -778,6 +778,61 @@ public struct Detector: ~Copyable, Sendable {
         )
     }
 
+    // MARK: Explaining
+
+    /// Why each rule of the event's phase matches it, or does not, and how far the correlations are
+    /// that count it. To be called after the event was taken in; nothing changes by it.
+    public mutating func explain(
+        _ event: SendEvent,
+        with explainer: inout RuleExplainer
+    ) -> [RuleExplanation] {
+        fields.reset()
+        for field in EventField.allCases { set(field, of: event) }
+        return explainer.explain(fields, event.phase).map { rule, explanation in
+            var explanation = explanation
+            guard explanation.matches else { return explanation }
+            for (index, position) in wokenByDetection[rule] {
+                explanation.counts.append(state(of: index, position, event))
+            }
+            return explanation
+        }
+    }
+
+    private func state(
+        of index: Int,
+        _ position: Int,
+        _ event: SendEvent
+    ) -> CorrelationState {
+        let correlation = correlations[index]
+        var state = CorrelationState(
+            rule: correlation.head.name ?? correlation.head.id,
+            figure: nil,
+            threshold: correlation.threshold,
+            isOpen: false
+        )
+        guard let values = groupValues(correlation.groupFields[position], event) else {
+            return state
+        }
+        var key = BinaryWriter()
+        for value in values { key.write(value) }
+        guard let number = groups[index].number(key: key.bytes) else { return state }
+        let group = groups[index][number]
+        state.isOpen = group.episode?.isOpen ?? false
+        guard case .figure(_, _, _, let percentile) = correlation.trigger,
+            let last = group.window.entries.lastIndex(where: {
+                $0.microseconds <= event.microseconds
+            })
+        else { return state }
+        state.figure =
+            group.window.figure(
+                correlation.kind,
+                percentile: percentile,
+                endingAt: last,
+                timespan: correlation.timespan
+            )?.text
+        return state
+    }
+
     // MARK: Stored form
 
     mutating func restoreClock(_ microseconds: Int64) { now = microseconds }

@@ -49,12 +49,14 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case lseek
     case mkdirat
     case openat
+    case pipe = "pipe2"
     case poll
     case pread
     case read
     case readlinkat
     case renameat
     case signalfd
+    case spawn = "posix_spawn"
     case unlinkat
     case write
 }

@@ -163,7 +163,8 @@ extension HeaderReader {
             for index in subject.indices { text.append(subject[index]) }
         }
         var decoded: [UInt8] = []
-        _ = decoder.decode(text.span, into: &decoded)
+        // What needs no decoding is not copied.
+        if decoder.decode(text.span, into: &decoded) == .plain { swap(&decoded, &text) }
         Canonical.payload(decoded.span, from: 0, into: &scratch)
         return scratch.isEmpty ? 0 : keyedHash(scratch.span, seed: seed) | 1
     }

@@ -10,8 +10,8 @@ import Records
 /// a session is kept like a message until then, under the key of its process.
 ///
 /// Where the reply names none, the client that both name joins them (XFORWARD's `orig_client=`), but
-/// only if nothing else that was open then has that client: several people may sit behind one address.
-/// Logs without any such line are joined so as soon as the message comes.
+/// only if one session had that client when the message came: several people may sit behind one
+/// address. Logs without any such line are joined so as soon as the message comes.
 ///
 /// A message that is found so was submitted when its lines say: at the queue manager's line, and not
 /// when the login became known.
@@ -64,7 +64,9 @@ extension Assembler {
     /// A message came from a filter that forwarded its client, and no outer message's ID.
     mutating func awaitProxy(_ slot: Int32, _ host: Span<UInt8>, _ client: Span<UInt8>) {
         enter(slot, host, client)
-        guard !tellsProxyEnds, let session = onlySession(of: slot) else { return }
+        guard let session = onlySession(of: slot) else { return }
+        slots[Int(slot)].session = slots[Int(session)].serial
+        guard !tellsProxyEnds, slots[Int(session)].isSubmission else { return }
         adopt(slot, from: session)
         giveUp(session)
     }
@@ -93,45 +95,37 @@ extension Assembler {
             else { return nil }
             return inner
         }
-        var found: Int32?
-        var isOnly = true
-        _ = clients.find(slots[index].clientKey) { slot in
-            if isAwaiting(slot), hasSameClient(slot, session),
-                slots[Int(slot)].serial > slots[index].serial,
-                !fact.b.isPresent || slots[Int(slot)].mayHaveSender(line, fact.b.indices)
-            {
-                isOnly = found == nil
-                found = slot
-            }
-            return !isOnly
+        return only(slots[index].clientKey) { slot in
+            slots[Int(slot)].session == slots[index].serial && isAwaiting(slot)
+                && (!fact.b.isPresent || slots[Int(slot)].mayHaveSender(line, fact.b.indices))
         }
-        guard isOnly, let found, onlySession(of: found) == session else { return nil }
-        return found
     }
 
-    /// The one session with a message's client that was open when it came; nil if there are several,
-    /// or if nobody had logged in.
+    /// The one session that has a message's client, now that it comes; nil if there are several.
     private func onlySession(of message: Int32) -> Int32? {
+        only(slots[Int(message)].clientKey) { slot in
+            slots[Int(slot)].isProxied && slots[Int(slot)].state == .open
+                && hasSameClient(slot, message)
+        }
+    }
+
+    /// The one slot of a client for which it holds; nil if it holds for several.
+    private func only(_ clientKey: UInt64, where matches: (Int32) -> Bool) -> Int32? {
         var found: Int32?
         var isOnly = true
-        _ = clients.find(slots[Int(message)].clientKey) { slot in
-            if slots[Int(slot)].isProxied, slots[Int(slot)].state == .open,
-                slots[Int(slot)].serial < slots[Int(message)].serial,
-                hasSameClient(slot, message)
-            {
-                isOnly = found == nil
-                found = slot
-            }
+        _ = clients.find(clientKey) { slot in
+            guard matches(slot) else { return false }
+            isOnly = found == nil
+            found = slot
             return !isOnly
         }
-        guard isOnly, let found, slots[Int(found)].isSubmission else { return nil }
-        return found
+        return isOnly ? found : nil
     }
 
     /// Whether it is a message from a filter that nothing explains yet.
     private func isAwaiting(_ slot: Int32) -> Bool {
         let index = Int(slot)
-        return slots[index].isFromLoopback && slots[index].outer < 0
+        return slots[index].isFromLoopback && outer(of: index) < 0
             && (slots[index].state == .open || slots[index].state == .unlinked)
     }
 

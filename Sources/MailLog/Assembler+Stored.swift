@@ -130,6 +130,8 @@ extension Assembler {
         writer.write(assembly.decided.rawValue)
         writer.write(assembly.isProxied)
         writer.write(assembly.clientKey)
+        writer.write(assembly.session)
+        writer.write(serial(of: assembly.forwardedTo))
         writer.write(assembly.idleOrder)
         writer.write(assembly.waitOrder)
         writer.write(assembly.waitsUntil)
@@ -146,6 +148,7 @@ extension Assembler {
     private struct Links {
         var slot: Int32
         var outer: UInt64
+        var forwardedTo: UInt64
         /// For each recipient.
         var inner: [UInt64]
     }
@@ -191,8 +194,9 @@ extension Assembler {
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
+        var forwardedTo: UInt64 = 0
         if version >= 4 {
-            try assembly.readDetours(&reader)
+            forwardedTo = try assembly.readDetours(&reader)
             assembly.idleOrder = try reader.read(UInt64.self)
             assembly.waitOrder = try reader.read(UInt64.self)
             assembly.waitsUntil = try reader.read(Int64.self)
@@ -207,7 +211,12 @@ extension Assembler {
         }
         try reader.finish()
         slots.append(assembly)
-        return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
+        return Links(
+            slot: Int32(slots.count - 1),
+            outer: outer,
+            forwardedTo: forwardedTo,
+            inner: inner
+        )
     }
 
     private mutating func relink(_ links: [Links]) {
@@ -217,6 +226,7 @@ extension Assembler {
             let index = Int(link.slot)
             slots[index].outer = slotOfSerial[link.outer] ?? -1
             slots[index].outerSerial = link.outer
+            slots[index].forwardedTo = slotOfSerial[link.forwardedTo] ?? -1
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }
@@ -357,7 +367,11 @@ extension Assembly {
     }
 
     /// What holds, filters and postsuper did to it.
-    fileprivate mutating func readDetours(_ reader: inout BinaryReader) throws(BinaryReadError) {
+    ///
+    /// - Returns: the serial of the message that a filter made of it; 0 if none said so.
+    fileprivate mutating func readDetours(
+        _ reader: inout BinaryReader
+    ) throws(BinaryReadError) -> UInt64 {
         givenID = try readRange(&reader)
         guard let decided = Delivery(rawValue: try reader.read(UInt8.self)) else {
             throw BinaryReadError(offset: 0, expected: "a decision")
@@ -365,6 +379,8 @@ extension Assembly {
         self.decided = decided
         isProxied = try reader.readBool()
         clientKey = try reader.read(UInt64.self)
+        session = try reader.read(UInt64.self)
+        return try reader.read(UInt64.self)
     }
 
     fileprivate mutating func readOwnLogin(_ reader: inout BinaryReader) throws(BinaryReadError) {

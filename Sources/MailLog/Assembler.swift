@@ -89,7 +89,8 @@ public struct Assembler: ~Copyable, Sendable {
     private var lastInstanceWithQueue: UInt32?
     var happenings: [Happening] = []
     private var closing: [Int32] = []
-    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough.
+    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough, unless
+    /// the front of the list of idle assemblies left it since.
     private var lastExpiry = Int64.min
     /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
     /// are of the same message.
@@ -103,7 +104,7 @@ public struct Assembler: ~Copyable, Sendable {
     private let tracksChanges: Bool
     let queueKeys: QueueKeys
     private let filters: FilterList
-    var sessions = SessionTable()
+    var sessions: SessionTable
     var splitLines = SplitLines()
     /// The lines that the facts stand on which are being taken in, if they are parts of one.
     var parts: [SplitLines.Part] = []
@@ -122,6 +123,7 @@ public struct Assembler: ~Copyable, Sendable {
         self.filters = filters
         queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
+        sessions = SessionTable(tracksChanges: tracksChanges)
         slots.reserveCapacity(1_024)
     }
 
@@ -360,6 +362,8 @@ public struct Assembler: ~Copyable, Sendable {
             let key = queueKeys.key(outerID, hostBytes: line.extracting(fact.host.indices))
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
+                if slots[Int(outer)].forwardedTo < 0 { slots[Int(outer)].forwardedTo = slot }
+                markChanged(outer)
             }
         } else if isFromFilter, fact.d.isPresent {
             // A before-queue filter has no outer ID; what it forwards is the client.
@@ -991,7 +995,8 @@ public struct Assembler: ~Copyable, Sendable {
             case .sendmail, .openSMTPD: Self.acceptedAs(line, fact.d)
             case .postfix, .exchange, .microsoft365: Self.queuedAs(line, fact.d)
             }
-        guard let reply = named else { return -1 }
+        // Else a reply of the filter's own; what it made may have named its outer message.
+        guard let reply = named else { return slots[outer].forwardedTo }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
@@ -1010,7 +1015,7 @@ public struct Assembler: ~Copyable, Sendable {
     func outer(of index: Int) -> Int32 {
         let outer = slots[index].outer
         guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
-            slots[Int(outer)].state != .closing
+            slots[Int(outer)].state != .closing, slots[Int(outer)].state != .free
         else { return -1 }
         return outer
     }
@@ -1091,6 +1096,7 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
         slots[Int(slot)].waitOrder = takeOrder()
         slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        expectExpiry(at: slots[Int(slot)].waitsUntil)
         markChanged(slot)
         unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
@@ -1137,6 +1143,8 @@ public struct Assembler: ~Copyable, Sendable {
         // Nothing may point to a slot that another message will use.
         let outer = Int(outer(of: index))
         if outer >= 0 {
+            markChanged(Int32(outer))
+            if slots[outer].forwardedTo == slot { slots[outer].forwardedTo = -1 }
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
                 slots[outer].recipients[recipient].inner = -1
@@ -1182,15 +1190,15 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
-        lastExpiry = now
-        while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, order, _) = unlinked[unlinkedFirst]
+        while unlinkedFirst < unlinked.count {
+            let (slot, order, until) = unlinked[unlinkedFirst]
+            // One that waits no more holds up nobody.
+            let waits =
+                slots[Int(slot)].waitOrder == order
+                && (slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional)
+            guard !waits || until <= now else { break }
             unlinkedFirst += 1
-            if slots[Int(slot)].waitOrder == order,
-                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
-            {
-                giveUp(slot)
-            }
+            if waits { giveUp(slot) }
         }
         if unlinkedFirst > 1_024 {
             unlinked.removeSubrange(0..<unlinkedFirst)
@@ -1208,6 +1216,7 @@ public struct Assembler: ~Copyable, Sendable {
                 appendToIdle(slot)
             }
         }
+        lastExpiry = now
     }
 
     /// Makes room for another assembly.
@@ -1229,8 +1238,14 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func appendToIdle(_ slot: Int32) {
         slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        expectExpiry(at: slots[Int(slot)].idleMicroseconds + limits.idleMicrosecondsMax)
         markChanged(slot)
         linkToIdle(slot)
+    }
+
+    /// What is due already, since its line came late, ends at the next line.
+    mutating func expectExpiry(at microseconds: Int64) {
+        if microseconds <= lastExpiry { lastExpiry = .min }
     }
 
     private mutating func linkToIdle(_ slot: Int32) {
@@ -1244,7 +1259,13 @@ public struct Assembler: ~Copyable, Sendable {
         let previous = slots[Int(slot)].idlePrevious
         let next = slots[Int(slot)].idleNext
         guard previous >= 0 || next >= 0 || idleFirst == slot else { return }
-        if previous >= 0 { slots[Int(previous)].idleNext = next } else { idleFirst = next }
+        if previous >= 0 {
+            slots[Int(previous)].idleNext = next
+        } else {
+            idleFirst = next
+            // Who is at the front now may have been idle too long, if lines came late.
+            lastExpiry = .min
+        }
         if next >= 0 { slots[Int(next)].idlePrevious = previous } else { idleLast = previous }
         slots[Int(slot)].idlePrevious = -1
         slots[Int(slot)].idleNext = -1

@@ -153,6 +153,9 @@ struct Assembly: Sendable {
     /// waits; 0 if it does not.
     var waitOrder: UInt64 = 0
     var waitsUntil: Int64 = 0
+    /// For a message that went into a filter: the slot of the first that said so when it came back;
+    /// -1 if none did.
+    var forwardedTo: Int32 = -1
     /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
     /// the session.
     var isProxied = false
@@ -160,6 +163,9 @@ struct Assembly: Sendable {
     var clientKey: UInt64 = 0
     /// The login that a line of the message itself named; empty if that said that there was none.
     var ownLogin = TextRange.absent
+    /// For a message from a before-queue filter: serial of the one session that had its client when it
+    /// came; 0 if there was none, or if there were several.
+    var session: UInt64 = 0
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
@@ -201,6 +207,8 @@ struct Assembly: Sendable {
         givenID = TextRange.absent
         decided = Delivery.unknown
         ownLogin = TextRange.absent
+        forwardedTo = -1
+        session = 0
         isProxied = false
         clientKey = 0
         host = TextRange.absent

@@ -120,6 +120,24 @@ extension Span where Element == UInt8 {
         return true
     }
 
+    /// Whether all bytes at `range` are ASCII digits.
+    @inline(__always)
+    func areDigits(_ range: Range<Int>) -> Bool {
+        let (start, end) = (range.lowerBound, range.upperBound)
+        if range.count > 0, range.count <= 8, start &+ 8 <= count {
+            // The condition keeps the word within the span; what is behind the range becomes zeros.
+            let unused = UInt64(truncatingIfNeeded: (8 &- range.count) &* 8)
+            let word = unsafe uncheckedWord(at: start) << unused
+            let digits = word | (0x3030_3030_3030_3030 & ~(UInt64.max << unused))
+            // The high half of a digit is 3, and stays 3 when 6 is added.
+            let high: UInt64 = 0xf0f0_f0f0_f0f0_f0f0
+            return digits & high | (digits &+ 0x0606_0606_0606_0606 & high) >> 4
+                == 0x3333_3333_3333_3333
+        }
+        for index in start..<end where !isDigit(self[index]) { return false }
+        return true
+    }
+
     /// Whether the bytes at `range` equal those of `other` at `otherRange`. Eight at a time: names
     /// that come again are compared on every line.
     @inline(__always)

@@ -54,7 +54,7 @@ struct EximArrival: Equatable {
             arrival.senderDomain = LineFact.Piece(domain, end)
             senderEnd = end
         }
-        var search = EximArrivalSearch(budget: 64 &* line.count &+ 1_024, isOrdered: true)
+        var search = EximArrivalSearch(budget: 4 &* line.count &+ 1_024, isOrdered: true)
         search.walk(line, from: senderEnd, arrival)
         if search.best == nil, search.cut == nil, search.budget > 0 {
             // No known Exim writes the fields in another order; who changed that still says each once.
@@ -133,7 +133,7 @@ private struct EximArrivalSearch {
         var index = start
         while budget > 0 {
             guard index < line.count else {
-                if seen.has(.size), seen.has(.proto) || !isOrdered { found(arrival) }
+                if seen.has(.size), seen.has(.proto) { found(arrival) }
                 return
             }
             guard line[index] == UInt8(ascii: " "),
@@ -202,10 +202,11 @@ private struct EximArrivalSearch {
             return
         }
         guard !arrival.agrees(with: other) else { return }
-        // "Only the final address in square brackets can be relied on" (spec, 53.6).
+        // "Only the final address in square brackets can be relied on" (spec, 53.6), and so with what
+        // follows it: a stranger's text comes before it.
         let isLikelier =
             arrival.isLoginOdd == other.isLoginOdd
-            ? arrival.clientIP.start > other.clientIP.start
+            ? (arrival.clientIP.start, arrival.size) > (other.clientIP.start, other.size)
             : other.isLoginOdd
         if isLikelier { best = arrival }
         best?.isAmbiguous = true
@@ -408,31 +409,38 @@ private struct EximArrivalSearch {
         _ before: EximArrival,
         _ seen: Seen
     ) {
+        // What comes before such a text belongs to a HELO.
+        let limit = line.first(") [", from: start) ?? line.count
+        let login = field == .login ? LoginParts(line, from: start, to: limit) : nil
+        if field == .login, login == nil { return }
         var arrival = before
         let first = count
         let isQuoted = field != .ident && field != .login && line.has("\"", at: start)
-        var index = isQuoted ? start &+ 1 : start
-        while budget > 0, let blank = line.first(UInt8(ascii: " "), from: index, to: line.count) {
+        var firstBlank: Int?
+        var index = start
+        while budget > 0, let blank = line.first(UInt8(ascii: " "), from: index, to: limit) {
             budget &-= 1
             index = blank &+ 1
+            defer { firstBlank = firstBlank ?? blank }
             guard blank > start else { continue }
-            if isQuoted, line[blank &- 1] != UInt8(ascii: "\"") || blank &- 1 == start {
-                // Since 4.94 the server's name has no blanks, but may begin with a quote.
-                guard field == .serverName, !line.hasBlank(start..<blank) else { continue }
+            // Since 4.94 the server's name has no blanks, but may begin with a quote.
+            let isWord = field == .serverName && firstBlank == nil
+            let isClosed = isQuoted && blank &- 1 > start && line[blank &- 1] == UInt8(ascii: "\"")
+            switch field {
+            case .distinguishedName where !isClosed: continue
+            case .serverName where !isWord && !isQuoted: return
+            case .serverName where !isWord && !isClosed: continue
+            default: break
             }
-            if field == .serverName, !isQuoted, line.hasBlank(start..<blank) { return }
             guard Self.field(line, at: index) != nil else { continue }
-            // Such a text is a HELO's: what comes before belongs to it.
-            if let address = line.first(") [", from: start), address < blank { return }
-            if field == .login {
-                guard read(line, login: start..<blank, &arrival) else { return }
-            }
+            if let login, !login.end(at: blank, firstBlank, &arrival) { return }
             let known = count
             walk(line, from: blank, arrival, seen)
             if !isOrdered, count != first { return }
             if field == .login, count != known {
                 // Another login ends before another size.
-                guard Self.hasSize(line, from: Int(lastSize)) else { return }
+                guard let size = Self.nextSize(line, from: Int(lastSize)) else { return }
+                budget &-= (size &- Int(lastSize)) / 8
                 index = max(index, Int(lastSize))
             }
         }
@@ -443,47 +451,51 @@ private struct EximArrivalSearch {
         }
     }
 
-    /// Whether another field for the size may follow.
-    private static func hasSize(_ line: Span<UInt8>, from start: Int) -> Bool {
+    /// Where another field for the size may follow.
+    private static func nextSize(_ line: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         while let found = line.first(UInt8(ascii: "S"), from: index, to: line.count) {
-            if line.has(" S=", at: found &- 1) { return true }
+            if line.has(" S=", at: found &- 1) { return found }
             index = found &+ 1
         }
-        return false
-    }
-
-    /// `NAME`, `NAME:ID` or `NAME:ID:SENDER`: the last is what the client gave as `AUTH=` of its `MAIL`
-    /// command (`+smtp_mailauth`), so it may be anything; the ID has no colon.
-    private func read(
-        _ line: Span<UInt8>,
-        login value: Range<Int>,
-        _ arrival: inout EximArrival
-    ) -> Bool {
-        let nameEnd = EximGrammar.endOfName(line, from: value.lowerBound)
-        arrival.login = .absent
-        arrival.isLoginOdd = false
-        arrival.isAmbiguous = false
-        guard nameEnd > value.lowerBound, nameEnd <= value.upperBound else { return false }
-        if nameEnd == value.upperBound { return true }
-        guard line[nameEnd] == UInt8(ascii: ":") else { return false }
-        let start = nameEnd + 1
-        let colon = line.first(UInt8(ascii: ":"), from: start, to: value.upperBound)
-        let end = colon ?? value.upperBound
-        if end > start { arrival.login = LineFact.Piece(start, end) }
-        arrival.isLoginOdd = line.hasBlank(value)
-        if let colon,
-            EximGrammar.endOfAddress(line, from: colon + 1, .orLocalPart) != value.upperBound
-        {
-            arrival.isLoginOdd = true
-            arrival.isAmbiguous = true
-        }
-        return true
+        return nil
     }
 }
 
-extension Span<UInt8> {
-    fileprivate func hasBlank(_ range: Range<Int>) -> Bool {
-        first(UInt8(ascii: " "), from: range.lowerBound, to: range.upperBound) != nil
+/// `NAME`, `NAME:ID` or `NAME:ID:SENDER`: the last is what the client gave as `AUTH=` of its `MAIL`
+/// command (`+smtp_mailauth`), so it may be anything; the ID has no colon.
+private struct LoginParts {
+    private let nameEnd: Int
+    /// Where the ID starts; it does not if the line has no colon there.
+    private let start: Int
+    private let hasID: Bool
+    /// The colon behind the ID, and where an address behind that would end.
+    private let colon: Int
+    private let senderEnd: Int?
+
+    /// - Returns: nil if no name of an authenticator stands there.
+    init?(_ line: Span<UInt8>, from first: Int, to limit: Int) {
+        nameEnd = EximGrammar.endOfName(line, from: first)
+        guard nameEnd > first, nameEnd < limit else { return nil }
+        start = nameEnd + 1
+        hasID = line[nameEnd] == UInt8(ascii: ":")
+        guard hasID || line[nameEnd] == UInt8(ascii: " ") else { return nil }
+        colon = line.first(UInt8(ascii: ":"), from: min(start, limit), to: limit) ?? limit
+        senderEnd =
+            colon < limit
+            ? EximGrammar.endOfAddress(line, from: colon + 1, .orLocalPart) : nil
+    }
+
+    /// Sets the login of a value that ends at `end`.
+    ///
+    /// - Parameter firstBlank: the first blank before it, if there is one.
+    /// - Returns: whether there is such a value.
+    func end(at end: Int, _ firstBlank: Int?, _ arrival: inout EximArrival) -> Bool {
+        let idEnd = min(colon, end)
+        let isDoubtful = hasID && colon < end && senderEnd != end
+        arrival.login = hasID && idEnd > start ? LineFact.Piece(start, idEnd) : .absent
+        arrival.isLoginOdd = firstBlank != nil || isDoubtful
+        arrival.isAmbiguous = isDoubtful
+        return hasID || end == nameEnd
     }
 }

@@ -25,6 +25,9 @@ struct EximDelivery: Equatable {
     /// `T=`
     var transport = LineFact.Piece.absent
 
+    /// A certificate's names were there: they are once, so that the work is bounded.
+    private var hasDistinguishedName = false
+
     /// What kind of line it is.
     enum Outcome {
         /// `=>`, `->`, `>>`
@@ -125,7 +128,7 @@ struct EximDelivery: Equatable {
     /// How much speaks for this reading: 3, the text is the original address without its quotes; 2, a
     /// router or a transport follows; 1, nothing; 0, the text looks like a message.
     private func rank(_ line: Span<UInt8>, behindOriginal end: Int) -> Int {
-        if original.isPresent, Self.isUnquoted(line, address.indices, original.indices) { return 3 }
+        if isUnquoted(line) { return 3 }
         let hasRouter =
             line.has(" R=", at: end) || line.has(" T=", at: end) || line.has(" F=<", at: end)
             || line.has(" P=<", at: end) || line.has(" Q=", at: end)
@@ -133,17 +136,15 @@ struct EximDelivery: Equatable {
         return line.extracting(address.indices).first(": ", from: 0) == nil ? 1 : 0
     }
 
-    /// Whether a text is an address, or its local part, without quotes and backslashes (deliver.c,
-    /// `deliver_split_address`), which Exim mostly turns to lower case, too.
-    private static func isUnquoted(
-        _ line: Span<UInt8>,
-        _ text: Range<Int>,
-        _ address: Range<Int>
-    ) -> Bool {
+    /// Whether ``address`` is ``original``, or its local part, without quotes and backslashes
+    /// (deliver.c, `deliver_split_address`), which Exim mostly turns to lower case, too.
+    func isUnquoted(_ line: Span<UInt8>) -> Bool {
+        guard original.isPresent else { return false }
+        let (text, last) = (address.indices, original.indices.upperBound)
         var index = text.lowerBound
-        var other = address.lowerBound
+        var other = Int(original.start)
         var isQuoted = false
-        while other < address.upperBound {
+        while other < last {
             var byte = line[other]
             other += 1
             if byte == UInt8(ascii: "\"") {
@@ -151,7 +152,7 @@ struct EximDelivery: Equatable {
                 continue
             }
             if byte == UInt8(ascii: "@"), !isQuoted, index == text.upperBound { return true }
-            if byte == UInt8(ascii: "\\"), other < address.upperBound {
+            if byte == UInt8(ascii: "\\"), other < last {
                 byte = line[other]
                 other += 1
             }
@@ -243,6 +244,8 @@ struct EximDelivery: Equatable {
             UInt8(ascii: "P") where line.has("P=<", at: start):
             return Self.endOfBracketed(line, from: start + 3)
         case UInt8(ascii: "D") where line.has("DN=\"", at: start):
+            guard !hasDistinguishedName else { return .none }
+            hasDistinguishedName = true
             return readDistinguishedName(line, from: start + 4, outcome)
         case UInt8(ascii: "S") where line.has("ST=", at: start):
             // A shadow transport, and perhaps its error in parentheses.
@@ -309,9 +312,7 @@ struct EximDelivery: Equatable {
             }
             index = quote + 1
             var delivery = self
-            if !line.has("DN=\"", at: index + 1),
-                delivery.readFields(line, from: index, outcome)
-            {
+            if delivery.readFields(line, from: index, outcome) {
                 self = delivery
                 return .toTheEnd
             }

@@ -378,19 +378,20 @@ struct EximReader: Sendable {
             return text[mark] == UInt8(ascii: "*")
                 ? readWords(text, id, from: mark, context, into: &facts) : .ignored
         }
-        // By an ACL (receive.c), by a system filter (deliver.c): the message, not one recipient's.
-        if text.has("blackhole (", at: start) || text.has("discarded (", at: start) {
-            fact.kind = .discarded
-            facts.append(fact)
-            return .read
-        }
-        // deliver.c: said of no recipient.
-        if text.has("mua_wrapper is set but ", at: start) { return .ignored }
         guard let delivery = EximDelivery.read(text, from: start, outcome) else {
-            return .unparsed(.delivery)
+            // Lines that are of no recipient. By an ACL (receive.c), by a system filter (deliver.c):
+            if outcome == .delivered,
+                text.has("blackhole (", at: start) || text.has("discarded (", at: start)
+            {
+                fact.kind = .discarded
+                facts.append(fact)
+                return .read
+            }
+            let isWrapper = text.has("mua_wrapper is set but ", at: start)
+            return isWrapper ? .ignored : .unparsed(.delivery)
         }
         // What a filter sends of its own accord: an answer, or mail to who was no recipient.
-        let isAnswer = text[start] == UInt8(ascii: ">")
+        let isAnswer = text[start] == UInt8(ascii: ">") && !delivery.isUnquoted(text)
         guard !isAnswer, !delivery.original.isPresent || Self.hasDomain(text, delivery.original)
         else { return .ignored }
         switch outcome {
@@ -441,7 +442,9 @@ struct EximReader: Sendable {
             if delivery.parent.isPresent {
                 // A file or a pipe of the mailbox that an alias named.
                 fact.a = delivery.parent
-            } else if !Self.isOtherMailbox(text, fact.a.indices, fact.b.indices) {
+            } else if fact.agent == .discard
+                || !Self.isOtherMailbox(text, fact.a.indices, fact.b.indices)
+            {
                 fact.a = delivery.original
                 fact.b = .absent
             }

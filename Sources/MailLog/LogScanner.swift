@@ -173,7 +173,9 @@ public struct LogScanner: Sendable {
         if text[index] == UInt8(ascii: "[") {
             index &+= 1
             let limit = min(end, index &+ Self.processIDBytesMax &+ 1)
-            guard let close = text.first(UInt8(ascii: "]"), from: index, to: limit) else {
+            guard let close = text.first(UInt8(ascii: "]"), from: index, to: limit),
+                text.areDigits(index..<close)
+            else {
                 readRare(text, else: nil, line: line, into: &facts)
                 return
             }

@@ -231,8 +231,13 @@ enum PostfixGrammar {
     /// Whether `, size=N, nrcpt=N (queue active)` is all that follows: it holds no `>`.
     @inline(__always)
     private static func isActiveTail(_ line: Span<UInt8>, from start: Int) -> Bool {
-        line.has(", size=", at: start) && line.has(" (queue active)", at: line.count - 15)
-            && line.first(UInt8(ascii: ">"), from: start, to: line.count) == nil
+        guard line.has(", size=", at: start) else { return false }
+        var index = start + 7
+        while index < line.count, isDigit(line[index]) { index += 1 }
+        guard line.has(", nrcpt=", at: index) else { return false }
+        index += 8
+        while index < line.count, isDigit(line[index]) { index += 1 }
+        return index + 15 == line.count && line.has(" (queue active)", at: index)
     }
 
     /// Whether the line is `from=<S>, status=expired, returned to sender`.
@@ -361,7 +366,11 @@ enum PostfixGrammar {
         while true {
             guard line.has(", ", at: index) else { return nil }
             if line.has("status=", at: index + 2) { break }
-            index = endOfValue(line, from: index + 2)
+            // log_adhoc.c: `delay=`, `delays=`, `dsn=`, `conn_use=`, and what a later release may add.
+            var nameEnd = index + 2
+            while nameEnd < line.count, line[nameEnd] &- 0x5f <= 0x1b { nameEnd += 1 }
+            guard nameEnd > index + 2, line.has("=", at: nameEnd) else { return nil }
+            index = endOfValue(line, from: nameEnd + 1)
         }
         let statusStart = index + 9
         index = statusStart

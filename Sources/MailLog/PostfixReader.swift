@@ -49,11 +49,8 @@ struct PostfixReader: Sendable {
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
-        if outcome != .read || fact.kind == .client {
-            // Who opens a message says what its ID is; others that look like one find no message.
-            guard PostfixGrammar.isQueueID(text, start..<index) else { return nil }
-            guard outcome == .read else { return outcome }
-        }
+        guard PostfixGrammar.isQueueID(text, start..<index) else { return nil }
+        guard outcome == .read else { return outcome }
         fact.key = queueKey(text.extracting(start..<index), hostHash: context.hostHash)
         fact.instance = context.instance
         fact.queueID = LineFact.Piece(start, index)

@@ -40,6 +40,18 @@ struct ShortTextWords: Sendable, Equatable {
         }
     }
 
+    /// The text; of a longer one than the words say, what they do. Not for hot paths.
+    var bytes: [UInt8] {
+        func byte(_ word: UInt64, _ index: Int) -> UInt8 {
+            UInt8(truncatingIfNeeded: word >> UInt64(truncatingIfNeeded: index * 8))
+        }
+        guard count >= 8 else { return (0..<count).map { byte(first, count - 1 - $0) } }
+        return (0..<min(count, 24)).map { index in
+            if index >= count - 8 { return byte(last, index - (count - 8)) }
+            return index < 8 ? byte(first, index) : byte(middle, index - 8)
+        }
+    }
+
     /// Whether equal words mean equal texts.
     var isWhole: Bool { count <= 24 }
 

@@ -155,6 +155,7 @@ public struct Daemon: ~Copyable {
         }
         engine.sealsEvidence = true
         engine.keepsContinuity = true
+        engine.watchesCoverage = true
         do {
             try engine.restore(from: store, changes: &output.changes)
         } catch {

@@ -70,6 +70,7 @@ extension Engine {
             put(.laneClock, Self.key(of: number), clock.bytes)
         }
         continuity.takeChanges(into: &changes)
+        coverage.takeChanges(into: &changes)
         var clock = BinaryWriter()
         clock.write(UInt8(2))
         clock.write(lineCount)
@@ -149,6 +150,7 @@ extension Engine {
         }
         try restoreSources(from: store)
         try continuity.restore(from: store)
+        try coverage.restore(from: store)
     }
 
     private mutating func restoreSources(

@@ -57,8 +57,16 @@ public struct Engine: ~Copyable, Sendable {
     public var keepsContinuity = false
     /// What was read of each source on each day, and what was not.
     public internal(set) var continuity = Continuity()
+    /// Whether ``coverage`` is kept, and its notices raised.
+    public var watchesCoverage = false
+    /// How much of its submissions the log tells.
+    var coverage = Coverage()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
+    /// Tells why rules match events; nil: nobody asks.
+    private var explainer: RuleExplainer?
+    /// What it told since it was last taken.
+    private var explained: [ExplainedEvent] = []
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
     private let isVerifying: Bool
@@ -135,6 +143,7 @@ public struct Engine: ~Copyable, Sendable {
         )
         assembler = Assembler(
             limits: settings.assembly,
+            filters: FilterList(settings.filters),
             seed: seed,
             tracksChanges: tracksChanges
         )
@@ -142,6 +151,25 @@ public struct Engine: ~Copyable, Sendable {
 
     /// A scanner that goes with this engine: facts of any other are refused by their keys.
     public func makeScanner() -> LogScanner { scanner }
+
+    /// From now on each event is kept with the reasons of the rules, until it is taken.
+    mutating func beginExplaining() {
+        explainer = RuleExplainer(settings.rules)
+        showsEvents = true
+    }
+
+    /// The events that were evaluated since the last call, with the reasons of the rules.
+    mutating func takeExplained() -> [ExplainedEvent] {
+        defer { explained = [] }
+        return explained
+    }
+
+    private mutating func explain() {
+        guard var explainer = explainer.take() else { return }
+        let reasons = detector.explain(event, with: &explainer)
+        explained.append(ExplainedEvent(event: event.compacted(), rules: reasons))
+        self.explainer = consume explainer
+    }
 
     /// For verifying the bundle of a reopened alert: how it stood before.
     mutating func restore(prior: PriorEpisode, ruleID: String, group: [[UInt8]]) {
@@ -282,11 +310,14 @@ public struct Engine: ~Copyable, Sendable {
                 }
                 lanes[index].believed = max(lanes[index].believed, time)
                 detector.moveTime(to: time)
+                if watchesCoverage, time >= coverage.slotEnd { watch(&output) }
                 believedStamp = fact.stamp
             }
             next += 1
             if isLate { lanes[index].tally.counts.late += 1 }
-            if fact.kind == .client { duplicates.opened(fact.key, by: index) }
+            if fact.kind == .client || fact.kind == .accepted {
+                duplicates.opened(fact.key, by: index)
+            }
             let range = batch.lines[line].indices
             let isNews = assembler.take(
                 fact,
@@ -307,6 +338,15 @@ public struct Engine: ~Copyable, Sendable {
         lanes[index].lineCount += UInt64(lines - firstLine)
         lineCount += UInt64(lines - firstLine)
         return next
+    }
+
+    // MARK: Coverage
+
+    /// The log's time has moved.
+    private mutating func watch(_ output: inout some EngineOutput & ~Copyable) {
+        let seconds = floorDivide(detector.now, by: 1_000_000).quotient
+        coverage.move(to: detector.now, secondsEast: zone.secondsEast(seconds))
+        for notice in coverage.takeNotices() { output.raised(notice) }
     }
 
     // MARK: Continuity
@@ -454,7 +494,10 @@ public struct Engine: ~Copyable, Sendable {
         movesTime: Bool = true,
         to output: inout some EngineOutput & ~Copyable
     ) {
-        if movesTime { detector.moveTime(to: time) }
+        if movesTime {
+            detector.moveTime(to: time)
+            if watchesCoverage { watch(&output) }
+        }
         let isNews = assembler.take(
             line.fact,
             line.bytes.span,
@@ -505,6 +548,9 @@ public struct Engine: ~Copyable, Sendable {
                 let mailbox = reader.identity(ofAddress: line.extracting(name.indices))
                 rememberBait(slot, mailbox, microseconds: time)
             case .closed(let slot):
+                if watchesCoverage, let hasSubject = assembler.endedWithoutRecipient(slot: slot) {
+                    coverage.saw(hasSubject: hasSubject, hasRecipient: false)
+                }
                 if assembler.isProof(slot: slot) {
                     keeper.keep(assembler.serial(slot: slot), lines: assembler.lines(slot: slot))
                 }
@@ -512,6 +558,9 @@ public struct Engine: ~Copyable, Sendable {
         }
         pending.removeLast(pending.count)
         assembler.clearHappenings()
+        if watchesCoverage {
+            for notice in coverage.takeNotices() { output.raised(notice) }
+        }
         // The bundle of a transition needs the lines of events that left with it.
         if detector.transitions.isEmpty {
             releaseLines()
@@ -593,6 +642,11 @@ public struct Engine: ~Copyable, Sendable {
             earlier: earlier,
             stated: statedFacts
         )
+        if explainer != nil { explain() }
+        if watchesCoverage, recipient == 0 {
+            // A message counts once, however many recipients it has.
+            coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+        }
         assembler.takeBack(&event, slot: slot)
         assembler.freeze(
             event.facts,
@@ -627,6 +681,7 @@ public struct Engine: ~Copyable, Sendable {
             event.phase = .settled
             detector.noteOutcome(event, (serial, UInt32(recipient)))
         }
+        if explainer != nil { explain() }
         if showsEvents { output.finished(event, record: place(of: event.record)) }
         assembler.takeBack(&event, slot: slot)
         if isHeld { keepLines(slot, serial) }

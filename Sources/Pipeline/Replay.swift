@@ -37,6 +37,9 @@ public struct TimeWindow: Sendable, Hashable {
         self.start = start ?? .min
         self.end = end ?? .max
     }
+
+    /// Its start, if it has one.
+    public var startIfAny: Int64? { start == .min ? nil : start }
 }
 
 /// The same engine over inputs that end.

@@ -249,6 +249,7 @@ extension EngineSettings {
     /// What the settings file says.
     mutating func apply(_ settings: CheckedSettings) {
         accountDomain = settings.accountDomain
+        filters = settings.filters
         notReadPrefixes = settings.receipts.notRead
         readPrefixes = settings.receipts.read
         assembly.openMax = settings.limits.openMessages

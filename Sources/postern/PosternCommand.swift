@@ -25,7 +25,8 @@ struct PosternCommand: ParsableCommand {
         version: Version.text,
         subcommands: [
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
-            EvidenceCommand.self, StateCommand.self,
+            EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
+            TraceCommand.self,
         ]
     )
 

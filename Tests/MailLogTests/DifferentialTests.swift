@@ -22,6 +22,13 @@ enum Logs {
         return found
     }
 
+    /// Those of the dialects that have a reference parser: Postfix and Exim.
+    static func withReference() throws -> [URL] {
+        try all().filter { url in
+            !["sendmail", "opensmtpd"].contains { url.lastPathComponent.hasPrefix($0) }
+        }
+    }
+
     private static func files(below folder: URL) throws -> [URL] {
         let paths = try FileManager.default.subpathsOfDirectory(
             atPath: folder.resolvingSymlinksInPath().path
@@ -35,7 +42,7 @@ enum Logs {
     /// as frequent here as what is not.
     static let seeds = Result<[[UInt8]], any Error> {
         var seen: [String: Int] = [:]
-        return try all().flatMap { try lines(of: $0) }.filter { line in
+        return try withReference().flatMap { try lines(of: $0) }.filter { line in
             let shape = LineText(line).text
                 .replacingOccurrences(of: "[0-9A-Za-z]+", with: "x", options: .regularExpression)
             seen[shape, default: 0] += 1
@@ -52,7 +59,7 @@ enum Logs {
 /// The fast scanner and the slow, obvious reference parsers say the same of every line.
 @Suite struct DifferentialTests {
     @Test func bothParsersAgreeOnEveryLineOfTheLogs() throws {
-        for log in try Logs.all() {
+        for log in try Logs.withReference() {
             var comparison = Comparison()
             for line in try Logs.lines(of: log) { comparison.read(line) }
             #expect(comparison.linesRead > 0, "\(log.path): no line says anything")
@@ -94,7 +101,7 @@ enum Logs {
         for round in 0..<(Logs.mutations / 20) {
             let line = mutator.next(changesMax: 2)
             let text = LineText(line)
-            guard let said = try ReferenceScanner.read(line).first?.first, said.header != .none,
+            guard let said = (try? ReferenceScanner.read(line))?.first?.first, said.header != .none,
                 let start = said.a?.lowerBound
             else { continue }
             let origin = origins[round % origins.count]

@@ -38,7 +38,7 @@ struct EximEvent: Equatable {
 /// Lines, read and joined as the engine does it.
 struct EximRun: ~Copyable {
     var scanner: LogScanner
-    var assembler = Assembler(seed: .constant)
+    var assembler: Assembler
     private var reader: HeaderReader
     private var pending: [Assembler.Happening] = []
     private var lineCount: UInt64 = 0
@@ -52,8 +52,9 @@ struct EximRun: ~Copyable {
         var recipient: Int
     }
 
-    init(dialect: Dialect? = nil) throws {
-        scanner = LogScanner(seed: .constant, dialect: dialect)
+    init(tracksChanges: Bool = false) throws {
+        scanner = LogScanner(seed: .constant)
+        assembler = Assembler(seed: .constant, tracksChanges: tracksChanges)
         reader = HeaderReader(receipts: try ReceiptTable(), accountDomain: [], seed: .constant)
     }
 
@@ -84,7 +85,6 @@ struct EximRun: ~Copyable {
         return order.compactMap { settled[$0] }
     }
 
-    /// The raw lines that are kept of open messages.
     private mutating func handle() {
         assembler.takePending(&pending)
         for happening in pending {
@@ -93,9 +93,8 @@ struct EximRun: ~Copyable {
             case .settled(let slot, let recipient): note(slot, recipient, "settled")
             case .unsettled(let slot, let recipient): note(slot, recipient, "unsettled")
             case .delivered(_, let isLocal): told.append(isLocal ? "local" : "remote")
-            case .heard(_, _, _, _, let sender, _): told.append(sender == 0 ? "local" : "heard")
-            case .received, .awaited: break
-            case .closed: break
+            case .heard: told.append("heard")
+            case .received, .awaited, .closed: break
             }
         }
         pending.removeAll()

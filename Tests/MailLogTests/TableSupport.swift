@@ -32,6 +32,11 @@ struct Reading {
     var events: [Sent] = []
     /// `heard MAILBOX` and `local DOMAIN` or `remote DOMAIN` in the order of the lines, by the address.
     var heard: [String] = []
+    /// What came to mailboxes, which a receipt may answer: its ID, its sender, and the identity of the
+    /// payload that a receipt for it would have.
+    var inbound: [(queueID: String, sender: String, payload: UInt64)] = []
+    /// The identities of the events' payloads.
+    var payloads: [UInt64] = []
     var counters = ScanCounters()
     var facts: [LineFact] = []
     /// Messages that were open at the end.
@@ -62,15 +67,21 @@ func read(_ lines: [[UInt8]], dialect: Dialect? = nil) throws -> Reading {
         assembler.takePending(&pending)
         for happening in pending {
             switch happening {
-            case .submitted, .closed: continue
+            case .submitted, .received, .awaited, .closed: continue
             case .delivered(_, let isLocal): reading.heard.append(isLocal ? "local" : "remote")
-            case .received, .awaited: continue
-            case .heard(_, _, _, _, 0, _): reading.heard.append("local")
-            case .heard(_, _, let name, _, _, _):
+            case .heard(let slot, _, let name, _, _, let isNews):
                 reading.heard.append("heard " + String(bytes: line.extracting(name.indices)))
+                guard isNews else { continue }
+                assembler.readInbound(slot: slot) { queueID, sender, subject, form, _, _ in
+                    let payload = reader.payload(ofSubject: subject, form, seed: .constant)
+                    reading.inbound.append(
+                        (String(bytes: queueID), String(bytes: sender), payload)
+                    )
+                }
             case .settled(let slot, let recipient), .unsettled(let slot, let recipient):
                 assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
                 var sent = Sent(event)
+                reading.payloads.append(reader.identities(of: event, seed: .constant).payload)
                 assembler.takeBack(&event, slot: slot)
                 sent.lines = assembler.lines(slot: slot).count
                 reading.events.append(sent)

@@ -132,6 +132,34 @@ private enum Export {
         #expect(reading.heard == ["heard alice@corp.example"])
     }
 
+    /// It may be the bait of a receipt, which has the same payload however both are written.
+    @Test(
+        arguments: [
+            "Cheap pills", #"Cheap "pills""#, "Levné léky", "=?utf-8?Q?Cheap_pills?=",
+            "=cmd|' /C calc'!A0",
+        ]
+    )
+    func whatCameToAMailboxIsFoundByItsSubject(subject: String) throws {
+        let reading = try read([
+            Export.trace,
+            Export.traceRow(
+                sender: "news@shop.example",
+                recipient: "alice@corp.example",
+                subject: subject,
+                fromIP: "198.51.100.7"
+            ),
+            Export.traceRow(
+                subject: "Not read: \(subject)",
+                id: "4d68a1db-9375-4ae8-1f6f-08dad1cb7979"
+            ),
+        ])
+        let inbound = try #require(reading.inbound.first)
+        #expect(reading.inbound.count == 1)
+        #expect(inbound.sender == "news@shop.example")
+        #expect(inbound.payload != 0)
+        #expect(reading.payloads == [inbound.payload])
+    }
+
     @Test func theRecipientsOfAMessageHaveRowsOfTheirOwn() throws {
         let reading = try read([
             Export.trace, Export.traceRow(), Export.traceRow(recipient: "carol@shop.example"),

@@ -1,5 +1,5 @@
 import CPCRE2
-import Sigma
+public import Sigma
 
 /// The fence around PCRE2: every pointer of this room lives in this file.
 ///
@@ -118,5 +118,19 @@ struct RegexScratch: ~Copyable, @unchecked Sendable {
         if result >= 0 { return .match }
         // Whatever else goes wrong (match, depth, heap and JIT stack limits, memory) is no answer.
         return result == PCRE2_ERROR_NOMATCH ? .noMatch : .limit
+    }
+}
+
+/// Whether a text matches a regular expression that is asked once, compiled for it. Not for hot
+/// paths.
+///
+/// - Returns: nil when PCRE2 refuses the expression, or a limit was reached.
+public func searchOnce(_ regex: RegexPattern, in text: [UInt8]) -> Bool? {
+    guard let compiled = try? CompiledRegex(regex) else { return nil }
+    var scratch = RegexScratch(MatchLimits())
+    return switch scratch.search(compiled, in: text.span) {
+    case .match: true
+    case .noMatch: false
+    case .limit: nil
     }
 }

@@ -1,3 +1,4 @@
+import MailEvents
 import Sigma
 import TestSupport
 import Testing
@@ -212,6 +213,91 @@ func oneRule(_ detection: String) -> String {
                 Issue.record("\(harness.rules.detections[rule].head.text)")
             }
         }
+    }
+
+    /// forall rules and events: an explanation says "matches" when the reference evaluator does, and
+    /// otherwise gives a reason.
+    @Test(arguments: 1...20)
+    func anExplanationAgreesWithTheMatch(seed: UInt64) {
+        var random = SeededGenerator(scattered: seed)
+        let text = Self.rules(&random, count: 15)
+        let rules = RuleReading([RuleFile(name: "t.yml", bytes: Array(text.utf8))]).rules
+        let reference = ReferenceEvaluator(rules: rules)
+        var explainer = RuleExplainer(rules)
+        for _ in 0..<20 {
+            var event: [String: PlainValue] = [:]
+            for name in Self.names { event[name] = Self.value(&random) }
+            var fields = EventFields(fieldCount: explainer.table.count)
+            for (name, value) in event {
+                let fieldValue: FieldValue =
+                    switch value {
+                    case .null: .null
+                    case .bool(let flag): .bool(flag)
+                    case .integer(let integer): .integer(integer)
+                    case .number(let real): .number(real)
+                    case .text(let text): .text(fields.append(text))
+                    }
+                if let field = explainer.table.index(of: name) {
+                    fields.set(fieldValue, at: field)
+                } else {
+                    fields.addUnnamed(fieldValue)
+                }
+            }
+            let explanations = explainer.explain(fields, .submitted)
+            #expect(explanations.map(\.rule) == Array(rules.detections.indices))
+            let found = explanations.filter(\.explanation.matches).map(\.rule)
+            #expect(found == reference.matches(event), "\(text)\n\(event)")
+            for (_, explanation) in explanations {
+                #expect(explanation.matches == explanation.reason.isEmpty)
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            // What failed first, with what the event has.
+            (
+                "s:\n    user.name: x\n    email.subject|contains: y\ncondition: s",
+                "s: user.name is a, wanted: x"
+            ),
+            (
+                "s:\n    user.name: a\n    host.name: [b, c]\ncondition: s",
+                "s: host.name is missing, wanted: b or c"
+            ),
+            (
+                "s:\n    - user.name: x\n    - user.name: y\ncondition: s",
+                "s: user.name is a, wanted: x; nor user.name is a, wanted: y"
+            ),
+            (
+                "s:\n    user.name: x\nt:\n    user.name|gte: 2\ncondition: s or t",
+                "s: user.name is a, wanted: x; nor t: user.name is a, wanted: 2 or more"
+            ),
+            // What excludes it.
+            ("s:\n    user.name: a\ncondition: not s", "excluded: s: user.name is a"),
+            (
+                "s:\n    user.name: '*'\nt:\n    user.name|exists: true\ncondition: s and not 1 of t*",
+                "excluded: t: user.name is a"
+            ),
+            (
+                "s:\n    user.name|cidr: 192.0.2.0/24\ncondition: s",
+                "s: user.name is a, wanted: in 192.0.2.0/24"
+            ),
+            (
+                "s:\n    user.name|re: '^b'\ncondition: s",
+                "s: user.name is a, wanted: text that matches /^b/"
+            ),
+            ("s:\n    user.name|neq: a\ncondition: s", "s: user.name is a, wanted: not a"),
+            ("s: [needle]\ncondition: s", "s: the words stand in no field, wanted: *needle*"),
+        ] as [(String, String)]
+    )
+    func aReasonNamesTheFirstConditionThatFailed(detection: String, reason: String) {
+        let text = oneRule(detection)
+        let rules = RuleReading([RuleFile(name: "t.yml", bytes: Array(text.utf8))]).rules
+        var explainer = RuleExplainer(rules)
+        var fields = EventFields(fieldCount: explainer.table.count)
+        fields.setText("a", at: EventField.userName.index)
+        let explanations = explainer.explain(fields, .submitted)
+        #expect(explanations.map(\.explanation.reason) == [reason])
     }
 
     @Test(

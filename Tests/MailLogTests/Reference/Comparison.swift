@@ -26,6 +26,11 @@ struct Comparison {
         // The time that a line moves is the scanner's business, not the dialect's; a note says only
         // that the line belongs to its message.
         facts.removeAll { $0.kind == .time || $0.kind == .note }
+        // What does not take a message in finds none under an ID that is none.
+        facts.removeAll { fact in
+            fact.dialect == .postfix && fact.kind != .client && fact.queueID.isPresent
+                && !PostfixGrammar.isQueueID(line.span, fact.queueID.indices)
+        }
         let fast = facts.map { Said($0) }
         if !fast.isEmpty { linesRead += 1 }
         let text = LineText(line)

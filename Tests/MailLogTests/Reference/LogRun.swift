@@ -116,14 +116,14 @@ struct LogRun: ~Copyable {
                 happenings.append("unsettled \(events[events.count - 1])")
             case .delivered(let domain, let isLocal):
                 happenings.append("delivered \(domain) local \(isLocal)")
+            case .heard(_, let mailbox, let name, let domain, let sender, let isNews):
+                let text = String(decoding: line[name.indices], as: UTF8.self)
+                happenings.append("heard \(mailbox) \(text) \(domain) \(sender) \(isNews)")
             case .received(let slot, let name):
                 let text = String(decoding: line[name.indices], as: UTF8.self)
                 happenings.append("received \(assembler.serial(slot: slot)) \(text)")
             case .awaited(let slot):
                 happenings.append("awaited \(assembler.serial(slot: slot))")
-            case .heard(_, let mailbox, let name, let domain, let sender, _):
-                let text = String(decoding: line[name.indices], as: UTF8.self)
-                happenings.append("heard \(mailbox) \(text) \(domain) \(sender)")
             case .closed(let slot):
                 let lines = assembler.lines(slot: slot)
                 happenings.append(

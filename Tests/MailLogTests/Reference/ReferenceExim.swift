@@ -24,6 +24,20 @@ enum ReferenceExim {
     private static let address = "(?:" + local + "@" + domain + ")"
     private static let ip = #"\[[0-9A-Fa-f.:]++\]"#
 
+    // log.c, `write_syslog`: what was too long comes in parts, which are read when they are together;
+    // with a backslash, parts end at newlines, as those of rejected messages do.
+    private static let part = Pattern(
+        #"\A\[[0-9]{1,6}/[0-9]{1,6}\] (?<rest>.*)\z"#
+    )
+
+    /// A part of a line that came by syslog; nil if the line came whole.
+    static func readPart(_ text: LineText, _ range: Range<Int>) -> Said? {
+        guard let match = part.match(text, range) else { return nil }
+        var said = Said(.part, .exim)
+        said.a = match["rest"]
+        return said
+    }
+
     /// The ways to read a line; none if it says nothing of a message.
     ///
     /// - Parameters:
@@ -97,9 +111,11 @@ enum ReferenceExim {
         Field("id", #" id\*?="#, "(?:" + local + "(?:@" + domain + ")?)"),
         Field("subject", " T=", quoted),
         Field("from", " from ", "<(?:" + address + ")?>"),
-        Field("for", " for", "(?: " + address + #")++\z"#),
+        Field("for", " for", "(?: " + local + "(?:@" + domain + #")?)++\z"#),
     ]
 
+    /// Where a field may begin.
+    private static let begin = Pattern(#"\A (?:[A-Z]|id|from|for)"#)
     /// A field of a later version.
     private static let later = Pattern(
         #"\A (?!(?:R|H|I|U|P|X|CV|DN|SNI|A|PRX|S|M8S|DKIM|RT|Q|T)=)[A-Z][A-Za-z0-9]{0,7}="# + token
@@ -112,7 +128,9 @@ enum ReferenceExim {
         #"\A(?:(?<name>[^ (\[]\S*) )?(?:\(.*\) )?\[(?<ip>[0-9A-Fa-f.:]+)\](?::[0-9]+)?\z"#
     )
     private static let login = Pattern(#"\A[A-Za-z0-9_-]+(?::(?<id>[^:]*)(?::.*)?)?\z"#)
-    private static let recipient = Pattern(" (?<one>" + address + ")")
+    private static let recipient = Pattern(" (?<one>" + local + "(?:@" + domain + ")?)")
+
+    private static let allAddresses = Pattern(#"\A(?: "# + address + #")++\z"#)
 
     /// What one way to read an arrival line finds.
     private struct Arrival: Hashable {
@@ -155,15 +173,19 @@ enum ReferenceExim {
             var ends: [Int] = []
             if field.isFree {
                 ends = (start...rest.upperBound).filter { end in
-                    end == rest.upperBound || text.units[end] == 0x20
+                    end == rest.upperBound || begin.match(text, end..<rest.upperBound) != nil
                 }
             } else if let value = field.value.match(text, start..<rest.upperBound) {
                 ends = [value.whole.upperBound]
             }
             for end in ends {
                 steps += 1
-                guard steps < 20_000 else { throw TooManyReadings() }
+                guard steps < 1_000 else { throw TooManyReadings() }
                 if field.isFree, field.value.match(text, start..<end) == nil { continue }
+                // That is how a HELO ends.
+                if field.isFree, field.name != "host", text.string(start..<end).contains(") [") {
+                    break
+                }
                 var next = arrival
                 let value = start..<end
                 switch field.name {
@@ -176,7 +198,11 @@ enum ReferenceExim {
                     next.login = login["id"].flatMap { $0.isEmpty ? nil : $0 }
                 case "id": next.id = value
                 case "subject": next.subject = (start + 1)..<(end - 1)
-                case "for": next.recipients = value
+                case "for":
+                    // A local part alone is of a program on this machine.
+                    let isWhole = allAddresses.match(text, value) != nil
+                    guard isWhole || arrival.ip == nil else { continue }
+                    next.recipients = value
                 case "size": next.hasSize = true
                 case "protocol": next.hasProtocol = true
                 default: break
@@ -201,6 +227,7 @@ enum ReferenceExim {
     /// All ways to read an arrival line: those in receive.c's order; if there are none, those in any.
     private static func arrivals(_ text: LineText, _ body: Range<Int>) throws -> [[Said]] {
         guard let sender = sender.match(text, body) else { return [] }
+        guard text.count < 4_000 else { throw TooManyReadings() }
         let rest = sender.whole.upperBound..<body.upperBound
         for isOrdered in [true, false] {
             var steps = 0
@@ -246,7 +273,9 @@ enum ReferenceExim {
         add(.subject, one.subject)
         add(.messageID, one.id)
         for match in recipient.matches(text, one.recipients ?? 0..<0) {
-            add(.recipient, match["one"])
+            // A blank at the end is no recipient.
+            guard let one = match["one"], !one.isEmpty else { continue }
+            add(.recipient, one)
         }
         said.append(Said(.queued, .exim))
         return said
@@ -265,8 +294,9 @@ enum ReferenceExim {
     /// What follows the addresses of a delivery, of a failure, and of a deferral.
     private static let tails: [String: Pattern] = [
         "sent": Pattern(
-            #"\A"# + head + "(?: T=" + driver + ")?" + other + "(?:" + connection + ")?" + security
-                + #"(?: ST="# + driver + #"(?: \(.*)?)?"# + other + "(?: C=" + quoted + ")?"
+            #"\A"# + head + "(?: T=" + driver + ")?" + other + "(?<host>" + connection + ")?"
+                + security + #"(?: ST="# + driver + #"(?: \(.*)?)?"# + other + "(?: C=" + quoted
+                + ")?"
                 + other + #"\z"#
         ),
         "bounced": Pattern(
@@ -286,7 +316,7 @@ enum ReferenceExim {
     )
     private static let isAddress = Pattern(#"\A"# + address + #"\z"#)
     /// No address, but what a filter or an alias gave: a command, a file, an answer.
-    private static let action = Pattern(#"\A(?:\||/|>|save )"#)
+    private static let action = Pattern(#"\A(?:\||/|>|:|save |discarded )"#)
 
     /// A quoted local part as it is without its quotes.
     private static func unquoted(_ address: String) -> String {
@@ -305,7 +335,8 @@ enum ReferenceExim {
     }
 
     private static func isSame(_ text: LineText, _ one: Range<Int>, _ top: Range<Int>) -> Bool {
-        unquoted(text.string(top)).lowercased() == text.string(one).lowercased()
+        let (given, name) = (unquoted(text.string(top)).lowercased(), text.string(one).lowercased())
+        return given == name || given.hasPrefix(name + "@")
     }
 
     private static func deliveries(_ text: LineText, _ body: Range<Int>) -> [Said] {
@@ -375,14 +406,20 @@ enum ReferenceExim {
         }
         if status == .bounced, retryTimeout.match(text, body) != nil { said.status = .expired }
         if status == .sent {
-            let rest = (top?.upperBound ?? one.upperBound)..<body.upperBound
-            said.agent = Pattern(#"\A[^"]* H="#).match(text, rest) == nil ? .mailbox : .smtp
+            let rest = (top.map { $0.upperBound + 1 } ?? one.upperBound)..<body.upperBound
+            let isRemote = tails["sent"]?.match(text, rest)?["host"] != nil
+            let isDropped =
+                [":blackhole:", "discarded", "/dev/null"].contains(text.string(one))
+                || Pattern(#" T=\*\*bypassed\*\*"#).match(text, rest) != nil
+            said.agent = isRemote ? .smtp : isDropped ? .discard : .mailbox
         }
         return said
     }
 
     // retry.c
     private static let retryTimeout = Pattern(#"\A\*\* [^:]*+: retry timeout exceeded\z"#)
+    // queue.c: its sender gets a bounce.
+    private static let cancelled = Pattern(#"\Acancelled by (?<idle>timeout_frozen_after)?"#)
     // receive.c, queue.c, deliver.c
     private static let frozen = Pattern(#"\A(?:frozen by |Frozen(?: |\z))"#)
     private static let thawed = Pattern(#"\A[uU]nfrozen by "#)
@@ -401,6 +438,9 @@ enum ReferenceExim {
             var said = Said(.removed, .exim)
             if match["who"] != nil { said.agent = .operator }
             return said
+        }
+        if let match = cancelled.match(text, body) {
+            return Said(match["idle"] == nil ? .cancelled : .expired, .exim)
         }
         if frozen.match(text, body) != nil { return Said(.held, .exim) }
         if thawed.match(text, body) != nil { return Said(.released, .exim) }

@@ -8,8 +8,8 @@ struct ReferenceHead {
     var stamp: ReferenceStamp
     var host: Range<Int>
     var tag: Range<Int>
-    /// Whether it names the process: a number that is not 0.
-    var hasProcess: Bool
+    /// What stands in brackets behind the tag.
+    var process: String
     /// The program's own text.
     var text: Range<Int>
 
@@ -19,11 +19,16 @@ struct ReferenceHead {
             + #"(?:-|(?:\[[^ \]"=]+(?: [^ \]"=]+="(?:[^"\\]|\\.)*+")*\])+)(?: |\z)(?:\xef\xbb\xbf)?"#
     )
     private static let container = Pattern(#"\A(?:stdout|stderr) F "#)
-    private static let verbose = Pattern(#"\A<[a-z0-9]+\.[a-z0-9]+> +"#)
+    private static let facility =
+        "(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console"
+        + "|local[0-7]|[0-9]{1,2})"
+    private static let severity =
+        "(?:emerg|panic|alert|crit|err|error|warning|warn|notice|info|debug|[0-7])"
+    private static let verbose = Pattern(#"\A<"# + facility + #"\."# + severity + "> +")
     private static let named = Pattern(#"\A(?<host>[^ ]+) +"#)
-    private static let level = Pattern(#"\A[a-z0-9]+\.[a-z0-9]+ +"#)
+    private static let level = Pattern(#"\A"# + facility + #"\."# + severity + " +")
     private static let tagged = Pattern(
-        #"\A(?<tag>[^ \[:]+)(?:\[(?<process>[0-9]*)\])?: (?:\[ID [0-9]+ [a-z0-9]+\.[a-z0-9]+\] )?"#
+        #"\A(?<tag>[^ \[:]+)(?:\[(?<process>[^\]]*)\])?: (?:\[ID [0-9]+ [a-z0-9]+\.[a-z0-9]+\] )?"#
     )
 
     /// The head of a line from `start` on; nil if there is none.
@@ -56,7 +61,7 @@ struct ReferenceHead {
             stamp: stamp,
             host: hostName,
             tag: name,
-            hasProcess: tag.number("process") != 0,
+            process: tag.text("process"),
             text: rest(tag.whole.upperBound)
         )
     }
@@ -74,7 +79,7 @@ struct ReferenceHead {
                 stamp: stamp,
                 host: host,
                 tag: name,
-                hasProcess: tag.number("process") != 0,
+                process: tag.text("process"),
                 text: tag.whole.upperBound..<text.count
             )
         }
@@ -84,7 +89,7 @@ struct ReferenceHead {
                 stamp: stamp,
                 host: host,
                 tag: app,
-                hasProcess: match.number("process") != 0,
+                process: match.text("process"),
                 text: message
             )
     }
@@ -114,9 +119,9 @@ struct ReferenceStamp {
         + "(?:[.,](?<fraction>[0-9]{1,9}))?"
     private static let forms: [Pattern] = [
         // RFC 3164, 4.1.2; syslog-ng; journalctl -o short-precise
-        Pattern(#"\A"# + month + " (?<day>[ 0-9]?[0-9]) (?:(?<year>[0-9]{4}) )?" + time),
+        Pattern(#"\A"# + month + " (?<day> ?[0-9]{1,2}) (?:(?<year>[0-9]{4}) )?" + time),
         // syslog-ng's ts-format(full)
-        Pattern(#"\A(?<year>[0-9]{4}) "# + month + " (?<day>[ 0-9]?[0-9]) " + time),
+        Pattern(#"\A(?<year>[0-9]{4}) "# + month + " (?<day> ?[0-9]{1,2}) " + time),
         // RFC 3339, 5.6; journalctl -o short-iso
         Pattern(
             #"\A(?<year>[0-9]{4})-(?<number>[0-9][0-9])-(?<day>[0-9][0-9])[Tt]"# + time

@@ -104,7 +104,7 @@ enum ReferencePostfix {
 
     // pickup.c
     private static let pickedUp = Pattern(
-        #"\Auid=.*? from=(?:.* orig_id=(?<old>"# + queueID + #")|<(?<sender>.*)>)\z"#
+        #"\Auid=(?:(?! from=).)*+ from=(?:.* orig_id=(?<old>"# + queueID + #")|<(?<sender>.*)>)\z"#
     )
 
     private static func readPickup(_ text: LineText, _ body: Range<Int>) -> Said? {

@@ -7,7 +7,7 @@ import MailEvents
 enum ReferenceScanner {
     /// The ways to read a line; none if it says nothing of a message.
     ///
-    /// - Throws: when there are more than anybody looks at.
+    /// - Throws: when there are more than anybody looks at, or when there is no saying.
     static func read(_ bytes: [UInt8]) throws -> [[Said]] {
         let text = LineText(bytes.last == 0x0d ? bytes.dropLast() : bytes)
         if let stamp = ReferenceStamp.readExim(text) {
@@ -15,9 +15,16 @@ enum ReferenceScanner {
                 .map { $0.map { $0.stamped(stamp.stamp, host: nil) } }
         }
         guard let head = ReferenceHead.read(text) else { return [] }
+        // No daemon writes anything but a number there, and nobody depends on it.
+        guard head.process.allSatisfy({ $0.isASCII && $0.isNumber }) || head.process == "-" else {
+            throw NoProcess()
+        }
         let tag = text.string(head.tag)
         var ways: [[Said]] = []
         if tag == "exim" || tag == "exim4" {
+            if let part = ReferenceExim.readPart(text, head.text) {
+                return [[part.stamped(head.stamp.stamp, host: head.host)]]
+            }
             // By syslog its own stamp comes too, unless `syslog_timestamp` is off.
             let own = ReferenceStamp.readExim(text, from: head.text.lowerBound)?.end
             ways = try ReferenceExim.read(text, (own ?? head.text.lowerBound)..<text.count)
@@ -26,12 +33,14 @@ enum ReferenceScanner {
                 text,
                 head.text,
                 agent,
-                hasProcess: head.hasProcess
+                hasProcess: Int(head.process) ?? 0 != 0
             )
             ways = said.isEmpty ? [] : [said]
         }
         return ways.map { $0.map { $0.stamped(head.stamp.stamp, host: head.host) } }
     }
+
+    private struct NoProcess: Error {}
 
     /// master(5): the last part of the tag is the command's name, and what stands before it is
     /// anything (`syslog_name`). Nil: it is another program's.
