@@ -40,7 +40,12 @@ private struct Truth: Decodable {
 
 /// Real logs, with the truth beside them: every event right, and nothing else.
 @Suite struct CorpusTests {
-    @Test(arguments: ["postfix", "postfix-short-ids", "postfix-content-filter"])
+    @Test(
+        arguments: [
+            "postfix", "postfix-short-ids", "postfix-content-filter", "sendmail",
+            "sendmail-filter", "opensmtpd-6", "opensmtpd-7",
+        ]
+    )
     func everyEventIsTheTruth(_ name: String) throws {
         let result = try Program().run([
             "events", "--json", "--year", "2026", "--timezone", "UTC", corpus(name + ".log").path,

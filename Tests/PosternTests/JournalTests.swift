@@ -54,7 +54,11 @@ struct JournalTests {
         }
     }
 
-    @Test(arguments: ["postfix", "postfix-short-ids", "postfix-content-filter"])
+    @Test(
+        arguments: [
+            "postfix", "postfix-short-ids", "postfix-content-filter", "sendmail", "opensmtpd-6",
+        ]
+    )
     func theEventsOfALogAreThoseOfItsJournal(name: String) throws {
         let scratch = try Scratch()
         let log = corpus(name + ".log")

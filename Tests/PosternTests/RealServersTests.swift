@@ -1,0 +1,87 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a rig needs: to be root, apt-get and its mirror, some tools, and namespaces.
+private let needs = """
+    for name in apt-get unshare python3 openssl perl saslpasswd2; do
+        command -v "$name" || exit
+    done
+    unshare --mount --uts --pid --net --fork --mount-proc mount -t tmpfs rig /mnt
+    """
+
+/// Runs a program to its end without holding up other tests.
+private func run(
+    _ path: String,
+    _ arguments: [String]
+) async throws -> (status: Int32, said: String) {
+    let scratch = try Scratch()
+    let said = try scratch.write("said", "")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(forWritingAtPath: said)
+    process.standardError = process.standardOutput
+    let status: Int32 = try await withCheckedThrowingContinuation { ended in
+        process.terminationHandler = { ended.resume(returning: $0.terminationStatus) }
+        do { try process.run() } catch { ended.resume(throwing: error) }
+    }
+    let text = try Data(contentsOf: URL(fileURLWithPath: said))
+    return (status, String(decoding: text, as: UTF8.self))
+}
+
+/// A rig and its options.
+struct Rig: CustomTestStringConvertible, Sendable {
+    var name: String
+    var seed: Int
+    var options: [String] = []
+
+    var testDescription: String { ([name] + options).joined(separator: " ") }
+}
+
+/// Debian's servers run on loopback, and labelled mail goes through them: each message that a login
+/// was accepted for is an event with its account, recipient, subject, receipt and outcome, and
+/// nothing else is one.
+///
+/// A run takes most of a minute, in which the server waits to try deferred mail again.
+@Suite(
+    .enabled("as root of a Debian that may ask its mirror and make namespaces") {
+        let isOffline = ProcessInfo.processInfo.environment["POSTERN_OFFLINE"] != nil
+        guard geteuid() == 0, !isOffline else { return false }
+        return try await run("/bin/sh", ["-c", needs]).status == 0
+    }
+)
+struct RealServersTests {
+    private static let rigs = sourceTree.appendingPathComponent("Tests/Rigs").path
+    /// Unpacked packages, kept from one run of the tests to the next.
+    private static let cache =
+        FileManager.default.temporaryDirectory.appendingPathComponent("postern-rigs").path
+
+    @Test(
+        .timeLimit(.minutes(10)),
+        arguments: [
+            Rig(name: "real-sendmail", seed: 1),
+            Rig(name: "real-sendmail", seed: 2, options: ["--filter"]),
+            Rig(name: "real-opensmtpd", seed: 3, options: ["--release", "bullseye"]),
+            Rig(name: "real-opensmtpd", seed: 4, options: ["--release", "trixie", "--filter"]),
+        ]
+    )
+    func everyMessageOfALoginIsAnEventAndNothingElseIs(_ rig: Rig) async throws {
+        let scratch = try Scratch()
+        let common = ["--cache", Self.cache, "--messages", "60", "--seed", "\(rig.seed)"]
+        let made = try await run(
+            Self.rigs + "/" + rig.name,
+            common + rig.options + [scratch.path("out")]
+        )
+        try #require(made.status == 0, "\(made.said)")
+        #expect(!made.said.contains("left in the queue"), "\(made.said)")
+        let result = try Program().run([
+            "events", "--json", "--timezone", "UTC", scratch.path("out/mail.log"),
+        ])
+        #expect(result.status == 0, "\(result.error)")
+        let events = try scratch.write("events.jsonl", result.output)
+        let scored = try await run(Self.rigs + "/score", [scratch.path("out/truth.jsonl"), events])
+        #expect(scored.status == 0, "\(scored.said)")
+    }
+}
