@@ -120,8 +120,9 @@ public struct Explainer: ~Copyable {
             add("email.local_id", fact.queueID)
         }
         for fact in facts {
-            if let words = fact.kind.words, !explanation.says.contains(words) {
-                explanation.says.append(words)
+            if var words = fact.kind.words {
+                if fact.kind == .delivery { words += " (\(fact.status.words))" }
+                if !explanation.says.contains(words) { explanation.says.append(words) }
             }
             for (name, piece) in fact.namedPieces { add(name, piece) }
             switch fact.kind {
