@@ -114,7 +114,16 @@ let package = Package(
                 "MailEvents", "MailLog", "Memory", "Pipeline", "SafeText", "Settings", "Sigma",
                 "State", argumentParser, system,
             ],
-            swiftSettings: settings
+            swiftSettings: settings,
+            linkerSettings: [
+                .unsafeFlags(
+                    [
+                        "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections",
+                        "-l_FoundationCShims", "-l_FoundationICU",
+                    ],
+                    .when(configuration: .release)
+                )
+            ]
         ),
         .executableTarget(
             name: "PosternBench",

@@ -41,6 +41,10 @@ public struct Detector: ~Copyable, Sendable {
     /// test.
     private let guardFields: [EventField]
     private let furtherFields: [EventField]
+    /// Whether rules ask for the derived facts of any event, or of some only.
+    private let asksAllFacts: Bool
+    /// Whether somebody wants to see the derived facts of every event, or only the rules do.
+    public var showsFacts = false
     /// The fields that rules test, and the others.
     private let testedFields: [EventField]
     private let otherFields: [EventField]
@@ -105,8 +109,20 @@ public struct Detector: ~Copyable, Sendable {
         testedFields = EventField.allCases.filter { usesEveryField || used[$0.rawValue] }
         otherFields = EventField.allCases.filter { !usesEveryField && !used[$0.rawValue] }
         let guards = submittedPlan.guardFields.map(Set.init)
-        guardFields = testedFields.filter { guards?.contains($0.index) ?? true }
-        furtherFields = testedFields.filter { !(guards?.contains($0.index) ?? true) }
+        var guarding: [EventField] = []
+        var further: [EventField] = []
+        for field in testedFields {
+            if guards?.contains(field.index) ?? true {
+                guarding.append(field)
+            } else {
+                further.append(field)
+            }
+        }
+        guardFields = guarding
+        furtherFields = further
+        // Of one message, either all events are asked about or none.
+        let isAskedWhole = guards != nil && guarding.allSatisfy { $0.isOfMessage }
+        asksAllFacts = isSettled.contains(true) ? true : !isAskedWhole
         let payload = EventField.payload.index
         usesPayload =
             usesEveryField || used[payload.position]
@@ -236,14 +252,44 @@ public struct Detector: ~Copyable, Sendable {
     ) -> Bool {
         counters.submitted += 1
         event.phase = .submitted
-        enrich(&event, earlier: earlier, stated: stated)
+        let day = day(event.submittedMicroseconds)
+        memory.sawDay(day)
+        if event.receipt != .none { counters.receipts += 1 }
+        let account = memory.account(
+            event.accountHash,
+            name: event.text.span.extracting(event.account.indices)
+        )
+        let isMatched = isMatched(&event, account, day: day, earlier: earlier, stated: stated)
+        if event.domain.isPresent {
+            memory.wrote(
+                account,
+                to: event.domainHash,
+                day: day,
+                isReceipt: event.receipt != .none
+            )
+        }
+        return isMatched && correlate(event, key)
+    }
+
+    /// Evaluates the rules of submitted events; ``matches`` has those that match.
+    ///
+    /// Ordinary mail brings none into question, and then nobody asks what was known of its account.
+    private mutating func isMatched(
+        _ event: inout SendEvent,
+        _ account: AccountNumber,
+        day: Int,
+        earlier: DerivedFacts?,
+        stated: DerivedFacts?
+    ) -> Bool {
+        let wantsFacts = showsFacts || asksAllFacts
+        if wantsFacts { enrich(&event, account, day: day, earlier: earlier, stated: stated) }
         fields.reset()
         for field in guardFields { set(field, of: event) }
         guard submittedRules.findCandidates(fields) else { return false }
+        if !wantsFacts { enrich(&event, account, day: day, earlier: earlier, stated: stated) }
         for field in furtherFields { set(field, of: event) }
         submittedRules.evaluateCandidates(fields, into: &matches)
-        guard !matches.isEmpty else { return false }
-        return correlate(event, key)
+        return !matches.isEmpty
     }
 
     /// The second evaluation: the first final outcome is known. The event carries the facts that
@@ -270,19 +316,14 @@ public struct Detector: ~Copyable, Sendable {
         held.settle(id, delivery: event.delivery, microseconds: event.settledMicroseconds)
     }
 
+    /// Gives the event the facts that were known before it.
     private mutating func enrich(
         _ event: inout SendEvent,
+        _ account: AccountNumber,
+        day: Int,
         earlier: DerivedFacts?,
         stated: DerivedFacts?
     ) {
-        let day = day(event.submittedMicroseconds)
-        memory.sawDay(day)
-        let isReceipt = event.receipt != .none
-        if isReceipt { counters.receipts += 1 }
-        let account = memory.account(
-            event.accountHash,
-            name: event.text.span.extracting(event.account.indices)
-        )
         var facts = memory.facts(account, domain: event.domainHash, day: day)
         if !event.text.span.extracting(event.account.indices).hasAt {
             // The mailboxes of a bare login are not known.
@@ -293,13 +334,29 @@ public struct Detector: ~Copyable, Sendable {
             facts.domainHeardDays = earlier.domainHeardDays
         }
         if let stated { facts = stated }
+        facts.isKnown = true
         event.facts = facts
-        if event.domain.isPresent {
-            memory.wrote(account, to: event.domainHash, day: day, isReceipt: isReceipt)
-        }
     }
 
     // MARK: Fields
+
+    private mutating func set(_ field: EventField, of bait: Bait, _ event: SendEvent) {
+        switch field {
+        case .bait:
+            fields.setText(String(decoding: bait.queueID, as: UTF8.self), at: field.index)
+        case .baitEvidence: fields.setText(bait.evidence.name, at: field.index)
+        case .baitAgeSeconds:
+            let age = bait.ageSeconds(at: event.submittedMicroseconds)
+            fields.set(.integer(age), at: field.index)
+        case .baitSender:
+            fields.setText(String(decoding: bait.sender, as: UTF8.self), at: field.index)
+        case .baitThirdParty:
+            if let isThirdParty = bait.isThirdParty {
+                fields.set(.bool(isThirdParty), at: field.index)
+            }
+        default: break
+        }
+    }
 
     private mutating func fill(_ event: SendEvent) {
         fields.reset()
@@ -337,6 +394,8 @@ public struct Detector: ~Copyable, Sendable {
         case .accountAgeDays:
             fields.set(.integer(Int64(event.facts.accountAgeDays)), at: field.index)
         case .memoryDays: fields.set(.integer(Int64(event.facts.memoryDays)), at: field.index)
+        case .bait, .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty:
+            if let bait = event.bait { set(field, of: bait, event) }
         }
     }
 

@@ -5,7 +5,7 @@ enum EventField: Int, CaseIterable {
     case timestamp, userName, sourceIP, sourceDomain, localID, messageID, sender, recipient
     case domain, subject, outcome, delivery, host, dialect, ambiguous, phase, receipt
     case receiptEvidence, payload, domainUnseen, domainHeardDays, domainInternal
-    case accountAgeDays, memoryDays
+    case accountAgeDays, memoryDays, bait, baitEvidence, baitAgeSeconds, baitSender, baitThirdParty
 
     var name: String {
         switch self {
@@ -33,6 +33,24 @@ enum EventField: Int, CaseIterable {
         case .domainInternal: "postern.domain_internal"
         case .accountAgeDays: "postern.account_age_days"
         case .memoryDays: "postern.memory_days"
+        case .bait: "postern.bait"
+        case .baitEvidence: "postern.bait_evidence"
+        case .baitAgeSeconds: "postern.bait_age_seconds"
+        case .baitSender: "postern.bait_sender"
+        case .baitThirdParty: "postern.bait_third_party"
+        }
+    }
+
+    /// Whether all events of one message have the same value in it when they are submitted.
+    var isOfMessage: Bool {
+        switch self {
+        case .userName, .sourceIP, .sourceDomain, .localID, .sender, .subject, .host, .dialect,
+            .phase, .receipt, .receiptEvidence, .payload:
+            true
+        case .timestamp, .messageID, .recipient, .domain, .outcome, .delivery, .ambiguous,
+            .domainUnseen, .domainHeardDays, .domainInternal, .accountAgeDays, .memoryDays, .bait,
+            .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty:
+            false
         }
     }
 
@@ -46,8 +64,7 @@ public let eventFieldNames: [String] = EventField.allCases.map(\.name)
 
 /// Fields that no event of this version has, but rules may name: they are absent (rules.md).
 public let futureFieldNames: [String] = [
-    "postern.bait", "postern.bait_evidence", "postern.bait_age_seconds", "postern.bait_sender",
-    "postern.bait_third_party", "postern.domain_accounts", "postern.domain_unseen_by_server",
+    "postern.domain_accounts", "postern.domain_unseen_by_server",
     "postern.unseen_domains_1h", "postern.unseen_domains_24h", "postern.receipts_24h",
     "postern.ndr_24h", "postern.unseen_surprise", "postern.receipt_surprise",
 ]

@@ -43,6 +43,8 @@ enum Content: Hashable, Sendable {
             self = .archive(.zip)
         } else if Self.isTar(head) {
             self = .archive(.tar)
+        } else if let order = Self.utf16(head) {
+            self = .text(.utf16(order))
         } else if let known = Self.magics.first(where: { head.starts(with: $0.0) }) {
             self = .other(known.1)
         } else if Self.isBinary(head[...]) {
@@ -115,6 +117,25 @@ enum Content: Hashable, Sendable {
             signedSum += Int(Int8(bitPattern: head[index]))
         }
         return expected == sum || expected == signedSum
+    }
+
+    /// Text of UTF-16: by its mark, or since every other byte of its beginning is zero, as reports of
+    /// Microsoft 365 may come without one.
+    private static func utf16(_ head: [UInt8]) -> Encoding.ByteOrder? {
+        // With two zeros behind it, the mark is that of UTF-32.
+        if head.starts(with: [0xff, 0xfe]), head.count < 4 || head[2] != 0 || head[3] != 0 {
+            return .little
+        }
+        if head.starts(with: [0xfe, 0xff]) { return .big }
+        let units = head.prefix(64)
+        guard units.count >= 16 else { return nil }
+        func isText(_ offset: Int) -> Bool {
+            units.indices.allSatisfy { index in
+                let byte = units[index]
+                return index % 2 == offset ? byte >= 0x09 && byte < 0x7f : byte == 0
+            }
+        }
+        return isText(0) ? .little : isText(1) ? .big : nil
     }
 
     private static let magics: [([UInt8], String)] = [

@@ -10,6 +10,8 @@ public struct OpenedInputs: Sendable {
     /// Archives whose members are read in their own order although their times say another, see
     /// ``Swift/Array/boundRestarts()``.
     public var keptInOrder: [FilePath] = []
+    /// Inputs whose rows go from the latest to the earliest.
+    public var backwards: [FilePath] = []
 }
 
 /// A path that gives nothing to read.
@@ -173,7 +175,9 @@ private struct InputWalk {
         switch Content(head: Input.head(of: file, encoding)) {
         case .empty, .text(.plain): opened.inputs.append(Input(file, encoding, head: head))
         case .text, .archive: addArchive(file, encoding, head: head)
-        case .other(let words): skip(file.path, .notALog("compressed: " + words), isNamed)
+        case .other(let words):
+            let how = encoding.isCompression ? "compressed: " : ""
+            skip(file.path, .notALog(how + words), isNamed)
         case .journal:
             skip(
                 file.path,

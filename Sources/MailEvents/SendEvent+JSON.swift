@@ -32,6 +32,13 @@ extension SendEvent {
         object.member("postern.domain_unseen", facts.isDomainUnseen)
         object.member("postern.domain_heard_days", facts.domainHeardDays)
         object.member("postern.domain_internal", facts.isDomainInternal)
+        if let bait {
+            object.member("postern.bait", String(decoding: bait.queueID, as: UTF8.self))
+            object.member("postern.bait_evidence", bait.evidence.name)
+            object.member("postern.bait_age_seconds", bait.ageSeconds(at: submittedMicroseconds))
+            object.member("postern.bait_sender", String(decoding: bait.sender, as: UTF8.self))
+            object.member("postern.bait_third_party", bait.isThirdParty)
+        }
         object.member("postern.account_age_days", facts.accountAgeDays)
         object.member("postern.memory_days", facts.memoryDays)
         return object.finished()

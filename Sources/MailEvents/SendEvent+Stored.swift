@@ -1,9 +1,9 @@
 public import Records
 
 extension SendEvent {
-    /// Appends the stored form. Version 1.
+    /// Appends the stored form. Version 2.
     public func write(to writer: inout BinaryWriter) {
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(text)
         for range in ranges {
             writer.write(range.start)
@@ -20,6 +20,8 @@ extension SendEvent {
         writer.write(record.file.rawValue)
         writer.write(record.offset)
         facts.write(to: &writer)
+        writer.write(dialect.rawValue)
+        Bait.write(bait, to: &writer)
     }
 
     private var ranges: [TextRange] {
@@ -32,8 +34,9 @@ extension SendEvent {
     /// Reads what ``write(to:)`` wrote.
     public init(from reader: inout BinaryReader) throws(BinaryReadError) {
         self.init()
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "an event of version 1")
+        let version = try reader.read(UInt8.self)
+        guard version == 1 || version == 2 else {
+            throw BinaryReadError(offset: 0, expected: "an event of version 1 or 2")
         }
         text = try reader.readBytes()
         var ranges: [TextRange] = []
@@ -75,6 +78,10 @@ extension SendEvent {
         let file = FileNumber(try reader.read(UInt32.self))
         record = RecordID(source: source, file: file, offset: try reader.read(UInt64.self))
         facts = try DerivedFacts(from: &reader)
+        facts.isKnown = true
+        guard version >= 2 else { return }
+        dialect = try Self.known(Dialect(rawValue: try reader.read(UInt8.self)), "a dialect")
+        bait = try Bait.read(&reader)
     }
 
     private static func known<Value>(

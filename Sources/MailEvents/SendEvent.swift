@@ -83,6 +83,8 @@ public struct SendEvent: Sendable {
     public var record = RecordID(source: SourceNumber(0), file: FileNumber(0), offset: 0)
     /// What was known of account and domain before this submission.
     public var facts = DerivedFacts()
+    /// For a receipt: the message that it answers, if that was logged.
+    public var bait: Bait?
 
     public init() {}
 
@@ -147,6 +149,9 @@ public struct DerivedFacts: Sendable, Hashable {
     public var accountAgeDays: UInt32 = 0
     /// Whole days since the log was first seen.
     public var memoryDays: UInt32 = 0
+    /// Whether anybody asked the memory; otherwise the others say nothing. Not part of the stored
+    /// form: what is stored by itself is known.
+    public var isKnown = false
 
     public init() {}
 

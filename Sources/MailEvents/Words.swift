@@ -29,6 +29,10 @@ public enum Dialect: UInt8, Sendable, CaseIterable {
 
     @inlinable
     public var index: Int { Int(rawValue) }
+
+    /// Its log is a table, in which several servers may write of one message.
+    @inlinable
+    public var isTable: Bool { self == .exchange || self == .microsoft365 }
 }
 
 /// What became of one recipient's copy (`postern.delivery`).

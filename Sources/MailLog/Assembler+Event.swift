@@ -54,7 +54,7 @@ extension Assembler {
     {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
-        return earlier.first { $0.domainHash == domain }?.facts
+        return earlier.first { $0.domainHash == domain && $0.facts.isKnown }?.facts
     }
 
     /// Keeps the derived facts of an event until it has settled.
@@ -67,6 +67,31 @@ extension Assembler {
         slots[Int(slot)].recipients[recipient].facts = facts
         slots[Int(slot)].recipients[recipient].domainHash = domain
         markChanged(slot)
+    }
+
+    /// Keeps the bait of an event until it has settled.
+    public mutating func freeze(_ bait: Bait, slot: Int32, recipient: Int) {
+        slots[Int(slot)].baits.append((recipient, bait))
+        markChanged(slot)
+    }
+
+    /// Gives what was logged of a message that came to a mailbox: its queue ID, envelope sender,
+    /// subject with its form, the address for which it asks a receipt, and its first recipient as far
+    /// as a header line names it. Nothing is called if the log has neither its subject nor a request.
+    public mutating func readInbound(
+        slot: Int32,
+        _ body: (
+            _ queueID: Span<UInt8>,
+            _ sender: Span<UInt8>,
+            _ subject: Span<UInt8>,
+            _ form: LineFact.TextForm,
+            _ request: Span<UInt8>,
+            _ firstRecipient: Span<UInt8>
+        ) -> Void
+    ) {
+        // What a filter made of another message is that message.
+        guard outer(of: Int(slot)) < 0 else { return }
+        slots[Int(slot)].readInbound(body)
     }
 
     /// Says that an event of this assembly became proof: its lines are wanted when it closes.
@@ -97,7 +122,72 @@ extension Assembler {
     public func linesLeftOut(slot: Int32) -> Int { slots[Int(slot)].linesLeftOut }
 }
 
+extension HeaderReader {
+    /// The identity of an address, as of a mailbox.
+    public mutating func identity(ofAddress address: Span<UInt8>) -> UInt64 {
+        names.mailbox(address)
+    }
+
+    /// The identities of an event's recipient and of its payload, 0 for none.
+    public mutating func identities(
+        of event: SendEvent,
+        seed: HashSeed
+    ) -> (address: UInt64, payload: UInt64) {
+        let text = event.text.span
+        let payload = text.extracting(event.payload.indices)
+        return (
+            identity(ofAddress: text.extracting(event.recipient.indices)),
+            payload.isEmpty ? 0 : keyedHash(payload, seed: seed) | 1
+        )
+    }
+
+    /// Whether two addresses are at different domains, or one at none.
+    public mutating func areOfDifferentDomains(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
+        let domain = names.domain(ofAddress: one)
+        return domain == 0 || domain != names.domain(ofAddress: other)
+    }
+
+    /// The identity of the payload that a logged subject would give a receipt for it; 0 if it has
+    /// none.
+    public mutating func payload(
+        ofSubject subject: Span<UInt8>,
+        _ form: LineFact.TextForm,
+        seed: HashSeed
+    ) -> UInt64 {
+        var text: [UInt8] = []
+        switch form {
+        case .eximQuoted: EximText.unescape(subject, into: &text)
+        case .sendmail: SendmailText.unescape(subject, into: &text)
+        case .tableQuoted: TableText.unquote(subject, into: &text)
+        case .header, .plain, .listQuoted, .xtext, .visible:
+            for index in subject.indices { text.append(subject[index]) }
+        }
+        var decoded: [UInt8] = []
+        // What needs no decoding is not copied.
+        if decoder.decode(text.span, into: &decoded) == .plain { swap(&decoded, &text) }
+        Canonical.payload(decoded.span, from: 0, into: &scratch)
+        return scratch.isEmpty ? 0 : keyedHash(scratch.span, seed: seed) | 1
+    }
+}
+
 extension Assembly {
+    fileprivate mutating func readInbound(
+        _ body: (
+            Span<UInt8>, Span<UInt8>, Span<UInt8>, LineFact.TextForm, Span<UInt8>, Span<UInt8>
+        ) -> Void
+    ) {
+        guard subject.isPresent || request.isPresent, queueID.isPresent else { return }
+        let all = text.span
+        body(
+            all.extracting(queueID.indices),
+            all.extracting(sender.indices),
+            all.extracting(trimmed(subject.indices)),
+            subjectForm,
+            all.extracting(request.indices),
+            all.extracting(firstRecipient.indices)
+        )
+    }
+
     fileprivate mutating func lend(
         _ event: inout SendEvent,
         _ recipientIndex: Int,
@@ -111,7 +201,7 @@ extension Assembly {
         event.account = account
         event.sourceIP = clientIP
         event.sourceDomain = clientName
-        event.queueID = queueID
+        event.queueID = givenID.isPresent ? givenID : queueID
         event.messageID = messageID
         event.sender = sender
         event.recipient = recipient.address
@@ -126,6 +216,8 @@ extension Assembly {
         event.isAmbiguous = isAmbiguous
         event.record = recipient.record
         event.facts = recipient.facts
+        event.bait =
+            baits.isEmpty ? nil : baits.first { $0.recipient == recipientIndex }?.bait
         event.accountHash = accountHash
         lentTextCount = text.count
         swap(&event.text, &text)
@@ -135,7 +227,7 @@ extension Assembly {
     fileprivate mutating func takeBack(_ event: inout SendEvent) {
         precondition(text.isEmpty)
         swap(&event.text, &text)
-        if text.count > lentTextCount { text.removeSubrange(lentTextCount...) }
+        if text.count > lentTextCount { text.removeLast(text.count - lentTextCount) }
     }
 
     /// The recipient's domain in canonical form: mostly a part of the address as it stands.
@@ -188,9 +280,7 @@ extension Assembly {
         let subjectVerdict = readSubject(&reader)
         var verdict: ReceiptVerdict?
         if subjectVerdict != nil || contentType.isPresent {
-            let report =
-                contentType.isPresent
-                ? ReportType(contentType: text.span.extracting(contentType.indices)) : nil
+            let report = contentType.isPresent ? reportType : nil
             verdict = ReceiptVerdict(subject: subjectVerdict, reportType: report)
         }
         if let verdict {
@@ -216,11 +306,25 @@ extension Assembly {
         payload = append(reader.scratch.span)
     }
 
-    /// Where address and name stand in the client's `HOST[IP]`.
+    /// What the text at ``contentType`` says: a header's; of a table, a MAPI class; of Exim's ACL, the
+    /// type of a report alone.
+    private var reportType: ReportType {
+        let type = text.span.extracting(contentType.indices)
+        if dialect.isTable { return ReportType(messageClass: type) }
+        let isAlone =
+            dialect == .exim && type.first(UInt8(ascii: "/"), from: 0, to: type.count) == nil
+        return isAlone ? ReportType(reportType: type) : ReportType(contentType: type)
+    }
+
+    /// Where address and name stand in the client's `HOST[IP]`, unless another line told them.
     private mutating func readClient() {
-        guard client.isPresent, let (open, close) = Self.brackets(text.span, client.indices) else {
-            return
-        }
+        guard client.isPresent, !clientIP.isPresent else { return }
+        setClient(client)
+    }
+
+    /// Takes the client's address and name from a `HOST[IP]` in the text.
+    mutating func setClient(_ client: TextRange) {
+        guard let (open, close) = Self.brackets(text.span, client.indices) else { return }
         clientIP = TextRange(start: open + 1, count: close - open - 1)
         let start = Int(client.start)
         let isUnknown = open - start == 7 && text.span.has("unknown", at: start)
@@ -277,18 +381,21 @@ extension Assembly {
             if !isAsItStands {
                 _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
             }
-        case .eximQuoted, .tableQuoted:
+        case .eximQuoted, .tableQuoted, .sendmail:
             var unescaped: [UInt8] = []
             swap(&unescaped, &reader.unescaped)
-            if subjectForm == .eximQuoted {
-                EximText.unescape(text.span.extracting(range), into: &unescaped)
-            } else {
-                TableText.unquote(text.span.extracting(range), into: &unescaped)
+            switch subjectForm {
+            case .eximQuoted: EximText.unescape(text.span.extracting(range), into: &unescaped)
+            case .sendmail: SendmailText.unescape(text.span.extracting(range), into: &unescaped)
+            default: TableText.unquote(text.span.extracting(range), into: &unescaped)
             }
-            _ = reader.decoder.decode(unescaped.span, into: &reader.scratch)
+            if reader.decoder.decode(unescaped.span, into: &reader.scratch) == .plain {
+                swap(&unescaped, &reader.scratch)
+            }
             swap(&unescaped, &reader.unescaped)
-        case .plain:
-            _ = reader.decoder.decode(text.span.extracting(range), into: &reader.scratch)
+        case .plain, .listQuoted, .xtext, .visible:
+            isAsItStands =
+                reader.decoder.decode(text.span.extracting(range), into: &reader.scratch) == .plain
         }
         decodedSubject =
             isAsItStands

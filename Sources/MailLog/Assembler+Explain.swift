@@ -17,20 +17,21 @@ public struct MessageView: Sendable, Equatable {
 
 extension Assembler {
     /// The open message that a line's fact belongs to; nil when there is none. Not for hot paths.
-    public func message(of fact: LineFact, _ line: Span<UInt8>) -> MessageView? {
+    public mutating func message(of fact: LineFact, _ line: Span<UInt8>) -> MessageView? {
         guard fact.key != 0, fact.queueID.isPresent, let slot = openSlot(of: fact, line) else {
             return nil
         }
         let assembly = slots[Int(slot)]
         var view = MessageView(
-            queueID: assembly.bytes(assembly.queueID) ?? [],
+            queueID: assembly.queueIDBytes,
             serial: assembly.serial,
             login: assembly.bytes(assembly.login),
             isProvisional: assembly.isProvisional
         )
-        if assembly.outer >= 0 {
-            let outer = slots[Int(assembly.outer)]
-            view.outerQueueID = outer.bytes(outer.queueID)
+        let outerSlot = outer(of: Int(slot))
+        if outerSlot >= 0 {
+            let outer = slots[Int(outerSlot)]
+            view.outerQueueID = outer.queueIDBytes
             view.outerLogin = outer.bytes(outer.login)
         }
         return view
@@ -52,16 +53,25 @@ extension Assembler {
     /// from the tail that Postfix appends (architecture §6); nil when they are not known.
     ///
     /// - Parameter fact: of kind ``LineFact/Kind/headerLine``.
-    public func endOfHeader(_ fact: LineFact, _ line: Span<UInt8>) -> Int? {
+    public mutating func endOfHeader(_ fact: LineFact, _ line: Span<UInt8>) -> Int? {
         guard fact.a.isPresent, let slot = openSlot(of: fact, line),
             slots[Int(slot)].client.isPresent
         else { return nil }
-        let tails = slots[Int(slot)].headerTails(line, from: Int(fact.a.start))
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[Int(slot)].text,
+            client: slots[Int(slot)].client,
+            sender: slots[Int(slot)].sender
+        )
         return (tails.firstOfSender ?? tails.first)?.textEnd
     }
 }
 
 extension Assembly {
+    /// The queue ID, which ordinary inbound mail has as words only.
+    fileprivate var queueIDBytes: [UInt8] { bytes(queueID) ?? words.bytes }
+
     fileprivate func bytes(_ range: TextRange) -> [UInt8]? {
         range.isPresent ? Array(text[range.indices]) : nil
     }

@@ -37,10 +37,12 @@ extension Assembler {
         changedSlots.removeAll(keepingCapacity: true)
         pieces += sessions.takeChanges()
         var writer = BinaryWriter()
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(nextSerial)
         writer.write(UInt32(instancesWithQueue.count))
         for instance in instancesWithQueue.sorted() { writer.write(instance) }
+        writer.write(tellsProxyEnds)
+        splitLines.write(to: &writer)
         pieces.append(AssemblerPiece(kind: .clock, key: [], body: writer.bytes))
         return pieces
     }
@@ -56,7 +58,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(3))
+        writer.write(UInt8(4))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -88,6 +90,7 @@ extension Assembler {
             writer.write(recipient.record.offset)
             writer.write(recipient.microseconds)
             recipient.facts.write(to: &writer)
+            writer.write(recipient.facts.isKnown)
             writer.write(recipient.domainHash)
         }
         for range in [
@@ -103,7 +106,7 @@ extension Assembler {
         ] {
             writer.write(flag)
         }
-        writer.write(serial(of: assembly.outer))
+        writer.write(serial(of: outer(of: Int(slot))))
         writer.write(assembly.senderDomain)
         writer.write(assembly.dialect.rawValue)
         writer.write(assembly.subjectForm.rawValue)
@@ -112,6 +115,27 @@ extension Assembler {
         writer.write(assembly.recipientsDone)
         Self.write(assembly.clientIP, to: &writer)
         Self.write(assembly.clientName, to: &writer)
+        Self.write(assembly.request, to: &writer)
+        writer.write(assembly.isAwaited)
+        writer.write(UInt32(assembly.baits.count))
+        for (recipient, bait) in assembly.baits {
+            writer.write(UInt32(recipient))
+            Bait.write(bait, to: &writer)
+        }
+        writer.write(assembly.words.first)
+        writer.write(assembly.words.middle)
+        writer.write(assembly.words.last)
+        writer.write(UInt32(truncatingIfNeeded: assembly.words.count))
+        Self.write(assembly.givenID, to: &writer)
+        writer.write(assembly.decided.rawValue)
+        writer.write(assembly.isProxied)
+        writer.write(assembly.clientKey)
+        writer.write(assembly.session)
+        writer.write(serial(of: assembly.forwardedTo))
+        writer.write(assembly.idleOrder)
+        writer.write(assembly.waitOrder)
+        writer.write(assembly.waitsUntil)
+        Self.write(assembly.ownLogin, to: &writer)
         return writer.bytes
     }
 
@@ -124,6 +148,7 @@ extension Assembler {
     private struct Links {
         var slot: Int32
         var outer: UInt64
+        var forwardedTo: UInt64
         /// For each recipient.
         var inner: [UInt64]
     }
@@ -142,35 +167,56 @@ extension Assembler {
             }
         }
         relink(links)
-        let byIdleness = slots.indices.sorted {
-            (slots[$0].idleMicroseconds, slots[$0].serial)
-                < (slots[$1].idleMicroseconds, slots[$1].serial)
-        }
-        for index in byIdleness { resume(Int32(index)) }
+        resume()
     }
 
     private mutating func restoreClock(_ body: [UInt8]) throws(BinaryReadError) {
         var reader = BinaryReader(body)
-        try Self.readVersion(&reader)
+        let version = try reader.read(UInt8.self)
+        guard (1...2).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "the assembler's clock of version 1 or 2")
+        }
         nextSerial = try reader.read(UInt64.self)
         let count = try reader.readCount(ofSize: 4)
         for _ in 0..<count { instancesWithQueue.insert(try reader.read(UInt32.self)) }
+        if version >= 2 { tellsProxyEnds = try reader.readBool() }
+        if version >= 2 { try splitLines.restore(from: &reader) }
         try reader.finish()
     }
 
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
         let version = try reader.read(UInt8.self)
-        guard (1...3).contains(version) else {
-            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 3")
+        guard (1...4).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 4")
         }
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
         if version >= 3 { try assembly.readArrival(&reader) }
+        var forwardedTo: UInt64 = 0
+        if version >= 4 {
+            forwardedTo = try assembly.readDetours(&reader)
+            assembly.idleOrder = try reader.read(UInt64.self)
+            assembly.waitOrder = try reader.read(UInt64.self)
+            assembly.waitsUntil = try reader.read(Int64.self)
+            try assembly.readOwnLogin(&reader)
+        } else {
+            // The order of opening is nearly that of idleness.
+            assembly.idleOrder = assembly.serial
+            if assembly.state == .unlinked {
+                assembly.waitOrder = assembly.serial
+                assembly.waitsUntil = assembly.lastMicroseconds + limits.unlinkedMicrosecondsMax
+            }
+        }
         try reader.finish()
         slots.append(assembly)
-        return Links(slot: Int32(slots.count - 1), outer: outer, inner: inner)
+        return Links(
+            slot: Int32(slots.count - 1),
+            outer: outer,
+            forwardedTo: forwardedTo,
+            inner: inner
+        )
     }
 
     private mutating func relink(_ links: [Links]) {
@@ -179,15 +225,11 @@ extension Assembler {
         for link in links {
             let index = Int(link.slot)
             slots[index].outer = slotOfSerial[link.outer] ?? -1
+            slots[index].outerSerial = link.outer
+            slots[index].forwardedTo = slotOfSerial[link.forwardedTo] ?? -1
             for (recipient, serial) in link.inner.enumerated() {
                 slots[index].recipients[recipient].inner = slotOfSerial[serial] ?? -1
             }
-        }
-    }
-
-    private static func readVersion(_ reader: inout BinaryReader) throws(BinaryReadError) {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "version 1")
         }
     }
 
@@ -274,16 +316,19 @@ extension Assembly {
         recipient.isSubmitted = isSubmitted
         recipient.isSettled = isSettled
         recipient.facts = try DerivedFacts(from: &reader)
+        recipient.facts.isKnown = version < 3 ? true : try reader.readBool()
         if version >= 2 { recipient.domainHash = try reader.read(UInt64.self) }
-        recipients.append(recipient)
+        add(recipient)
         return inner
     }
 
     fileprivate mutating func readTexts(_ reader: inout BinaryReader) throws(BinaryReadError) {
         queueID = try readRange(&reader)
+        words = ShortTextWords(text.span, queueID.indices)
         host = try readRange(&reader)
         client = try readRange(&reader)
         login = try readRange(&reader)
+        isSubmission = login.isPresent
         sender = try readRange(&reader)
         messageID = try readRange(&reader)
         subject = try readRange(&reader)
@@ -308,6 +353,38 @@ extension Assembly {
         recipientsDone = try reader.read(UInt32.self)
         clientIP = try readRange(&reader)
         clientName = try readRange(&reader)
+        request = try readRange(&reader)
+        isAwaited = try reader.readBool()
+        let baitCount = try reader.readCount(ofSize: 5)
+        for _ in 0..<baitCount {
+            let recipient = Int(try reader.read(UInt32.self))
+            if let bait = try Bait.read(&reader) { baits.append((recipient, bait)) }
+        }
+        words.first = try reader.read(UInt64.self)
+        words.middle = try reader.read(UInt64.self)
+        words.last = try reader.read(UInt64.self)
+        words.count = Int(try reader.read(UInt32.self))
+    }
+
+    /// What holds, filters and postsuper did to it.
+    ///
+    /// - Returns: the serial of the message that a filter made of it; 0 if none said so.
+    fileprivate mutating func readDetours(
+        _ reader: inout BinaryReader
+    ) throws(BinaryReadError) -> UInt64 {
+        givenID = try readRange(&reader)
+        guard let decided = Delivery(rawValue: try reader.read(UInt8.self)) else {
+            throw BinaryReadError(offset: 0, expected: "a decision")
+        }
+        self.decided = decided
+        isProxied = try reader.readBool()
+        clientKey = try reader.read(UInt64.self)
+        session = try reader.read(UInt64.self)
+        return try reader.read(UInt64.self)
+    }
+
+    fileprivate mutating func readOwnLogin(_ reader: inout BinaryReader) throws(BinaryReadError) {
+        ownLogin = try readRange(&reader)
     }
 
     /// A range of ``text``, which must have been read before.

@@ -15,7 +15,9 @@ public struct AssemblerCounters: Sendable, Equatable {
     public var linesLeftOut = 0
     /// Lines of queue IDs whose beginning was not seen.
     public var strayLines = 0
-    /// Header lines that can be read in several ways.
+    /// Lines that syslog's limit had cut into parts, and that could not be read when they were joined.
+    public var splitLinesUnparsed = 0
+    /// Header lines, or lines that take a message in, that can be read in several ways.
     public var ambiguousHeaders = 0
 
     public init() {}
@@ -40,7 +42,21 @@ public struct Assembler: ~Copyable, Sendable {
         /// A copy for a domain came to a mailbox of this server (`isLocal`) or to another server.
         case delivered(domain: UInt64, isLocal: Bool)
         /// A copy of a message from a domain came to a mailbox of this server: `name` in the line.
-        case heard(mailbox: UInt64, name: LineFact.Piece, domain: UInt64, sender: UInt64)
+        ///
+        /// `domain` is the recipient's, `sender` the envelope sender's, 0 for the null sender; `isNews`
+        /// unless ``awaited(slot:)`` has told of this recipient.
+        case heard(
+            slot: Int32,
+            mailbox: UInt64,
+            name: LineFact.Piece,
+            domain: UInt64,
+            sender: UInt64,
+            isNews: Bool
+        )
+        /// A message came for the mailbox `name` in the line, and went to a filter or was discarded.
+        case received(slot: Int32, name: LineFact.Piece)
+        /// A message that asks for a receipt was taken in for its first recipient.
+        case awaited(slot: Int32)
         /// The assembly is closed: its slot becomes free after this.
         case closed(slot: Int32)
     }
@@ -50,41 +66,63 @@ public struct Assembler: ~Copyable, Sendable {
 
     var slots: [Assembly] = []
     private var freeSlots: [Int32] = []
-    private var table = QueueTable()
+    var table = QueueTable()
+    /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
+    /// the client that both name.
+    var clients = QueueTable()
+    /// Sessions that hold the message which they will hand in.
+    var holdingCount = 0
+    /// Whether the log tells when a before-queue filter has answered.
+    var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
     /// assembly; who comes to the front and was not idle goes to the end again.
     private var idleFirst: Int32 = -1
     private var idleLast: Int32 = -1
-    /// Messages from a filter that wait for the line which links them, the oldest first.
-    private var unlinked: [(slot: Int32, serial: UInt64, until: Int64)] = []
+    /// Messages from a filter that wait for the line which links them, and provisional ones that wait
+    /// for the line which takes them in, the oldest first.
+    private var unlinked: [(slot: Int32, order: UInt64, until: Int64)] = []
     private var unlinkedFirst = 0
+    private var nextOrder: UInt64 = 1
     var nextSerial: UInt64 = 1
     /// Instances that wrote lines of qmgr or cleanup: a `client=` line under another tag may belong
     /// to them (`-o syslog_name=submission`).
     var instancesWithQueue: Set<UInt32> = []
     /// The one that was entered last, which is mostly the only one.
     private var lastInstanceWithQueue: UInt32?
-    private var happenings: [Happening] = []
+    var happenings: [Happening] = []
     private var closing: [Int32] = []
+    /// The last time at which ``expire(now:)`` was called: at one time, one call is enough, unless
+    /// the front of the list of idle assemblies left it since.
+    private var lastExpiry = Int64.min
+    /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
+    /// are of the same message.
+    var accepted: (sequence: UInt64, key: UInt64, slot: Int32) = (0, 0, -1)
     /// Number of the line that is being read, counted over all sources.
-    private var sequence: UInt64 = 0
+    var sequence: UInt64 = 0
 
     /// Assemblies to be stored again; empty unless ``tracksChanges``.
     var changedSlots: [Int32] = []
     var releasedSerials: [UInt64] = []
     private let tracksChanges: Bool
-    private let queueKeys: QueueKeys
+    let queueKeys: QueueKeys
+    private let filters: FilterList
     var sessions = SessionTable()
+    var splitLines = SplitLines()
+    /// The lines that the facts stand on which are being taken in, if they are parts of one.
+    var parts: [SplitLines.Part] = []
 
     /// - Parameters:
+    ///   - filters: the content filters that are not on loopback.
     ///   - seed: of the scanners whose facts come in.
     ///   - tracksChanges: whether ``takeChanges()`` will be asked what to store.
     public init(
         limits: AssemblyLimits = AssemblyLimits(),
+        filters: FilterList = FilterList(),
         seed: HashSeed,
         tracksChanges: Bool = false
     ) {
         self.limits = limits
+        self.filters = filters
         queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
         slots.reserveCapacity(1_024)
@@ -102,10 +140,10 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
-        if !happenings.isEmpty { happenings.removeAll(keepingCapacity: true) }
+        if !happenings.isEmpty { happenings.removeLast(happenings.count) }
         guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
-        closing.removeAll(keepingCapacity: true)
+        closing.removeLast(closing.count)
     }
 
     // MARK: Lines
@@ -128,12 +166,12 @@ public struct Assembler: ~Copyable, Sendable {
     ) -> Bool {
         precondition(happenings.isEmpty)
         self.sequence = sequence
-        expire(now: microseconds)
+        if microseconds != lastExpiry { expire(now: microseconds) }
         join(fact, line, record, microseconds)
         return !happenings.isEmpty
     }
 
-    private mutating func join(
+    mutating func join(
         _ fact: LineFact,
         _ line: Span<UInt8>,
         _ record: RecordID,
@@ -142,8 +180,19 @@ public struct Assembler: ~Copyable, Sendable {
         switch fact.kind {
         case .time:
             return
-        case .client:
-            open(fact, line, record, microseconds)
+        case .client, .clientAgain:
+            if fact.kind == .client || !isOpen(fact, line) {
+                open(fact, line, record, microseconds)
+            }
+            return
+        case .local:
+            openLocal(fact, line, microseconds)
+            return
+        case .requeued:
+            requeue(fact, line, record, microseconds)
+            return
+        case .proxied, .proxyEnd, .sessionHeld:
+            takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
             accept(fact, line, record, microseconds)
@@ -151,18 +200,23 @@ public struct Assembler: ~Copyable, Sendable {
         case .session, .login, .sessionEnd:
             takeSession(fact, line, microseconds)
             return
+        case .part:
+            takePart(fact, line, record, microseconds)
+            return
         case .headerLine, .messageID, .active, .delivery, .held, .released, .removed, .expired,
-            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued:
+            .discarded, .sender, .subject, .contentType, .receiptRequest, .recipient, .queued,
+            .refused, .note, .cancelled, .redirected, .expanded, .messageLogin, .copied:
             break
         }
-        if fact.agent == .cleanup || fact.agent == .queueManager,
-            fact.instance != lastInstanceWithQueue
-        {
+        let agent = fact.agent
+        if agent == .cleanup || agent == .queueManager, fact.instance != lastInstanceWithQueue {
             lastInstanceWithQueue = fact.instance
             instancesWithQueue.insert(fact.instance)
         }
-        var found = openSlot(of: fact, line)
-        if found == nil, fact.kind == .contentType || fact.kind == .receiptRequest {
+        var found =
+            sequence == accepted.sequence && fact.key == accepted.key
+            ? accepted.slot : openSlot(of: fact, line)
+        if found == nil, fact.opensMessage || Self.opensMessage(fact) {
             found = openProvisional(fact, line, microseconds)
         }
         guard let slot = found else {
@@ -170,17 +224,56 @@ public struct Assembler: ~Copyable, Sendable {
             return
         }
         let index = Int(slot)
+        if slots[index].instance != fact.instance,
+            fact.agent == .cleanup || fact.agent == .queueManager
+        {
+            // From now on it belongs to the queue of this instance, whatever its smtpd is called.
+            slots[index].instance = fact.instance
+        }
+        guard fact.dialect == .postfix || !isUntimely(fact, in: index) else {
+            counters.strayLines &+= 1
+            return
+        }
         slots[index].lastMicroseconds = microseconds
         markChanged(slot)
         let base = keep(line, record, in: index)
+        if fact.form == .listQuoted {
+            takeUnquoted(fact, line, record, microseconds, slot)
+        } else if fact.form == .sendmail, fact.kind != .subject {
+            takeUnescaped(fact, line, record, microseconds, slot)
+        } else {
+            take(fact, line, base, record, microseconds, slot)
+        }
+    }
 
+    /// Takes a fact of a known message in.
+    ///
+    /// - Parameter base: where the line was kept, see ``keep(_:_:in:)``.
+    mutating func take(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        _ slot: Int32
+    ) {
+        let index = Int(slot)
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .receiptRequest:
+        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
+            .requeued, .proxied, .proxyEnd, .sessionHeld, .note:
             break
-        case .sender, .subject, .contentType, .recipient, .queued:
+        case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued, .messageLogin:
             takeArrival(fact, line, base, record, microseconds, in: index)
+        case .redirected, .expanded:
+            takeChange(of: fact, line, base, record, microseconds, in: index)
+            closeIfSettled(slot, microseconds, isOutcome: false)
+        case .copied:
+            copy(fact, line, microseconds, of: index)
         case .headerLine:
             takeHeader(fact, line, base, in: index)
+            if fact.header == .subject, slots[index].decided != .unknown {
+                carryOut(slots[index].decided, record, microseconds, in: index)
+            }
         case .messageID:
             if !slots[index].messageID.isPresent, slots[index].keepsLines {
                 slots[index].messageID = place(of: fact.a, line, base, in: index)
@@ -189,30 +282,29 @@ public struct Assembler: ~Copyable, Sendable {
             takeActive(fact, line, base, record, microseconds, in: index)
         case .delivery:
             takeDelivery(fact, line, base, record, microseconds, in: index)
-            closeIfSettled(slot, microseconds)
-        case .held:
+            closeIfSettled(slot, microseconds, isOutcome: fact.status.isFinal)
+            let outer = self.outer(of: index)
+            if outer >= 0 { closeIfSettled(outer, microseconds, isOutcome: false) }
+        case .held, .discarded:
             takeHeader(fact, line, base, in: index)
-            slots[index].isHeld = true
-            settleSubject(in: index)
-            submitFirstRecipient(record, microseconds, in: index)
-            for recipient in slots[index].recipients.indices
-            where !slots[index].recipients[recipient].delivery.isFinal {
-                slots[index].recipients[recipient].delivery = .held
+            takeEnvelope(fact, line, base, in: index)
+            let decision = fact.kind == .held ? Delivery.held : .discarded
+            if fact.kind == .held { slots[index].isHeld = true }
+            if fact.agent == .smtpd, !slots[index].subject.isPresent {
+                // Its content is not known yet.
+                slots[index].decided = decision
+            } else {
+                carryOut(decision, record, microseconds, in: index)
             }
         case .released:
-            slots[index].isHeld = false
-            for recipient in slots[index].recipients.indices
-            where slots[index].recipients[recipient].delivery == .held {
-                slots[index].recipients[recipient].delivery = .unknown
-            }
-        case .discarded:
-            takeHeader(fact, line, base, in: index)
-            settleSubject(in: index)
-            submitFirstRecipient(record, microseconds, in: index)
-            settleAll(.discarded, record, microseconds, in: index)
-            close(slot, microseconds)
+            release(from: index)
+        case .refused:
+            settleAll(.bounced, record, microseconds, in: index)
+            giveUp(slot)
         case .expired:
             settleAll(.expired, record, microseconds, in: index)
+        case .cancelled:
+            settleAll(.bounced, record, microseconds, in: index)
         case .removed:
             if fact.agent == .operator { settleAll(.discarded, record, microseconds, in: index) }
             close(slot, microseconds)
@@ -239,41 +331,137 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         // A `client=` line always starts a new message: short queue IDs come back.
         if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
-        let slot = openAssembly(fact, microseconds)
+        let slot = openAssembly(fact, line, microseconds)
         let index = Int(slot)
-        let isLoopback = Self.isLoopback(line, fact.a.indices)
-        slots[index].isFromLoopback = isLoopback && !fact.b.isPresent
-        if fact.b.isPresent {
+        let hasLogin = fact.b.isPresent
+        let isFromFilter = !hasLogin && isFilter(line, client: fact.a.indices)
+        slots[index].isFromLoopback = isFromFilter
+        if hasLogin {
             counters.submissions += 1
-            // Marks it as a submission before its lines are kept.
-            slots[index].login = TextRange(start: 0, count: 0)
+            slots[index].isSubmission = true
         }
         let base = keep(line, record, in: index)
-        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
-        if slots[index].keepsLines {
+        if slots[index].keepsQueueID {
+            slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        }
+        if holdingCount > 0 { takeHold(fact, line, in: index) }
+        if !slots[index].keepsLines {
+            // By it the text of a header is told from what follows.
+            slots[index].client = slots[index].append(line.extracting(fact.a.indices))
+        } else {
             slots[index].host = place(of: fact.host, line, base, in: index)
-            slots[index].client = place(of: fact.a, line, base, in: index)
+            // What cleanup logs as the origin is the forwarded client (smtpd.h, FORWARD_NAMADDR).
+            let client = fact.d.isPresent ? fact.d : fact.a
+            slots[index].client = place(of: client, line, base, in: index)
         }
         if fact.b.isPresent {
             slots[index].login = place(of: fact.b, line, base, in: index)
-        } else if isLoopback, fact.c.isPresent {
+        } else if isFromFilter, fact.c.isPresent {
             // XFORWARD's IDENT names the outer message (postconf(5),
             // smtpd_authorized_xforward_hosts).
             let outerID = line.extracting(fact.c.indices)
             let key = queueKeys.key(outerID, hostBytes: line.extracting(fact.host.indices))
             if let outer = slotOpen(key, outerID, isOuter: true) {
                 link(inner: slot, to: outer)
+                if slots[Int(outer)].forwardedTo < 0 { slots[Int(outer)].forwardedTo = slot }
+                markChanged(outer)
             }
+        } else if isFromFilter, fact.d.isPresent {
+            // A before-queue filter has no outer ID; what it forwards is the client.
+            awaitProxy(slot, line.extracting(fact.host.indices), line.extracting(fact.d.indices))
+        }
+    }
+
+    /// Whether the message that a `client=` line opened is open.
+    private mutating func isOpen(_ fact: LineFact, _ line: Span<UInt8>) -> Bool {
+        guard let slot = openSlot(of: fact, line) else { return false }
+        guard slots[Int(slot)].isSubmission else { return !fact.b.isPresent }
+        return slots[Int(slot)].isLogin(line, fact.b.indices)
+    }
+
+    /// A message of a program on this machine: no submission, but where it is delivered tells whose
+    /// domains are whose.
+    private mutating func openLocal(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) {
+        if let old = openSlot(of: fact, line) { close(old, slots[Int(old)].lastMicroseconds) }
+        let index = Int(openAssembly(fact, line, microseconds))
+        slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
+    }
+
+    /// A message goes on under another queue ID.
+    private mutating func requeue(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let oldID = line.extracting(fact.a.indices)
+        let key = queueKeys.key(oldID, hostBytes: line.extracting(fact.host.indices))
+        guard let slot = slotOpen(key, oldID, isOuter: true) else {
+            openLocal(fact, line, microseconds)
+            return
+        }
+        if let other = openSlot(of: fact, line), other != slot {
+            close(other, slots[Int(other)].lastMicroseconds)
+        }
+        let index = Int(slot)
+        table.remove(slots[index].key, slot: slot)
+        table.insert(fact.key, slot: slot)
+        slots[index].key = fact.key
+        slots[index].words = ShortTextWords(line, fact.queueID.indices)
+        slots[index].lastMicroseconds = microseconds
+        markChanged(slot)
+        let base = keep(line, record, in: index)
+        if !slots[index].givenID.isPresent { slots[index].givenID = slots[index].queueID }
+        slots[index].queueID = place(of: fact.queueID, line, base, in: index)
+        release(from: index)
+    }
+
+    /// A held message is held no more.
+    private mutating func release(from index: Int) {
+        slots[index].isHeld = false
+        slots[index].decided = .unknown
+        for recipient in slots[index].recipients.indices
+        where slots[index].recipients[recipient].delivery == .held {
+            slots[index].recipients[recipient].delivery = .unknown
+        }
+    }
+
+    /// What was decided about a message before it reached the queue.
+    private mutating func carryOut(
+        _ decision: Delivery,
+        _ record: RecordID,
+        _ microseconds: Int64,
+        in index: Int
+    ) {
+        settleSubject(in: index)
+        submitFirstRecipient(record, microseconds, in: index)
+        if decision == .discarded {
+            settleAll(.discarded, record, microseconds, in: index)
+            close(Int32(index), microseconds)
+            return
+        }
+        for recipient in slots[index].recipients.indices
+        where !slots[index].recipients[recipient].delivery.isFinal {
+            slots[index].recipients[recipient].delivery = .held
         }
     }
 
     /// Takes a slot for a message and enters it.
-    mutating func openAssembly(_ fact: LineFact, _ microseconds: Int64) -> Int32 {
+    mutating func openAssembly(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ microseconds: Int64
+    ) -> Int32 {
         if table.count >= limits.openMax { closeIdlest() }
         let slot = freeSlots.popLast() ?? newSlot()
         let index = Int(slot)
         slots[index].state = .open
         slots[index].key = fact.key
+        slots[index].words = ShortTextWords(line, fact.queueID.indices)
         slots[index].instance = fact.instance
         slots[index].serial = nextSerial
         slots[index].lastMicroseconds = microseconds
@@ -290,32 +478,43 @@ public struct Assembler: ~Copyable, Sendable {
     }
 
     /// The open assembly that a line belongs to.
-    func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
-        let queueID = fact.queueID.indices
+    ///
+    /// It is mutating although it changes nothing, like what else is called for many lines: to lend
+    /// the whole assembler, the compiler copies it.
+    mutating func openSlot(of fact: LineFact, _ line: Span<UInt8>) -> Int32? {
+        // What closures use of the fact by itself, so that they need no copy of it.
+        let (queueID, instance) = (fact.queueID.indices, fact.instance)
+        let isOfSmtpd = fact.agent == .smtpd
+        let words = ShortTextWords(line, queueID)
+        var others = false
         let exact = table.find(fact.key) { slot in
-            slots[Int(slot)].state == .open && slots[Int(slot)].instance == fact.instance
-                && hasQueueID(slot, line, queueID)
+            let isSame =
+                slots[Int(slot)].state == .open
+                && slots[Int(slot)].hasQueueID(words, line, queueID)
+            if isSame, slots[Int(slot)].instance == instance { return true }
+            others = others || isSame
+            return false
         }
-        if let exact { return exact }
-        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the one instance
-        // that has a queue.
+        if exact != nil || !others { return exact }
+        // `-o syslog_name=submission` gives smtpd a tag of its own; it belongs to the instance whose
+        // queue its message comes to.
         return table.find(fact.key) { slot in
-            let assembly = slots[Int(slot)]
-            return assembly.state == .open && hasQueueID(slot, line, queueID)
-                && (fact.kind == .client
-                    ? !instancesWithQueue.contains(fact.instance)
-                    : !instancesWithQueue.contains(assembly.instance))
+            slots[Int(slot)].state == .open && slots[Int(slot)].hasQueueID(words, line, queueID)
+                && (isOfSmtpd
+                    ? !instancesWithQueue.contains(instance)
+                    : !instancesWithQueue.contains(slots[Int(slot)].instance))
         }
     }
 
     @inline(__always)
-    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        slots[Int(slot)].hasQueueID(line, range)
+    private func hasQueueID(_ slot: Int32, _ line: Span<UInt8>) -> Bool {
+        let whole = 0..<line.count
+        return slots[Int(slot)].hasQueueID(ShortTextWords(line, whole), line, whole)
     }
 
     /// The open assembly of a queue ID, of whatever instance: an outer message, or (`isOuter`
     /// false) one that came from a filter and is not linked yet.
-    private func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
+    mutating func slotOpen(_ key: UInt64, _ queueID: Span<UInt8>, isOuter: Bool) -> Int32? {
         var oldest: Int32?
         _ = table.find(key) { slot in
             let assembly = slots[Int(slot)]
@@ -323,8 +522,8 @@ public struct Assembler: ~Copyable, Sendable {
                 isOuter
                 ? assembly.state == .open
                 : (assembly.state == .open || assembly.state == .unlinked)
-                    && assembly.isFromLoopback && assembly.outer < 0
-            if fits, hasQueueID(slot, queueID, 0..<queueID.count),
+                    && assembly.isFromLoopback && self.outer(of: Int(slot)) < 0
+            if fits, hasQueueID(slot, queueID),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
             {
                 oldest = slot
@@ -340,10 +539,24 @@ public struct Assembler: ~Copyable, Sendable {
     /// starts, or nil if it was not kept whole.
     mutating func keep(_ line: Span<UInt8>, _ record: RecordID, in index: Int) -> Int? {
         guard slots[index].keepsLines else { return nil }
+        guard parts.isEmpty else {
+            keepParts(in: index)
+            return nil
+        }
         if let last = slots[index].lines.last, last.sequence == sequence, last.record == record {
             // A line of several facts is kept once.
             return Int(last.place.start)
         }
+        return keepAnother(line, record, sequence, in: index)
+    }
+
+    /// The same for a line that is known not to be kept yet.
+    mutating func keepAnother(
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ sequence: UInt64,
+        in index: Int
+    ) -> Int? {
         guard slots[index].lines.count < limits.keptLinesMax else {
             slots[index].linesLeftOut += 1
             counters.linesLeftOut += 1
@@ -385,7 +598,11 @@ public struct Assembler: ~Copyable, Sendable {
         _ base: Int?,
         in index: Int
     ) {
-        guard slots[index].isSubmission, fact.a.isPresent else { return }
+        guard fact.a.isPresent else { return }
+        guard slots[index].keepsLines, fact.header != .dispositionNotificationTo else {
+            takeInboundHeader(fact, line, in: index)
+            return
+        }
         let isFirst: Bool
         switch fact.header {
         case .subject:
@@ -395,7 +612,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         guard isFirst else { return }
         slots[index].isRead = false
-        let tails = slots[index].headerTails(line, from: Int(fact.a.start))
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[index].text,
+            client: slots[index].client,
+            sender: slots[index].sender
+        )
         let rest = place(of: fact.a, line, base, in: index)
         if fact.header == .contentType {
             // A forged tail can only shorten or lengthen the parameters.
@@ -405,12 +628,52 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tails.count == 1, let tail = tails.first {
             slots[index].subject = Self.part(of: rest, at: fact.a, Int(fact.a.start)..<tail.textEnd)
+            // Until qmgr names it; it never does for a message that stays on hold.
+            if !slots[index].sender.isPresent {
+                slots[index].sender = Self.part(of: rest, at: fact.a, tail.sender)
+            }
             if let recipient = tail.recipient {
                 slots[index].firstRecipient = Self.part(of: rest, at: fact.a, recipient)
             }
         } else {
             // Settled once the sender is known, at the latest when the event is.
             slots[index].subjectRest = rest
+        }
+    }
+
+    /// What may make a message a bait: its subject, and for whom it asks a receipt. Only what can be
+    /// read in one way counts.
+    private mutating func takeInboundHeader(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) {
+        let asks = fact.header == .dispositionNotificationTo
+        let isFirst =
+            asks ? !slots[index].request.isPresent : !slots[index].subject.isPresent
+        guard isFirst, asks || fact.header == .subject else { return }
+        let tails = Assembly.headerTails(
+            line,
+            from: Int(fact.a.start),
+            text: slots[index].text,
+            client: slots[index].client,
+            sender: slots[index].sender
+        )
+        guard tails.count == 1, let tail = tails.first else { return }
+        let header = Int(fact.a.start)..<tail.textEnd
+        if !slots[index].queueID.isPresent {
+            slots[index].queueID = slots[index].append(line.extracting(fact.queueID.indices))
+        }
+        if !slots[index].sender.isPresent {
+            slots[index].sender = slots[index].append(line.extracting(tail.sender))
+        }
+        if !asks {
+            slots[index].subject = slots[index].append(line.extracting(header))
+        } else if let address = PostfixGrammar.requestedAddress(line, header) {
+            slots[index].request = slots[index].append(line.extracting(address))
+            if let recipient = tail.recipient, !slots[index].firstRecipient.isPresent {
+                slots[index].firstRecipient = slots[index].append(line.extracting(recipient))
+            }
         }
     }
 
@@ -424,6 +687,22 @@ public struct Assembler: ~Copyable, Sendable {
             start: Int(place.start) + range.lowerBound - Int(piece.start),
             count: range.count
         )
+    }
+
+    /// Sender and first recipient of a line that names them without doubt, where no other did.
+    private mutating func takeEnvelope(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ base: Int?,
+        in index: Int
+    ) {
+        guard slots[index].keepsLines else { return }
+        if fact.b.isPresent, !slots[index].sender.isPresent {
+            slots[index].sender = place(of: fact.b, line, base, in: index)
+        }
+        if fact.c.isPresent, !slots[index].firstRecipient.isPresent {
+            slots[index].firstRecipient = place(of: fact.c, line, base, in: index)
+        }
     }
 
     private mutating func settleSubject(in index: Int) {
@@ -442,7 +721,14 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
+        if slots[index].isHeld { release(from: index) }
         slots[index].senderDomain = fact.domain
+        if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
+            !slots[index].isSubmission
+        {
+            slots[index].isAwaited = true
+            happenings.append(.awaited(slot: Int32(index)))
+        }
         // Of ordinary inbound mail no more than the sender's domain is asked for.
         guard slots[index].keepsLines else { return }
         slots[index].sender = place(of: fact.a, line, base, in: index)
@@ -455,7 +741,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) {
-        guard slots[index].isSubmission, slots[index].firstRecipient.isPresent,
+        guard slots[index].keepsLines, slots[index].firstRecipient.isPresent,
             slots[index].recipients.isEmpty
         else { return }
         let address = slots[index].firstRecipient
@@ -482,7 +768,7 @@ public struct Assembler: ~Copyable, Sendable {
         )
         recipient.domainHash = domain
         if slots[index].isHeld { recipient.delivery = .held }
-        slots[index].recipients.append(recipient)
+        slots[index].add(recipient)
         if submits { submit(slots[index].recipients.count - 1, record, microseconds, in: index) }
     }
 
@@ -514,18 +800,26 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard fact.status != .other, fact.status != .none else { return }
         settleSubject(in: index)
+        if fact.isAmbiguous { slots[index].isAmbiguous = true }
 
         var inner: Int32 = -1
-        let isHandOff = fact.status == .sent && Self.isLocalRelay(line, fact)
-        if isHandOff { inner = innerSlot(of: fact, line, outer: index) }
+        var isToFilter = false
+        var isLocalRelay = false
+        if fact.status == .sent {
+            isToFilter = filters.has(line, fact.c.indices)
+            isLocalRelay = Self.isLocalRelay(line, fact)
+            if isToFilter || isLocalRelay { inner = innerSlot(of: fact, line, outer: index) }
+        }
         if inner >= 0 { link(inner: inner, to: Int32(index)) }
 
         var recipientIndex: Int?
         if slots[index].keepsLines {
             recipientIndex = findOrAddRecipient(fact, line, base, record, microseconds, in: index)
         }
-        if inner < 0, fact.status == .sent, fact.domain != 0 {
-            noteDelivered(fact, line, in: index)
+        if inner >= 0 || isToFilter {
+            noteReceived(fact, line, in: index)
+        } else if fact.status == .sent, fact.domain != 0 {
+            noteDelivered(fact, line, isLocalRelay: isLocalRelay, in: index)
         }
         guard let recipientIndex else { return }
         if inner >= 0 {
@@ -535,10 +829,11 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let delivery: Delivery =
             switch fact.status {
-            case .sent: .sent
+            case .sent: isToFilter ? .filtered : .sent
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
+            case .discarded: .discarded
             case .none, .other: .unknown
             }
         take(delivery, for: recipientIndex, record, microseconds, in: index)
@@ -555,9 +850,20 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64,
         in index: Int
     ) -> Int? {
-        let given = fact.b.isPresent ? fact.b : fact.a
+        // The address that Sendmail names beside the recipient's may be the sender's own.
+        let isGiven =
+            fact.b.isPresent
+            && !(fact.dialect == .sendmail
+                && slots[index].isAddress(slots[index].sender, line.extracting(fact.b.indices)))
+        let given = isGiven ? fact.b : fact.a
+        // A copy of a recipient that is not named.
+        guard given.isPresent else { return nil }
         let hash = addressHash(line, given.indices)
-        let found = slots[index].recipient(given.indices, of: line, hash: hash)
+        var found = slots[index].recipient(given.indices, of: line, hash: hash)
+        if found == nil, slots[index].hasAllRecipients {
+            found = slots[index].recipient(withTarget: given.indices, of: line)
+            if found == nil { return nil }
+        }
         if found == nil, slots[index].recipients.count >= limits.recipientsMax {
             counters.recipientsLeftOut += 1
             return nil
@@ -567,7 +873,7 @@ public struct Assembler: ~Copyable, Sendable {
             addRecipient(
                 address,
                 hash,
-                domain: fact.b.isPresent ? 0 : fact.domain,
+                domain: isGiven ? 0 : fact.domain,
                 record,
                 microseconds,
                 in: index
@@ -575,7 +881,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         let recipientIndex = found ?? slots[index].recipients.count - 1
         submit(recipientIndex, record, microseconds, in: index)
-        if fact.b.isPresent {
+        if isGiven {
             slots[index].recipients[recipientIndex].target = place(
                 of: fact.a,
                 line,
@@ -586,7 +892,7 @@ public struct Assembler: ~Copyable, Sendable {
         return recipientIndex
     }
 
-    private mutating func take(
+    mutating func take(
         _ delivery: Delivery,
         for recipient: Int,
         _ record: RecordID,
@@ -599,6 +905,14 @@ public struct Assembler: ~Copyable, Sendable {
         guard delivery.isFinal else { return }
         slots[index].recipients[recipient].isSettled = true
         guard slots[index].isSubmission else { return }
+        happenings.append(.settled(slot: Int32(index), recipient: recipient))
+    }
+
+    /// Tells of an outcome that came before the message was known to be a submission.
+    mutating func settleEarly(_ recipient: Int, in index: Int) {
+        guard slots[index].isSubmission, slots[index].recipients[recipient].isSettled else {
+            return
+        }
         happenings.append(.settled(slot: Int32(index), recipient: recipient))
     }
 
@@ -619,44 +933,77 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func noteDelivered(
         _ fact: LineFact,
         _ line: Span<UInt8>,
+        isLocalRelay: Bool,
         in index: Int
     ) {
         switch fact.agent {
         case .mailbox, .lmtp:
+            // A filter by LMTP; a mailbox does not queue.
+            if fact.agent == .lmtp, isLocalRelay, Self.queuedAs(line, fact.d) != nil { return }
             let sender = slots[index].senderDomain
             happenings.append(
-                sender == 0
+                // Of a line that was cut, no piece lies in the one that comes with the happening.
+                fact.account == 0 || !parts.isEmpty
                     ? .delivered(domain: fact.domain, isLocal: true)
                     : .heard(
+                        slot: Int32(index),
                         mailbox: fact.account,
                         name: fact.a,
                         domain: fact.domain,
-                        sender: sender
+                        sender: sender,
+                        isNews: !isAwaited(fact, line, in: index)
                     )
             )
         case .smtp:
-            guard !Self.isLocalRelay(line, fact) else { return }
+            guard !isLocalRelay else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
-        case .other, .smtpd, .cleanup, .queueManager, .error, .discard, .operator, .pickup:
-            return
+        case .discard: noteReceived(fact, line, in: index)
+        case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup: return
         }
+    }
+
+    /// Tells that mail came for somebody, by a way that says nothing of whose domain it is: it may be a
+    /// bait.
+    private mutating func noteReceived(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        guard fact.status == .sent, !slots[index].isSubmission, parts.isEmpty else { return }
+        guard slots[index].subject.isPresent || slots[index].request.isPresent else { return }
+        guard !isAwaited(fact, line, in: index) else { return }
+        happenings.append(.received(slot: Int32(index), name: fact.a))
+    }
+
+    /// Whether a delivery is to the recipient of whom ``Happening/awaited(slot:)`` has told.
+    private mutating func isAwaited(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) -> Bool {
+        guard slots[index].isAwaited else { return false }
+        let given = fact.b.isPresent ? fact.b : fact.a
+        return slots[index].isFirstRecipient(line, given.indices)
     }
 
     // MARK: Filters
 
     /// The message that a filter made of this one: named by the filter's reply, come over loopback
     /// without a login, opened while this one was active.
-    private func innerSlot(
+    private mutating func innerSlot(
         of fact: LineFact,
         _ line: Span<UInt8>,
         outer: Int
     ) -> Int32 {
-        guard let reply = Self.queuedAs(line, fact.d) else { return -1 }
+        let named =
+            switch fact.dialect {
+            case .exim: Self.eximID(line, fact.d)
+            case .sendmail, .openSMTPD: Self.acceptedAs(line, fact.d)
+            case .postfix, .exchange, .microsoft365: Self.queuedAs(line, fact.d)
+            }
+        // Else a reply of the filter's own; what it made may have named its outer message.
+        guard let reply = named else { return slots[outer].forwardedTo }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
         // XFORWARD may have linked it already.
         let linked = table.find(key) { slot in
-            slots[Int(slot)].outer == Int32(outer) && hasQueueID(slot, queueID, 0..<queueID.count)
+            self.outer(of: Int(slot)) == Int32(outer) && hasQueueID(slot, queueID)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -665,9 +1012,20 @@ public struct Assembler: ~Copyable, Sendable {
         return inner
     }
 
+    /// The slot of the message that a filter made this one of; -1 if there is none, or none any more:
+    /// another message may have its slot.
+    func outer(of index: Int) -> Int32 {
+        let outer = slots[index].outer
+        guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
+            slots[Int(outer)].state != .closing
+        else { return -1 }
+        return outer
+    }
+
     private mutating func link(inner: Int32, to outer: Int32) {
-        guard inner != outer, slots[Int(inner)].outer < 0 else { return }
+        guard inner != outer, self.outer(of: Int(inner)) < 0 else { return }
         slots[Int(inner)].outer = outer
+        slots[Int(inner)].outerSerial = slots[Int(outer)].serial
         markChanged(inner)
     }
 
@@ -700,7 +1058,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ record: RecordID,
         _ microseconds: Int64
     ) {
-        let outer = Int(slots[inner].outer)
+        let outer = Int(self.outer(of: inner))
         guard outer >= 0 else { return }
         let address = Array(
             slots[inner].text[slots[inner].recipients[recipient].address.indices]
@@ -718,29 +1076,42 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func close(_ slot: Int32, _ microseconds: Int64) {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
+        markChanged(slot)
+        markChanged(slot)
         let awaitsInner = slots[index].recipients.contains { recipient in
             !recipient.isSettled && recipient.inner >= 0
                 && slots[Int(recipient.inner)].state == .open
-                && slots[Int(recipient.inner)].outer == slot
+                && outer(of: Int(recipient.inner)) == slot
         }
         if awaitsInner {
             slots[index].state = .awaitingInner
             return
         }
-        if slots[index].isFromLoopback, slots[index].outer < 0 {
+        if slots[index].isFromLoopback, outer(of: index) < 0 {
             slots[index].state = .unlinked
-            unlinked.append(
-                (slot, slots[index].serial, microseconds + limits.unlinkedMicrosecondsMax)
-            )
+            giveUpLater(slot, microseconds)
             return
         }
         giveUp(slot)
     }
 
+    /// Ends an assembly after a while, if it still waits then.
+    mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
+        slots[Int(slot)].waitOrder = takeOrder()
+        slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        markChanged(slot)
+        unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
+    }
+
     /// Ends an assembly now, whatever may still come.
-    private mutating func giveUp(_ slot: Int32) {
+    mutating func giveUp(_ slot: Int32) {
         let index = Int(slot)
         guard slots[index].state != .free, slots[index].state != .closing else { return }
+        if slots[index].isHeld, slots[index].isSubmission, let last = slots[index].lines.last {
+            // It never came to the queue manager, and will not any more.
+            settleSubject(in: index)
+            submitFirstRecipient(last.record, slots[index].lastMicroseconds, in: index)
+        }
         slots[index].state = .closing
         if slots[index].isSubmission {
             for recipient in slots[index].recipients.indices
@@ -755,13 +1126,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
         happenings.append(.closed(slot: slot))
         closing.append(slot)
-        let outer = slots[index].outer
+        let outer = outer(of: index)
         // What waited only for this one has nothing to wait for any more.
         if outer >= 0, slots[Int(outer)].state == .awaitingInner {
             let waitsOn = slots[Int(outer)].recipients.contains { recipient in
                 !recipient.isSettled && recipient.inner >= 0 && recipient.inner != slot
                     && slots[Int(recipient.inner)].state == .open
-                    && slots[Int(recipient.inner)].outer == outer
+                    && self.outer(of: Int(recipient.inner)) == outer
             }
             if !waitsOn { giveUp(outer) }
         }
@@ -772,21 +1143,22 @@ public struct Assembler: ~Copyable, Sendable {
         table.remove(slots[index].key, slot: slot)
         removeFromIdle(slot)
         // Nothing may point to a slot that another message will use.
-        for other in slots[index].recipients where other.inner >= 0 {
-            if slots[Int(other.inner)].outer == slot { slots[Int(other.inner)].outer = -1 }
-        }
-        let outer = Int(slots[index].outer)
+        let outer = Int(outer(of: index))
         if outer >= 0 {
+            markChanged(Int32(outer))
+            if slots[outer].forwardedTo == slot { slots[outer].forwardedTo = -1 }
             for recipient in slots[outer].recipients.indices
             where slots[outer].recipients[recipient].inner == slot {
                 slots[outer].recipients[recipient].inner = -1
                 if slots[outer].recipients[recipient].delivery == .unknown {
                     slots[outer].recipients[recipient].delivery = .filtered
                 }
-                markChanged(slots[outer].state == .free ? -1 : Int32(outer))
+                markChanged(Int32(outer))
             }
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
+        if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
+        if slots[index].isHolding { holdingCount -= 1 }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -798,28 +1170,36 @@ public struct Assembler: ~Copyable, Sendable {
         changedSlots.append(slot)
     }
 
-    /// Puts a restored assembly back into the table and the lists.
-    mutating func resume(_ slot: Int32) {
-        let idle = slots[Int(slot)].idleMicroseconds
-        table.insert(slots[Int(slot)].key, slot: slot)
-        appendToIdle(slot)
-        slots[Int(slot)].idleMicroseconds = idle
-        guard slots[Int(slot)].state == .unlinked else { return }
-        unlinked.append(
-            (
-                slot, slots[Int(slot)].serial,
-                slots[Int(slot)].lastMicroseconds + limits.unlinkedMicrosecondsMax
-            )
-        )
-        unlinked.sort { ($0.until, $0.serial) < ($1.until, $1.serial) }
+    /// Puts restored assemblies back into the table and the lists, in the order that they had there.
+    mutating func resume() {
+        for index in slots.indices.sorted(by: { slots[$0].idleOrder < slots[$1].idleOrder }) {
+            table.insert(slots[index].key, slot: Int32(index))
+            let clientKey = slots[index].clientKey
+            if clientKey != 0 { clients.insert(clientKey, slot: Int32(index)) }
+            if slots[index].isHolding { holdingCount += 1 }
+            linkToIdle(Int32(index))
+        }
+        let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }
+        for index in waiting.sorted(by: { slots[$0].waitOrder < slots[$1].waitOrder }) {
+            unlinked.append((Int32(index), slots[index].waitOrder, slots[index].waitsUntil))
+        }
+        let orders = slots.map { max($0.idleOrder, $0.waitOrder) }
+        nextOrder = (orders.max() ?? 0) + 1
+    }
+
+    private mutating func takeOrder() -> UInt64 {
+        defer { nextOrder += 1 }
+        return nextOrder
     }
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
         while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, serial, _) = unlinked[unlinkedFirst]
+            let (slot, order, _) = unlinked[unlinkedFirst]
             unlinkedFirst += 1
-            if slots[Int(slot)].serial == serial, slots[Int(slot)].state == .unlinked {
+            if slots[Int(slot)].waitOrder == order,
+                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
+            {
                 giveUp(slot)
             }
         }
@@ -839,6 +1219,7 @@ public struct Assembler: ~Copyable, Sendable {
                 appendToIdle(slot)
             }
         }
+        lastExpiry = now
     }
 
     /// Makes room for another assembly.
@@ -858,7 +1239,13 @@ public struct Assembler: ~Copyable, Sendable {
     // MARK: The list of idle assemblies
 
     private mutating func appendToIdle(_ slot: Int32) {
+        slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        markChanged(slot)
+        linkToIdle(slot)
+    }
+
+    private mutating func linkToIdle(_ slot: Int32) {
         slots[Int(slot)].idlePrevious = idleLast
         slots[Int(slot)].idleNext = -1
         if idleLast >= 0 { slots[Int(idleLast)].idleNext = slot } else { idleFirst = slot }
@@ -869,13 +1256,24 @@ public struct Assembler: ~Copyable, Sendable {
         let previous = slots[Int(slot)].idlePrevious
         let next = slots[Int(slot)].idleNext
         guard previous >= 0 || next >= 0 || idleFirst == slot else { return }
-        if previous >= 0 { slots[Int(previous)].idleNext = next } else { idleFirst = next }
+        if previous >= 0 {
+            slots[Int(previous)].idleNext = next
+        } else {
+            idleFirst = next
+            // Who is at the front now may have been idle too long, if lines came late.
+            lastExpiry = .min
+        }
         if next >= 0 { slots[Int(next)].idlePrevious = previous } else { idleLast = previous }
         slots[Int(slot)].idlePrevious = -1
         slots[Int(slot)].idleNext = -1
     }
 
     // MARK: Relays
+
+    /// Whether the client of a `client=` line may be a filter.
+    private func isFilter(_ line: Span<UInt8>, client: Range<Int>) -> Bool {
+        Self.isLoopback(line, client) || filters.has(line, client)
+    }
 
     /// Whether the client of a `client=` line is on this machine (RFC 6890: 127.0.0.0/8 and ::1).
     static func isLoopback(_ line: Span<UInt8>, _ client: Range<Int>) -> Bool {
@@ -892,6 +1290,10 @@ public struct Assembler: ~Copyable, Sendable {
     /// Whether the relay is on loopback or a Unix socket, so that it may be a filter.
     static func isLocalRelay(_ line: Span<UInt8>, _ fact: LineFact) -> Bool {
         let relay = fact.c.indices
+        if fact.dialect == .sendmail || fact.dialect == .openSMTPD {
+            // What they say of a relay's address is read already.
+            return isLoopbackAddress(line, relay)
+        }
         guard
             let bracket = line.first(
                 UInt8(ascii: "["),
@@ -904,17 +1306,25 @@ public struct Assembler: ~Copyable, Sendable {
             || line.has("/", at: bracket + 1)
     }
 
+    /// The queue ID in a reply of Sendmail or OpenSMTPD, which a filter may have passed on: `QID Message
+    /// accepted for delivery` (srvrsmtp.c, smtp_session.c).
+    static func acceptedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
+        guard reply.isPresent else { return nil }
+        let end = min(reply.indices.upperBound, line.count)
+        let first = min(reply.indices.lowerBound, end)
+        guard let words = line.first(" Message accepted for delivery", from: first), words < end
+        else { return nil }
+        var start = words
+        while start > first, SendmailGrammar.isLetterOrDigit(line[start - 1]) { start -= 1 }
+        return start < words ? start..<words : nil
+    }
+
     /// The queue ID at the end of a reply: `… queued as 4jY8Gq5M1Bz2NRpQ)`.
     static func queuedAs(_ line: Span<UInt8>, _ reply: LineFact.Piece) -> Range<Int>? {
         guard reply.isPresent else { return nil }
         var end = min(reply.indices.upperBound, line.count)
         let first = reply.indices.lowerBound
         if end > first, line[end - 1] == UInt8(ascii: ")") { end -= 1 }
-        var start = end
-        while start > first, PostfixGrammar.queueIDClass(line[start - 1]) != 0 { start -= 1 }
-        guard end - start >= 5, start - first >= 10, line.has("queued as ", at: start - 10) else {
-            return nil
-        }
-        return start..<end
+        return PostfixGrammar.queuedAs(line, in: first..<max(first, end))
     }
 }

@@ -12,7 +12,8 @@ public struct AssemblyLimits: Sendable {
     /// Raw lines kept of one assembly, and bytes of each.
     public var keptLinesMax = 32
     public static let keptLineBytesMax = 4_096
-    /// How long a message from a filter waits for the line that links it.
+    /// How long a message from a filter waits for the line that links it, and lines that came before
+    /// their message was taken in for that.
     public var unlinkedMicrosecondsMax: Int64 = 600_000_000
 
     public init() {}
@@ -65,23 +66,53 @@ struct Assembly: Sendable {
         var facts = DerivedFacts()
     }
 
+    // What nearly every line looks at comes first.
     var state = State.free
-    var key: UInt64 = 0
+    var isSubmission = false
+    /// Came over loopback without a login: it may be what a filter made of another message.
+    var isFromLoopback = false
+    /// Lines of it came, but not yet the one that says where it came from.
+    var isProvisional = false
+    var isActive = false
+    /// It is among ``Assembler/changedSlots``.
+    var isChanged = false
     var instance: UInt32 = 0
+    var words = ShortTextWords()
+    var lastMicroseconds: Int64 = 0
+    /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
+    var senderDomain: UInt64 = 0
+    /// Recipients after whose outcomes the message is over; 0: a line says when it is.
+    var recipientsExpected: UInt32 = 0
+    /// For a message from a filter: the slot of the message that went into it, and the serial that
+    /// the slot had then (``Assembler/outer(of:)``); -1 if there is none.
+    var outer: Int32 = -1
+    var outerSerial: UInt64 = 0
+    var key: UInt64 = 0
+    /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
+    var idleMicroseconds: Int64 = 0
+    /// Its place in that list: places ascend.
+    var idleOrder: UInt64 = 0
+    /// Where the list of idle assemblies goes on.
+    var idlePrevious: Int32 = -1
+    var idleNext: Int32 = -1
     /// Tells this use of the slot from earlier ones; also the order of opening.
     var serial: UInt64 = 0
-    var lastMicroseconds: Int64 = 0
 
     var text: [UInt8] = []
     var lines: [Line] = []
     var linesLeftOut = 0
     var recipients: [Recipient] = []
+    /// A bit for each of the recipients, by its hash: who is not there is mostly known at once.
+    private var recipientBits: UInt64 = 0
 
+    /// The queue ID that it has now.
     var queueID = TextRange.absent
+    /// The one that the client was told, if it has got another since; else absent.
+    var givenID = TextRange.absent
     var host = TextRange.absent
-    /// `HOST[IP]` of the `client=` line.
+    /// `HOST[IP]` of the `client=` line: of the client itself where a filter forwarded it.
     var client = TextRange.absent
-    var login = TextRange.absent
+    var login = TextRange.absent { didSet { isSubmission = login.isPresent } }
     var sender = TextRange.absent
     var messageID = TextRange.absent
     /// The raw subject; absent while ``subjectRest`` is there.
@@ -89,11 +120,14 @@ struct Assembly: Sendable {
     /// The whole rest of the first Subject line, while several readings of it are possible.
     var subjectRest = TextRange.absent
     var contentType = TextRange.absent
+    /// The address for which the message asks a receipt.
+    var request = TextRange.absent
+    /// Its request was told, for its first recipient.
+    var isAwaited = false
+    /// The baits of its recipients' events, by the recipient's index; empty but for receipts.
+    var baits: [(recipient: Int, bait: Bait)] = []
     /// The first recipient, by a header line that can be read in one way only.
     var firstRecipient = TextRange.absent
-
-    /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
-    var senderDomain: UInt64 = 0
 
     /// Whether what follows was made of the header lines and the `client=` line.
     var isRead = false
@@ -109,56 +143,131 @@ struct Assembly: Sendable {
     /// How much of ``text`` there was when an event borrowed it.
     var lentTextCount = 0
 
-    var isActive = false
     var isHeld = false
+    /// What smtpd decided about it before its content came: held, discarded, or unknown.
+    var decided = Delivery.unknown
     var isAmbiguous = false
     /// An event of it is kept by a window or an alert: its lines are wanted.
     var isHeldAsProof = false
-    /// It is among ``Assembler/changedSlots``.
-    var isChanged = false
-    /// For a message from a filter: the slot of the message that went into it; -1 if none.
-    var outer: Int32 = -1
-    /// ``lastMicroseconds`` when it was put at the end of the list of idle assemblies.
-    var idleMicroseconds: Int64 = 0
-    /// Where the list of idle assemblies goes on.
-    var idlePrevious: Int32 = -1
-    var idleNext: Int32 = -1
+    /// Its place among those that wait for a line (``Assembler/giveUpLater(_:_:)``), and until when it
+    /// waits; 0 if it does not.
+    var waitOrder: UInt64 = 0
+    var waitsUntil: Int64 = 0
+    /// For a message that went into a filter: the slot of the first that said so when it came back;
+    /// -1 if none did.
+    var forwardedTo: Int32 = -1
+    /// No message, but a session that will hand one in which is to be held.
+    var isHolding: Bool { isProxied && decided == .held }
 
-    var isSubmission: Bool { login.isPresent }
-
-    /// Came over loopback without a login: it may be what a filter made of another message.
-    var isFromLoopback = false
-
-    /// Lines of it came, but not yet the one that says where it came from.
-    var isProvisional = false
+    /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
+    /// the session.
+    var isProxied = false
+    /// Its key in ``Assembler/clients``; 0 if it is not there.
+    var clientKey: UInt64 = 0
+    /// The login that a line of the message itself named; empty if that said that there was none.
+    var ownLogin = TextRange.absent
+    /// For a message from a before-queue filter: serial of the one session that had its client when it
+    /// came; 0 if there was none, or if there were several.
+    var session: UInt64 = 0
     var dialect = Dialect.postfix
     /// How the text at ``subject`` is written.
     var subjectForm = LineFact.TextForm.header
-    /// Recipients after whose outcomes the message is over; 0: a line says when it is.
-    var recipientsExpected: UInt32 = 0
     /// How many outcomes came.
     var recipientsDone: UInt32 = 0
+
+    /// Its recipients were all named when it was taken in; other addresses are what became of them.
+    var hasAllRecipients: Bool { dialect.isTable && isActive }
 
     /// Whether its raw lines are worth keeping.
     var keepsLines: Bool { isSubmission || isFromLoopback || isProvisional }
 
-    /// Forgets everything but the storage.
+    /// Forgets everything but the storage. What ``Assembler`` sets whenever it opens a message stays: key, words, serial, times.
     mutating func reset() {
-        var text = self.text
-        var lines = self.lines
-        var recipients = self.recipients
-        self.text = []
-        self.lines = []
-        self.recipients = []
-        text.removeAll(keepingCapacity: text.capacity <= 16_384)
-        if !lines.isEmpty { lines.removeAll(keepingCapacity: true) }
-        if !recipients.isEmpty {
-            recipients.removeAll(keepingCapacity: recipients.capacity <= 64)
-        }
-        self = Assembly()
-        self.text = text
-        self.lines = lines
-        self.recipients = recipients
+        if text.capacity > Self.textBytesKept { text = [] }
+        if recipients.capacity > Self.recipientsKept { recipients = [] }
+        // Shortened from the end, an array costs less than emptied.
+        if !text.isEmpty { text.removeLast(text.count) }
+        if !lines.isEmpty { lines.removeLast(lines.count) }
+        if !recipients.isEmpty { recipients.removeLast(recipients.count) }
+        // Field by field: to assign a whole of this size takes two copies.
+        state = State.free
+        isSubmission = false
+        isFromLoopback = false
+        isProvisional = false
+        isActive = false
+        isChanged = false
+        senderDomain = 0
+        recipientsExpected = 0
+        outer = -1
+        outerSerial = 0
+        waitOrder = 0
+        waitsUntil = 0
+        idlePrevious = -1
+        idleNext = -1
+        linesLeftOut = 0
+        recipientBits = 0
+        queueID = TextRange.absent
+        givenID = TextRange.absent
+        decided = Delivery.unknown
+        ownLogin = TextRange.absent
+        forwardedTo = -1
+        session = 0
+        isProxied = false
+        clientKey = 0
+        host = TextRange.absent
+        client = TextRange.absent
+        login = TextRange.absent
+        sender = TextRange.absent
+        messageID = TextRange.absent
+        subject = TextRange.absent
+        subjectRest = TextRange.absent
+        contentType = TextRange.absent
+        request = TextRange.absent
+        isAwaited = false
+        if !baits.isEmpty { baits = [] }
+        firstRecipient = TextRange.absent
+        isRead = false
+        accountHash = 0
+        account = TextRange.absent
+        clientIP = TextRange.absent
+        clientName = TextRange.absent
+        decodedSubject = TextRange.absent
+        payload = TextRange.absent
+        receipt = Receipt.none
+        receiptEvidence = ReceiptEvidence.none
+        lentTextCount = 0
+        isHeld = false
+        isAmbiguous = false
+        isHeldAsProof = false
+        dialect = Dialect.postfix
+        subjectForm = LineFact.TextForm.header
+        recipientsDone = 0
+    }
+
+    /// Larger storage than this is given back.
+    private static let textBytesKept = 16_384
+    private static let recipientsKept = 64
+    /// Takes over what is known of a message, but for its recipients.
+    mutating func copy(_ other: Assembly) {
+        text = other.text
+        lines = other.lines
+        linesLeftOut = other.linesLeftOut
+        host = other.host
+        login = other.login
+        sender = other.sender
+        messageID = other.messageID
+        subject = other.subject
+        subjectForm = other.subjectForm
+        contentType = other.contentType
+        request = other.request
+        senderDomain = other.senderDomain
+        clientIP = other.clientIP
+        clientName = other.clientName
+        isActive = other.isActive
+        isHeld = other.isHeld
+        isAmbiguous = other.isAmbiguous
+        isFromLoopback = other.isFromLoopback
+        dialect = other.dialect
     }
 
     mutating func append(_ bytes: Span<UInt8>) -> TextRange {
@@ -173,20 +282,38 @@ struct Assembly: Sendable {
         bytes.isEmpty ? .absent : append(bytes.span)
     }
 
-    /// Whether its queue ID equals the bytes at `range`.
+    /// Whether its queue ID, at ``queueID``, equals the bytes at `range`, whose words are `words`.
     @inline(__always)
-    func hasQueueID(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        text.span.equals(queueID.indices, line, range)
+    func hasQueueID(_ words: ShortTextWords, _ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        words == self.words && (words.isWhole || text.span.equals(queueID.indices, line, range))
     }
 
-    /// The readings of a header line with this message's client as its origin.
-    func headerTails(_ line: Span<UInt8>, from start: Int) -> PostfixGrammar.HeaderTails {
-        let all = text.span
-        return PostfixGrammar.headerTails(
+    func isFirstRecipient(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        text.span.equalsIgnoringCase(firstRecipient.indices, line, range)
+    }
+
+    func isLogin(_ line: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        text.span.equals(login.indices, line, range)
+    }
+
+    /// Whether the queue ID is wanted as text, too.
+    var keepsQueueID: Bool { keepsLines || !words.isWhole }
+
+    /// The readings of a header line with a message's client as its origin.
+    ///
+    /// It is no method: to lend so large a value as an assembly, the compiler copies it.
+    static func headerTails(
+        _ line: Span<UInt8>,
+        from start: Int,
+        text: [UInt8],
+        client: TextRange,
+        sender: TextRange
+    ) -> PostfixGrammar.HeaderTails {
+        PostfixGrammar.headerTails(
             line,
             from: start,
-            origin: all.extracting(client.indices),
-            sender: sender.isPresent ? all.extracting(sender.indices) : nil
+            origin: text.span.extracting(client.indices),
+            sender: sender.isPresent ? text.span.extracting(sender.indices) : nil
         )
     }
 
@@ -199,7 +326,13 @@ struct Assembly: Sendable {
         guard rest.isPresent else { return false }
         isRead = false
         subjectRest = .absent
-        let tails = headerTails(text.span.extracting(rest.indices), from: 0)
+        let tails = Self.headerTails(
+            text.span.extracting(rest.indices),
+            from: 0,
+            text: text,
+            client: client,
+            sender: sender
+        )
         let chosen = tails.firstOfSender ?? tails.first
         subject = TextRange(start: Int(rest.start), count: chosen?.textEnd ?? Int(rest.count))
         guard tails.countOfSender == 1 else {
@@ -225,8 +358,14 @@ struct Assembly: Sendable {
         text.span.equalsIgnoringCase(range.indices, address, 0..<address.count)
     }
 
+    mutating func add(_ recipient: Recipient) {
+        recipients.append(recipient)
+        recipientBits |= 1 << UInt64(recipient.hash & 63)
+    }
+
     /// The index of the recipient with this address; nil if there is none.
     func recipient(_ address: Range<Int>, of line: Span<UInt8>, hash: UInt32) -> Int? {
+        guard recipientBits & 1 << UInt64(hash & 63) != 0 else { return nil }
         for index in recipients.indices
         where recipients[index].hash == hash && recipients[index].address.count == address.count
             && text.span.equalsIgnoringCase(
@@ -235,6 +374,17 @@ struct Assembly: Sendable {
                 address
             )
         {
+            return index
+        }
+        return nil
+    }
+}
+
+extension Assembly {
+    /// The index of the recipient whose copy goes to this address now; nil if there is none.
+    func recipient(withTarget address: Range<Int>, of line: Span<UInt8>) -> Int? {
+        for index in recipients.indices
+        where text.span.equalsIgnoringCase(recipients[index].target.indices, line, address) {
             return index
         }
         return nil

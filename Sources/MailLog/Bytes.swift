@@ -1,18 +1,45 @@
 /// Small searches in a line. All indices are of the span that is given; none of them traps.
 extension Span where Element == UInt8 {
-    /// Whether `text` stands at `index`.
+    /// Whether `text` stands at `index`. With a literal, it comes down to a few comparisons.
     @inline(__always)
     func has(_ text: StaticString, at index: Int) -> Bool {
         let count = text.utf8CodeUnitCount
-        guard index >= 0, count <= self.count - index else { return false }
-        let start = unsafe text.utf8Start
-        var offset = 0
-        while offset < count {
-            // Up to `index + count` the span was checked above.
-            guard unsafe self[unchecked: index &+ offset] == start[offset] else { return false }
-            offset &+= 1
+        guard index >= 0, count <= self.count &- index else { return false }
+        // Up to `index + count` the span was checked above, and up to `count` there is text.
+        let here = unsafe bytes.extracting(unchecked: index..<(index &+ count))
+        let there = unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: count)
+        if count >= 8 {
+            var offset = 0
+            while offset &+ 8 < count {
+                guard unsafe Self.areEqual(here, there, at: offset, UInt64.self) else {
+                    return false
+                }
+                offset &+= 8
+            }
+            // The last eight overlap what was compared.
+            return unsafe Self.areEqual(here, there, at: count &- 8, UInt64.self)
+        }
+        if count >= 4 {
+            return unsafe Self.areEqual(here, there, at: 0, UInt32.self)
+                && Self.areEqual(here, there, at: count &- 4, UInt32.self)
+        }
+        for offset in 0..<count {
+            guard unsafe Self.areEqual(here, there, at: offset, UInt8.self) else { return false }
         }
         return true
+    }
+
+    /// Whether both have the same bytes from `offset` on; the caller knows that they are there.
+    @unsafe
+    @inline(__always)
+    private static func areEqual<Word: FixedWidthInteger & BitwiseCopyable>(
+        _ left: RawSpan,
+        _ right: RawSpan,
+        at offset: Int,
+        _ word: Word.Type
+    ) -> Bool {
+        unsafe left.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Word.self)
+            == right.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Word.self)
     }
 
     /// Whether `text` (in lower case) stands at `index`, without regard to case.
@@ -44,6 +71,16 @@ extension Span where Element == UInt8 {
             // `index` is below `end`, which is at most the span's count.
             if unsafe self[unchecked: index] == byte { return index }
             index &+= 1
+        }
+        return nil
+    }
+
+    /// The last index from `index` on that holds `byte`.
+    func last(_ byte: UInt8, from index: Int) -> Int? {
+        var end = count
+        while end > index {
+            end -= 1
+            if self[end] == byte { return end }
         }
         return nil
     }
@@ -83,6 +120,24 @@ extension Span where Element == UInt8 {
         return true
     }
 
+    /// Whether all bytes at `range` are ASCII digits.
+    @inline(__always)
+    func areDigits(_ range: Range<Int>) -> Bool {
+        let (start, end) = (range.lowerBound, range.upperBound)
+        if range.count > 0, range.count <= 8, start &+ 8 <= count {
+            // The condition keeps the word within the span; what is behind the range becomes zeros.
+            let unused = UInt64(truncatingIfNeeded: (8 &- range.count) &* 8)
+            let word = unsafe uncheckedWord(at: start) << unused
+            let digits = word | (0x3030_3030_3030_3030 & ~(UInt64.max << unused))
+            // The high half of a digit is 3, and stays 3 when 6 is added.
+            let high: UInt64 = 0xf0f0_f0f0_f0f0_f0f0
+            return digits & high | (digits &+ 0x0606_0606_0606_0606 & high) >> 4
+                == 0x3333_3333_3333_3333
+        }
+        for index in start..<end where !isDigit(self[index]) { return false }
+        return true
+    }
+
     /// Whether the bytes at `range` equal those of `other` at `otherRange`. Eight at a time: names
     /// that come again are compared on every line.
     @inline(__always)
@@ -117,6 +172,8 @@ extension Span where Element == UInt8 {
         _ otherRange: Range<Int>
     ) -> Bool {
         guard range.count == otherRange.count else { return false }
+        // Mostly the case is the same, too.
+        if equals(range, other, otherRange) { return true }
         for offset in 0..<range.count {
             let left = asciiLowered(self[range.lowerBound + offset])
             let right = asciiLowered(other[otherRange.lowerBound + offset])

@@ -55,7 +55,8 @@ public struct FactTextReader: ~Copyable, Sendable {
         }
         let text = line.extracting(Self.trimmed(line, fact.a.indices))
         switch fact.form {
-        case .header, .plain: return decoded(text)
+        case .header, .plain, .listQuoted, .xtext, .visible: return decoded(text)
+        case .sendmail: SendmailText.unescape(text, into: &unescaped)
         case .eximQuoted: EximText.unescape(text, into: &unescaped)
         case .tableQuoted: TableText.unquote(text, into: &unescaped)
         }

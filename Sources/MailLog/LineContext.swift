@@ -15,8 +15,8 @@ struct LineContext: Sendable {
     var agent: LineFact.Agent
     /// Keyed hash of the instance, see ``LineFact/instance``.
     var instance: UInt32
-    /// The number in brackets behind the tag; 0 if there is none.
-    var processID: UInt32
+    /// Where the process ID stands, between brackets behind the tag; empty if there is none.
+    var processID: Range<Int>
 
     /// A fact of this line about the message with this queue ID.
     ///
@@ -41,8 +41,6 @@ struct LineContext: Sendable {
     ///
     /// - Parameter name: where the ID of the session stands; nil: its process names it.
     func sessionKey(_ name: Range<Int>?, in text: Span<UInt8>) -> UInt64 {
-        if let name { return queueKey(text.extracting(name), hostHash: ~hostHash) }
-        let digits = InlineArray<8, UInt8> { UInt8(truncatingIfNeeded: processID >> ($0 * 4)) }
-        return queueKey(digits.span, hostHash: ~hostHash)
+        ShortTextWords(text, name ?? processID).key(hostHash: ~hostHash)
     }
 }

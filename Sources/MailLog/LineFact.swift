@@ -22,11 +22,15 @@ public struct LineFact: Sendable {
     public var status: Status
     /// For headers: which one.
     public var header: Header
-    /// How the text of a ``Kind/subject`` is written.
+    /// How the text of a ``Kind/subject`` is written, or the address of a ``Kind/recipient`` or
+    /// ``Kind/delivery``.
     public var form: TextForm
     public var dialect: Dialect
     /// The line allows several readings; this is the one that the rules of architecture §6 prefer.
     public var isAmbiguous: Bool
+    /// For deliveries: it may come before the line that takes the message in (Exim's cutthrough), and
+    /// opens the message if need be.
+    public var opensMessage: Bool
     /// Where the queue ID lies in the line.
     public var queueID: Piece
     /// Where the host name lies in the line.
@@ -37,6 +41,7 @@ public struct LineFact: Sendable {
     public var c: Piece
     public var d: Piece
     /// Identity of the mailbox that a ``Kind/delivery`` came to (`a`, see ``NameReader``); 0 for none.
+    /// Of a ``Kind/client`` the key of its session.
     public var account: UInt64
     /// Identity of the domain of `a`: the envelope sender's (``Kind/active``) or the recipient's
     /// (``Kind/delivery``); 0 for none.
@@ -72,7 +77,7 @@ public struct LineFact: Sendable {
     public enum Kind: UInt8, Sendable {
         /// Nothing but a new time.
         case time
-        /// smtpd took a message: `a` HOST[IP], `b` login, `c` `orig_queue_id`.
+        /// smtpd took a message: `a` HOST[IP], `b` login, `c` `orig_queue_id`, `d` `orig_client`.
         case client
         /// cleanup logged a header: `a` the text from after the name's colon to the line's end.
         case headerLine
@@ -82,7 +87,8 @@ public struct LineFact: Sendable {
         case active
         /// A delivery agent: `a` recipient, `b` `orig_to`, `c` relay, `d` the reply in parentheses.
         case delivery
-        /// It is held from now on.
+        /// It is held from now on; `b` envelope sender and `c` first recipient where the line tells them
+        /// without doubt.
         case held
         /// It is not held any more.
         case released
@@ -90,7 +96,7 @@ public struct LineFact: Sendable {
         case removed
         /// qmgr gave it up: it lay in the queue too long.
         case expired
-        /// cleanup threw the message away.
+        /// cleanup threw the message away, or will; `b` and `c` as above.
         case discarded
 
         // What other servers write on one line comes as several facts, in this order: `accepted`,
@@ -102,6 +108,9 @@ public struct LineFact: Sendable {
         ///
         /// It opens the message, unless other lines of the same ID have already.
         case accepted
+        /// With which login the message itself came: `b`; empty: without one. It opens the message if
+        /// need be, and counts for more than what is known of the session.
+        case messageLogin
         /// `a` envelope sender.
         case sender
         /// `a` the subject's text, all of it and no more, written as ``LineFact/form`` says.
@@ -116,12 +125,48 @@ public struct LineFact: Sendable {
         case recipient
         /// All that is known before delivery is known: the recipients so far are submitted.
         case queued
+        /// A recipient got another address: `a` the new one, `b` the one before.
+        case redirected
+        /// A recipient `a` is a group, and its members get the copies: `d` how many (decimal).
+        case expanded
         /// A connection: key of the session; `a` the client's IP address, `c` its name.
         case session
         /// A login succeeded in a session: `b` login, `a` and `c` as above or absent.
         case login
         /// A session ended.
         case sessionEnd
+
+        // What else Postfix writes.
+
+        /// A ``client`` line that came again (rsyslog's `message repeated`): it may be the one that is
+        /// open.
+        case clientAgain
+        /// The message was refused after all, once its content was known: there is none.
+        case refused
+        /// The message goes on under another queue ID, which is this fact's: `a` the one that it had.
+        case requeued
+        /// pickup took a message of a program on this machine: `a` envelope sender.
+        case local
+        /// A line that changes nothing, but belongs to the message.
+        case note
+        /// smtpd took a message that it hands to a before-queue filter (`NOQUEUE: client=`): key of
+        /// the session of its process; `a` HOST[IP], `b` login.
+        case proxied
+        /// smtpd holds the message that a session hands in, and that has no queue ID yet
+        /// (`NOQUEUE: hold:`): key as above; `a` HOST[IP].
+        case sessionHeld
+        /// The before-queue filter answered: key as above; ``status`` says whether it took the message;
+        /// `a` the queue ID that its reply ends with, `b` envelope sender.
+        case proxyEnd
+        // What else Exim writes.
+
+        /// The message is given up: recipients without an outcome bounce.
+        case cancelled
+        /// A part of a line that was too long for syslog: key of the process; `a` the text. `domain` is
+        /// which one (upper half) of how many (lower half).
+        case part
+        /// Some of the message's recipients go on under another ID: `a`, and its key in `account`.
+        case copied
     }
 
     /// How a text is written in the line.
@@ -135,6 +180,15 @@ public struct LineFact: Sendable {
         case tableQuoted
         /// Decoded text.
         case plain
+        /// A member of a list in which `''` stands for `'`; also of recipients.
+        case listQuoted
+        /// As Sendmail logs it, with `\\` and octal escapes; also the addresses of a sender, a recipient
+        /// or a delivery.
+        case sendmail
+        /// A login as xtext (RFC 3461, 4): `+20` for a blank.
+        case xtext
+        /// A login as vis(3) writes it: `\040` for a blank.
+        case visible
     }
 
     /// Which program wrote the line, as far as it matters.
@@ -167,8 +221,18 @@ public struct LineFact: Sendable {
         case deferred
         case bounced
         case expired
+        /// The server threw the copy away.
+        case discarded
         /// `deliverable` and `undeliverable` of address probes, and words not known.
         case other
+
+        /// Whether no other outcome of this copy follows.
+        var isFinal: Bool {
+            switch self {
+            case .sent, .bounced, .expired, .discarded: true
+            case .none, .deferred, .other: false
+            }
+        }
     }
 
     /// A header that matters.
@@ -194,6 +258,7 @@ public struct LineFact: Sendable {
         form = .header
         dialect = .postfix
         isAmbiguous = false
+        opensMessage = false
         queueID = .absent
         host = .absent
         a = .absent

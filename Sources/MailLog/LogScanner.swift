@@ -17,6 +17,8 @@ public struct LogScanner: Sendable {
     private var openSMTPD: OpenSMTPDReader
     private var tables: TableReader
     public private(set) var counters = ScanCounters()
+    /// The file of the last batch: the head of a table is of one file.
+    private var file: FileNumber?
 
     /// The last stamp's bytes (15 of RFC 3164, or 19 of RFC 3339) as two overlapping words.
     private var stampWords: (UInt64, UInt64) = (0, 0)
@@ -30,6 +32,9 @@ public struct LogScanner: Sendable {
     private var hostHash: UInt64
     /// Hash of the host name of lines that have none.
     private let noHostHash: UInt64
+    /// Digits between the brackets behind a tag.
+    private static let processIDBytesMax = 20
+
     /// What is known of the tags that were seen last, by a hash of their length and ends.
     private var tags = [KnownTag](repeating: KnownTag(), count: 64)
 
@@ -41,18 +46,24 @@ public struct LogScanner: Sendable {
         case sendmail
         /// OpenSMTPD's, or Postfix's where something cut its tags down to the last part.
         case bareSMTPD
+        /// Postfix's only because `--dialect` says so.
+        case assumedPostfix
     }
 
     /// A tag and what it says.
     private struct KnownTag: Sendable {
+        var words = ShortTextWords()
         var bytes: [UInt8] = []
         var agent = LineFact.Agent.other
         var program = Program.other
+        /// Only `--dialect` says that it is this server's.
+        var isAssumed = false
         var instance: UInt32 = 0
 
         @inline(__always)
-        func isTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-            text.equals(range, bytes.span, 0..<bytes.count)
+        func isTag(_ words: ShortTextWords, _ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+            words == self.words
+                && (words.isWhole || text.equals(range, bytes.span, 0..<bytes.count))
         }
     }
 
@@ -68,7 +79,7 @@ public struct LogScanner: Sendable {
         exim = EximReader(names: names)
         sendmail = SendmailReader(names: names)
         openSMTPD = OpenSMTPDReader(names: names)
-        tables = TableReader(names: names)
+        tables = TableReader(names: names, seed: seed, dialect: dialect)
         noHostHash = keyedHash([UInt8]().span, seed: seed)
         hostHash = noHostHash
     }
@@ -81,6 +92,10 @@ public struct LogScanner: Sendable {
 
     /// Appends the facts of a batch's lines, in their order.
     public mutating func scan(_ batch: borrowing Batch, into facts: inout [LineFact]) {
+        if file != batch.file {
+            file = batch.file
+            tables.beginFile()
+        }
         let bytes = batch.bytes.span
         let count = batch.lines.count
         for index in 0..<count {
@@ -111,21 +126,17 @@ public struct LogScanner: Sendable {
 
         let before = facts.count
         let index = readStamp(text)
-        guard index > 0 else {
-            readBare(text, line: line, into: &facts)
-            return
+        guard index > 0 || readUnusual(text, line: line, into: &facts) else { return }
+        if index > 0 { readSyslog(text, from: index, line: line, into: &facts) }
+        if facts.count == before {
+            noteTime(line: line, into: &facts)
+        } else {
+            lastSecond = second
         }
-        defer {
-            if facts.count == before {
-                noteTime(line: line, into: &facts)
-            } else {
-                lastSecond = second
-            }
-        }
-        readSyslog(text, from: index, line: line, into: &facts)
     }
 
-    /// Reads what follows a syslog stamp: host name, tag, process ID, and the program's own text.
+    /// Reads what follows a syslog stamp in the ordinary form: host name, tag, process ID, and the
+    /// program's own text.
     private mutating func readSyslog(
         _ text: Span<UInt8>,
         from hostStart: Int,
@@ -146,7 +157,7 @@ public struct LogScanner: Sendable {
         }
         let hostEnd = index
         guard hostEnd > hostStart, hostEnd < end else {
-            counters.countUnparsed(.noHeader)
+            readRare(text, else: .noHeader, line: line, into: &facts)
             return
         }
         index &+= 1
@@ -155,26 +166,26 @@ public struct LogScanner: Sendable {
         index = Self.endOfTag(text, from: index)
         let tagEnd = index
         guard tagEnd > tagStart, index < end else {
-            counters.countUnparsed(.noHeader)
+            readRare(text, else: .noHeader, line: line, into: &facts)
             return
         }
-        var processID: UInt32 = 0
+        var processID = 0..<0
         if text[index] == UInt8(ascii: "[") {
             index &+= 1
-            while index < end, isDigit(text[index]) {
-                processID = processID &* 10 &+ UInt32(text[index] &- UInt8(ascii: "0"))
-                index &+= 1
-            }
-            guard index < end, text[index] == UInt8(ascii: "]") else {
-                counters.foreign &+= 1
+            let limit = min(end, index &+ Self.processIDBytesMax &+ 1)
+            guard let close = text.first(UInt8(ascii: "]"), from: index, to: limit),
+                text.areDigits(index..<close)
+            else {
+                readRare(text, else: nil, line: line, into: &facts)
                 return
             }
-            index &+= 1
+            processID = index..<close
+            index = close &+ 1
         }
         guard index &+ 1 < end, text[index] == UInt8(ascii: ":"),
             text[index &+ 1] == UInt8(ascii: " ")
         else {
-            counters.foreign &+= 1
+            readRare(text, else: nil, line: line, into: &facts)
             return
         }
         index &+= 2
@@ -185,35 +196,138 @@ public struct LogScanner: Sendable {
             counters.foreign &+= 1
             return
         }
-        if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
-        let context = LineContext(
-            stamp: stamp,
-            line: line,
-            host: hostStart..<hostEnd,
-            hostHash: hostHash,
-            agent: tags[tag].agent,
-            instance: tags[tag].instance,
-            processID: processID
-        )
+        var outcome: LineOutcome?
+        if program == .postfix {
+            if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
+            let context = LineContext(
+                stamp: stamp,
+                line: line,
+                host: hostStart..<hostEnd,
+                hostHash: hostHash,
+                agent: tags[tag].agent,
+                instance: tags[tag].instance,
+                processID: processID
+            )
+            outcome = postfix.readWithID(text, from: index, context, into: &facts)
+        }
+        if let outcome {
+            counters.count(outcome, of: .postfix)
+        } else if program == .postfix, !PostfixReader.mayBeRead(text, from: index) {
+            counters.count(.ignored, of: .postfix)
+        } else {
+            let head = LineHead(
+                stamp: stamp,
+                host: hostStart..<hostEnd,
+                tag: tagStart..<tagEnd,
+                processID: processID,
+                body: index
+            )
+            if tags[tag].isAssumed {
+                // It may have a head of the server's in its text.
+                readRare(text, else: nil, line: line, into: &facts)
+            } else {
+                readProgram(text, head, line: line, into: &facts)
+            }
+        }
+    }
+
+    /// Asks the reader of a program's dialect.
+    private mutating func ask(
+        _ program: Program,
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) {
         switch program {
         case .other:
-            break
-        case .postfix:
-            counters.count(postfix.read(text, from: index, context, into: &facts), of: .postfix)
+            counters.foreign &+= 1
+        case .postfix, .assumedPostfix:
+            counters.count(postfix.read(text, from: start, context, into: &facts), of: .postfix)
         case .exim:
-            counters.count(exim.read(text, from: index, context, into: &facts), of: .exim)
+            counters.count(exim.read(text, from: start, context, into: &facts), of: .exim)
         case .sendmail:
-            counters.count(sendmail.read(text, from: index, context, into: &facts), of: .sendmail)
+            counters.count(sendmail.read(text, from: start, context, into: &facts), of: .sendmail)
         case .bareSMTPD:
-            if let outcome = openSMTPD.read(text, from: index, context, into: &facts) {
+            if let outcome = openSMTPD.read(text, from: start, context, into: &facts) {
                 counters.count(outcome, of: .openSMTPD)
             } else {
                 counters.count(
-                    postfix.read(text, from: index, context, into: &facts),
+                    postfix.read(text, from: start, context, into: &facts),
                     of: .postfix
                 )
             }
         }
+    }
+
+    // MARK: Rare forms
+
+    /// Reads a line that does not begin with an ordinary stamp.
+    ///
+    /// - Returns: whether it has a head.
+    private mutating func readUnusual(
+        _ text: Span<UInt8>,
+        line: Int,
+        into facts: inout [LineFact]
+    ) -> Bool {
+        guard let head = readRareHead(text) else {
+            readBare(text, line: line, into: &facts)
+            return false
+        }
+        readProgram(text, head, line: line, into: &facts)
+        return true
+    }
+
+    /// Reads the head of a line that has not the ordinary form.
+    private mutating func readRareHead(_ text: Span<UInt8>) -> LineHead? {
+        guard LineHead.mayBegin(text, seesThrough: dialect != nil),
+            let head = LineHead.read(text, seesThrough: dialect != nil)
+        else { return nil }
+        stamp = head.stamp
+        // The words that stand for the stamp belong to a line of the ordinary form.
+        stampWords = (0, 0)
+        return head
+    }
+
+    /// Reads a line that begins in the ordinary form and does not go on so.
+    ///
+    /// - Parameter reason: why it counts as not understood, if it has no other form; nil: it counts
+    ///   as that of another program.
+    private mutating func readRare(
+        _ text: Span<UInt8>,
+        else reason: UnparsedReason?,
+        line: Int,
+        into facts: inout [LineFact]
+    ) {
+        if let head = readRareHead(text) {
+            readProgram(text, head, line: line, into: &facts)
+        } else if let reason {
+            counters.countUnparsed(reason)
+        } else {
+            counters.foreign &+= 1
+        }
+    }
+
+    /// Reads a program's own text behind a head of a rare form.
+    private mutating func readProgram(
+        _ text: Span<UInt8>,
+        _ head: LineHead,
+        line: Int,
+        into facts: inout [LineFact]
+    ) {
+        let tag = lookAtTag(text, head.tag)
+        lookAtHost(text, head.host)
+        let context = LineContext(
+            stamp: head.stamp,
+            line: line,
+            host: head.host,
+            hostHash: hostHash,
+            agent: tags[tag].agent,
+            instance: tags[tag].instance,
+            processID: head.processID
+        )
+        let start = LineHead.afterMessageID(text, from: head.body)
+        ask(tags[tag].program, text, from: start, context, into: &facts)
     }
 
     /// Reads a line that no syslog daemon wrote: Exim's own log files, and tables.
@@ -229,14 +343,17 @@ public struct LogScanner: Sendable {
             hostHash: noHostHash,
             agent: .other,
             instance: 0,
-            processID: 0
+            processID: 0..<0
         )
         let before = facts.count
+        var dialect = Dialect.postfix
         if let (bareStamp, outcome) = exim.readFileLine(text, context, into: &facts) {
             stamp = bareStamp
+            dialect = .exim
             counters.count(outcome, of: .exim)
-        } else if let row = tables.read(text, context, into: &facts) {
+        } else if readsTables, let row = tables.read(text, context, into: &facts) {
             stamp = row.stamp ?? stamp
+            dialect = row.dialect
             counters.count(row.outcome, of: row.dialect)
             if row.stamp == nil { return }
         } else {
@@ -246,19 +363,28 @@ public struct LogScanner: Sendable {
         // The words that stand for the stamp are no syslog stamp's.
         stampWords = (0, 0)
         if facts.count == before {
-            noteTime(line: line, into: &facts)
+            noteTime(line: line, of: dialect, into: &facts)
         } else {
             lastSecond = second
         }
     }
 
-    private var second: UInt64 { stamp.isYearless ? stamp.bits : stamp.bits / 1_000_000 }
+    private var second: UInt64 { stamp.second }
+
+    /// Whether a row may be one that counts (`--dialect`).
+    private var readsTables: Bool { dialect?.isTable ?? true }
 
     /// A line that says nothing else still moves the time, once a second.
-    private mutating func noteTime(line: Int, into facts: inout [LineFact]) {
+    private mutating func noteTime(
+        line: Int,
+        of dialect: Dialect = .postfix,
+        into facts: inout [LineFact]
+    ) {
         guard second != lastSecond else { return }
         lastSecond = second
-        facts.append(LineFact(kind: .time, stamp: stamp, line: line))
+        var fact = LineFact(kind: .time, stamp: stamp, line: line)
+        fact.dialect = dialect
+        facts.append(fact)
     }
 
     // MARK: Stamp, host, tag
@@ -302,7 +428,7 @@ public struct LogScanner: Sendable {
         guard isDigit(text[0]), text.count > 26, text[10] == UInt8(ascii: "T") else { return 0 }
         let words = (text.word(at: 0) ^ text.word(at: 8), text.word(at: 11))
         if words != stampWords {
-            guard let seconds = Self.readDateTime(text) else { return 0 }
+            guard let seconds = StampText.dateTime(text) else { return 0 }
             dateTimeSeconds = seconds
             stampWords = words
         }
@@ -311,69 +437,15 @@ public struct LogScanner: Sendable {
 
     /// `Mmm dd hh:mm:ss` (RFC 3164, 4.1.2); the day is padded with a blank or a zero.
     private static func readTraditional(_ text: Span<UInt8>) -> Stamp? {
-        guard let month = monthNumber(text), text[3] == UInt8(ascii: " "),
+        guard let month = StampText.monthNumber(text, at: 0), text[3] == UInt8(ascii: " "),
             text[6] == UInt8(ascii: " ")
         else { return nil }
-        let tens = text[4] == UInt8(ascii: " ") ? 0 : digit(text, 4)
-        let day = tens * 10 + digit(text, 5)
-        guard day >= 1, day <= daysInMonth[month - 1], let second = secondOfDay(text, at: 7) else {
-            return nil
-        }
-        return Stamp(month: month, day: day, secondOfDay: second)
-    }
-
-    /// February has 29: whether the year is a leap year is not known here.
-    private static let daysInMonth = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-
-    /// A digit's value, or a number that makes every sum too large.
-    @inline(__always)
-    private static func digit(_ text: Span<UInt8>, _ index: Int) -> Int {
-        isDigit(text[index]) ? Int(text[index] &- UInt8(ascii: "0")) : 1_000_000
-    }
-
-    private static func secondOfDay(_ text: Span<UInt8>, at index: Int) -> Int? {
-        guard text[index + 2] == UInt8(ascii: ":"), text[index + 5] == UInt8(ascii: ":") else {
-            return nil
-        }
-        let hour = digit(text, index) * 10 + digit(text, index + 1)
-        let minute = digit(text, index + 3) * 10 + digit(text, index + 4)
-        let second = digit(text, index + 6) * 10 + digit(text, index + 7)
-        // A leap second is written as :60; it counts as the next one.
-        guard hour < 24, minute < 60, second <= 60 else { return nil }
-        return hour * 3_600 + minute * 60 + second
-    }
-
-    private static func monthNumber(_ text: Span<UInt8>) -> Int? {
-        switch (text[0], text[1], text[2]) {
-        case (UInt8(ascii: "J"), UInt8(ascii: "a"), UInt8(ascii: "n")): 1
-        case (UInt8(ascii: "F"), UInt8(ascii: "e"), UInt8(ascii: "b")): 2
-        case (UInt8(ascii: "M"), UInt8(ascii: "a"), UInt8(ascii: "r")): 3
-        case (UInt8(ascii: "A"), UInt8(ascii: "p"), UInt8(ascii: "r")): 4
-        case (UInt8(ascii: "M"), UInt8(ascii: "a"), UInt8(ascii: "y")): 5
-        case (UInt8(ascii: "J"), UInt8(ascii: "u"), UInt8(ascii: "n")): 6
-        case (UInt8(ascii: "J"), UInt8(ascii: "u"), UInt8(ascii: "l")): 7
-        case (UInt8(ascii: "A"), UInt8(ascii: "u"), UInt8(ascii: "g")): 8
-        case (UInt8(ascii: "S"), UInt8(ascii: "e"), UInt8(ascii: "p")): 9
-        case (UInt8(ascii: "O"), UInt8(ascii: "c"), UInt8(ascii: "t")): 10
-        case (UInt8(ascii: "N"), UInt8(ascii: "o"), UInt8(ascii: "v")): 11
-        case (UInt8(ascii: "D"), UInt8(ascii: "e"), UInt8(ascii: "c")): 12
-        default: nil
-        }
-    }
-
-    /// `YYYY-MM-DDThh:mm:ss` as if it were UTC (RFC 3339, 5.6).
-    private static func readDateTime(_ text: Span<UInt8>) -> Int64? {
-        guard text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-") else { return nil }
-        let year =
-            digit(text, 0) * 1_000 + digit(text, 1) * 100 + digit(text, 2) * 10 + digit(text, 3)
-        let month = digit(text, 5) * 10 + digit(text, 6)
-        let day = digit(text, 8) * 10 + digit(text, 9)
-        guard year >= 1970, year <= 9_999, month >= 1, month <= 12, day >= 1,
-            day <= daysInMonth[month - 1], let second = secondOfDay(text, at: 11)
+        let tens = text[4] == UInt8(ascii: " ") ? 0 : StampText.digit(text, 4)
+        let day = tens * 10 + StampText.digit(text, 5)
+        guard day >= 1, day <= StampText.daysInMonth(month),
+            let second = StampText.secondOfDay(text, at: 7)
         else { return nil }
-        let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-        guard month != 2 || day < 29 || isLeap else { return nil }
-        return Int64(daysSince1970(year: year, month: month, day: day)) * 86_400 + Int64(second)
+        return Stamp(month: month, day: day, secondOfDay: second)
     }
 
     /// What follows the first 19 bytes: a fraction of 1 to 9 digits, then `Z` or `+hh:mm`.
@@ -399,8 +471,8 @@ public struct LogScanner: Sendable {
             index &+= 1
         case UInt8(ascii: "+"), UInt8(ascii: "-"):
             guard index &+ 6 < end, text[index &+ 3] == UInt8(ascii: ":") else { return 0 }
-            let hours = Self.digit(text, index + 1) * 10 + Self.digit(text, index + 2)
-            let minutes = Self.digit(text, index + 4) * 10 + Self.digit(text, index + 5)
+            let hours = StampText.digit(text, index + 1) * 10 + StampText.digit(text, index + 2)
+            let minutes = StampText.digit(text, index + 4) * 10 + StampText.digit(text, index + 5)
             guard hours < 24, minutes < 60 else { return 0 }
             offset = Int64(hours * 3_600 + minutes * 60)
             if text[index] == UInt8(ascii: "-") { offset = -offset }
@@ -422,34 +494,35 @@ public struct LogScanner: Sendable {
 
     /// Finds out which program wrote the line, and which instance of it: gives the tag's place in
     /// ``tags``.
+    @inline(__always)
     private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-        let slot = Self.tagSlot(text, range)
-        if !tags[slot].isTag(text, range) { tags[slot] = readTag(text.extracting(range)) }
-        return slot
-    }
-
-    /// One of 64 places, by a tag's ends and its length.
-    private static func tagSlot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-        let count = range.count
-        var mixed = UInt64(count)
-        if count >= 8 {
-            mixed ^= text.word(at: range.lowerBound) &* 0x9e37_79b9_7f4a_7c15
-            mixed ^= text.word(at: range.upperBound &- 8) &* 0xe703_7ed1_a0b4_28db
-        } else {
-            for index in range { mixed = mixed << 8 ^ UInt64(text[index]) }
+        let words = ShortTextWords(text, range)
+        let slot = Int(truncatingIfNeeded: words.key(hostHash: 0) >> 58)
+        if !tags[slot].isTag(words, text, range) {
+            tags[slot] = readTag(text.extracting(range))
+            tags[slot].words = words
         }
-        return Int(truncatingIfNeeded: (mixed &* 0xd6e8_feb8_6659_fd93) >> 58)
+        return slot
     }
 
     private func readTag(_ tag: Span<UInt8>) -> KnownTag {
         var known = KnownTag()
         for index in tag.indices { known.bytes.append(tag[index]) }
-        known.program = Self.program(tag)
-        if let dialect { known.program = Self.program(known.program, of: dialect) }
-        guard known.program == .postfix || known.program == .bareSMTPD else { return known }
-        let slash = known.bytes.lastIndex(of: UInt8(ascii: "/")) ?? -1
+        let slash = known.bytes.lastIndex(of: UInt8(ascii: "/"))
         let first = known.bytes.firstIndex(of: UInt8(ascii: "/")) ?? 0
-        known.agent = Self.agent(tag.extracting((slash + 1)..<tag.count))
+        known.agent = Self.agent(
+            tag.extracting((slash.map { $0 + 1 } ?? 0)..<tag.count),
+            isBare: slash == nil
+        )
+        known.program = Self.program(tag, isBare: slash == nil, agent: known.agent)
+        if let dialect {
+            known.isAssumed = known.program == .other
+            known.program = Self.program(known.program, of: dialect)
+        }
+        switch known.program {
+        case .postfix, .assumedPostfix, .bareSMTPD: break
+        case .other, .exim, .sendmail: return known
+        }
         known.instance = UInt32(
             truncatingIfNeeded: keyedHash(tag.extracting(0..<first), seed: seed)
         )
@@ -459,7 +532,9 @@ public struct LogScanner: Sendable {
     /// With `--dialect`, unknown tags are that server's too, and those of others count for nothing.
     private static func program(_ found: Program, of dialect: Dialect) -> Program {
         switch dialect {
-        case .postfix: found == .other || found == .bareSMTPD ? .postfix : only(.postfix, found)
+        case .postfix:
+            found == .other
+                ? .assumedPostfix : found == .bareSMTPD ? .postfix : only(.postfix, found)
         case .exim: found == .other ? .exim : only(.exim, found)
         case .sendmail: found == .other ? .sendmail : only(.sendmail, found)
         case .openSMTPD: found == .other ? .bareSMTPD : only(.bareSMTPD, found)
@@ -471,21 +546,28 @@ public struct LogScanner: Sendable {
         found == wanted ? found : .other
     }
 
-    /// A tag with a `/` is Postfix's, whatever stands before it (`syslog_name`).
-    private static func program(_ tag: Span<UInt8>) -> Program {
+    /// A tag that ends in `/` and the name of one of Postfix's programs is Postfix's, whatever stands
+    /// before it (`syslog_name`); and so is the name alone, where something cut the tag.
+    private static func program(
+        _ tag: Span<UInt8>,
+        isBare: Bool,
+        agent: LineFact.Agent
+    ) -> Program {
         func begins(_ name: StaticString) -> Bool { tag.has(name, at: 0) }
         func isNamed(_ name: StaticString) -> Bool {
             tag.count == name.utf8CodeUnitCount && begins(name)
         }
-        if tag.first(UInt8(ascii: "/"), from: 0, to: tag.count) != nil { return .postfix }
+        guard isBare else { return agent != .other || begins("postfix") ? .postfix : .other }
         if isNamed("exim") || isNamed("exim4") { return .exim }
         if isNamed("sendmail") || begins("sm-") { return .sendmail }
         if isNamed("smtpd") { return .bareSMTPD }
+        if agent != .other { return .postfix }
         return .other
     }
 
-    /// Postfix's programs by the last part of their tag (master(5): the command's name).
-    private static func agent(_ program: Span<UInt8>) -> LineFact.Agent {
+    /// Postfix's programs by the last part of their tag (master(5): the command's name), and
+    /// MailScanner, which moves messages in Postfix's queue.
+    private static func agent(_ program: Span<UInt8>, isBare: Bool) -> LineFact.Agent {
         func named(_ name: StaticString) -> Bool {
             program.count == name.utf8CodeUnitCount && program.has(name, at: 0)
         }
@@ -494,13 +576,15 @@ public struct LogScanner: Sendable {
         if named("qmgr") || named("oqmgr") || named("nqmgr") { return .queueManager }
         if named("smtp") { return .smtp }
         if named("lmtp") { return .lmtp }
-        if named("local") || named("virtual") || named("pipe") || named("dovecot") {
-            return .mailbox
-        }
-        if named("error") || named("retry") || named("bounce") { return .error }
+        if named("local") || named("virtual") || named("pipe") { return .mailbox }
+        if named("error") || named("bounce") { return .error }
         if named("discard") { return .discard }
         if named("postsuper") { return .operator }
         if named("pickup") { return .pickup }
+        // Names that alone are those of other programs.
+        if isBare { return named("MailScanner") ? .operator : .other }
+        if named("dovecot") { return .mailbox }
+        if named("retry") { return .error }
         return .other
     }
 }

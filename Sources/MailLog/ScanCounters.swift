@@ -85,6 +85,14 @@ public struct ScanCounters: Sendable, Equatable {
         lines > 0 && foreign == 0 && dialects.allSatisfy { $0.read == 0 && $0.ignored == 0 }
     }
 
+    /// Whether the lines were of syslog, and of Postfix if of a mail server: no such line depends on
+    /// one before it.
+    public var isOfIndependentLines: Bool {
+        dialects[Dialect.postfix.index].read > 0
+            && reasons[Int(UnparsedReason.noStamp.rawValue)] == 0
+            && Dialect.allCases.allSatisfy { $0 == .postfix || self[$0].lines == 0 }
+    }
+
     /// Lines that were not understood, for whatever reason.
     public var unparsed: Int { reasons.reduce(0, +) }
 

@@ -6,6 +6,7 @@ struct Session: Sendable, Equatable {
     var key: UInt64
     /// Order of opening; tells this use of the key from earlier ones.
     var serial: UInt64
+    /// When it began, or was used.
     var microseconds: Int64
     var clientIP: [UInt8] = []
     var clientName: [UInt8] = []
@@ -30,7 +31,7 @@ struct SessionTable: Sendable {
 
     var count: Int { sessions.count }
 
-    /// The session of a key, unless it began longer ago than `ageMax`: microseconds.
+    /// The session of a key, unless it was used last longer ago than `ageMax`: microseconds.
     func find(_ key: UInt64, now: Int64, ageMax: Int64) -> Session? {
         guard key != 0, let session = sessions[key], now - session.microseconds <= ageMax else {
             return nil
@@ -59,10 +60,20 @@ struct SessionTable: Sendable {
     /// Changes a session; one that is not there is opened.
     mutating func update(_ key: UInt64, microseconds: Int64, _ change: (inout Session) -> Void) {
         if sessions[key] == nil { open(key, microseconds: microseconds) }
-        guard var session = sessions[key] else { return }
+        guard let before = sessions[key] else { return }
+        var session = before
         change(&session)
+        guard session != before else { return }
         sessions[key] = session
         changed.append(key)
+    }
+
+    /// Says that a session was still used, at most every ten minutes: each time it is stored again.
+    mutating func touch(_ key: UInt64, microseconds: Int64) {
+        guard let session = sessions[key], microseconds - session.microseconds > 600_000_000 else {
+            return
+        }
+        update(key, microseconds: microseconds) { $0.microseconds = microseconds }
     }
 
     mutating func remove(_ key: UInt64) {

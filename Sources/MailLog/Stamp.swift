@@ -51,6 +51,10 @@ public struct Stamp: Sendable, Hashable {
     @inlinable
     public var microseconds: Int64 { Int64(truncatingIfNeeded: value) }
 
+    /// Tells the second from every other one of the same form.
+    @inlinable
+    public var second: UInt64 { isYearless ? bits : bits / 1_000_000 }
+
     /// Month and day in one number; only of a yearless stamp.
     @inlinable
     var date: Int { value >> 17 }

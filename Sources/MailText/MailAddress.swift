@@ -86,6 +86,23 @@ public struct MailAddress: Sendable, Equatable {
             }
             index &+= 8
         }
+        if end &- start >= 8, index < end {
+            // The last eight bytes, without those that were looked at already.
+            let tail = unsafe address.bytes.unsafeLoadUnaligned(
+                fromByteOffset: end &- 8,
+                as: UInt64.self
+            )
+            let word = tail >> UInt64(truncatingIfNeeded: (8 &- (end &- index)) &* 8)
+            guard marks(word, UInt8(ascii: "\"")) | marks(word, UInt8(ascii: "\\")) == 0 else {
+                return nil
+            }
+            let ats = marks(word, UInt8(ascii: "@"))
+            if ats != 0 {
+                guard found == nil, ats & (ats &- 1) == 0 else { return nil }
+                found = index &+ ats.trailingZeroBitCount >> 3
+            }
+            return found
+        }
         while index < end {
             switch address[index] {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): return nil

@@ -14,15 +14,22 @@ public struct ReceiptVerdict: Sendable, Equatable {
     /// Nil when the message is no receipt.
     ///
     /// The content type adds evidence and never takes away: a subject with a prefix of the table is
-    /// a receipt's whatever the type. With the type alone the kind is `unknown`.
+    /// a receipt's whatever the type. With the type alone the kind is `unknown`, unless the type
+    /// tells: then it is that, whatever the subject says.
     public init?(subject: ReceiptSubject?, reportType: ReportType?) {
-        let isReport = reportType == .dispositionNotification
+        let isReport = reportType?.isReceipt ?? false
+        let told: ReceiptKind? =
+            switch reportType {
+            case .readNotification: .read
+            case .notReadNotification: .notRead
+            case .dispositionNotification, .other, nil: nil
+            }
         if let subject, isReport || !subject.needsContentType {
-            kind = subject.kind
+            kind = told ?? subject.kind
             evidence = isReport ? .both : .subject
             payloadStart = subject.payloadStart
         } else if isReport {
-            kind = .unknown
+            kind = told ?? .unknown
             evidence = .contentType
             payloadStart = 0
         } else {

@@ -2,6 +2,8 @@
 public enum ReportType: Sendable, Hashable {
     /// `multipart/report` with `report-type=disposition-notification`: an MDN (RFC 8098, 3).
     case dispositionNotification
+    /// The same of a message that was displayed, or deleted without that: by its MAPI class.
+    case readNotification, notReadNotification
     /// Anything else, also a report whose type the log cut off.
     case other
 
@@ -39,6 +41,24 @@ public enum ReportType: Sendable, Hashable {
         let isReceipt = value.isToken(0..<value.count, Word.notification)
         self = isReceipt ? .dispositionNotification : .other
     }
+
+    /// Reads a MAPI message class: `REPORT.IPM.Note.IPNRN` is a read receipt, `…IPNNRN` a non-read
+    /// receipt, also of other classes than `Note` ("Item Types and Message Classes",
+    /// learn.microsoft.com/office/vba/outlook). Without regard to ASCII case.
+    public init(messageClass name: Span<UInt8>) {
+        let isReport = name.beginsToken(Word.reportClass)
+        let all = 0..<name.count
+        if isReport, name.endsToken(all, Word.notReadClass) {
+            self = .notReadNotification
+        } else if isReport, name.endsToken(all, Word.readClass) {
+            self = .readNotification
+        } else {
+            self = .other
+        }
+    }
+
+    /// Whether it is a receipt's.
+    var isReceipt: Bool { self != .other }
 }
 
 /// What is looked for, in lower case.
@@ -48,6 +68,9 @@ private enum Word {
     static let reportType = Array("report-type".utf8)
     static let reportTypeExtended = Array("report-type*".utf8)
     static let notification = Array("disposition-notification".utf8)
+    static let reportClass = Array("report.ipm.".utf8)
+    static let readClass = Array(".ipnrn".utf8)
+    static let notReadClass = Array(".ipnnrn".utf8)
     static let extendedNotification = Array("'disposition-notification".utf8)
 }
 
@@ -141,6 +164,10 @@ private struct ParameterReader {
 extension Span<UInt8> {
     fileprivate func isToken(_ range: Range<Int>, _ word: [UInt8]) -> Bool {
         range.count == word.count && endsToken(range, word)
+    }
+
+    fileprivate func beginsToken(_ word: [UInt8]) -> Bool {
+        count >= word.count && isToken(0..<word.count, word)
     }
 
     fileprivate func endsToken(_ range: Range<Int>, _ word: [UInt8]) -> Bool {

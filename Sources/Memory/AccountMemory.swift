@@ -125,6 +125,7 @@ public struct AccountMemory: Sendable {
     /// It is mutating although it changes nothing: to lend so large a value, the compiler copies it.
     public mutating func facts(_ account: AccountNumber, domain: UInt64, day: Int) -> DerivedFacts {
         var facts = DerivedFacts()
+        facts.isKnown = true
         let known = accounts[Int(account.rawValue)].wroteTo.pair(domain)
         if let known, known.lastDay > 0, day - Int(known.lastDay) <= limits.daysMax {
             facts.isDomainUnseen = false

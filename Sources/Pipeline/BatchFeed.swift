@@ -10,6 +10,8 @@ import Synchronization
 struct ScannedBatch: ~Copyable, Sendable {
     var batch: Batch
     var facts: [LineFact]
+    /// Whether ``facts`` were found already; if not, the engine's thread does it.
+    var isScanned = true
     /// What the scanner made of the batch's lines.
     var counters = ScanCounters()
     /// The source failed, or told something; after the batch's lines.
@@ -27,6 +29,15 @@ public struct FeedTuning: Sendable {
     public var batchLines = 4_096
 
     public init() {}
+
+    /// For sources that are followed.
+    static var live: FeedTuning {
+        var tuning = FeedTuning()
+        tuning.ringBatches = 4
+        tuning.batchBytes = 512 << 10
+        tuning.batchLines = 8_192
+        return tuning
+    }
 }
 
 /// A source on a thread of its own, scanning what it reads, and the ring through which its batches
@@ -38,6 +49,8 @@ public struct BatchFeed: ~Copyable {
     private var empty: RingProducer<ScannedBatch>
     private let thread: WorkerThread
     private let idleness: Idleness
+    /// For batches that come without facts.
+    private var scanner: LogScanner
 
     /// Starts the thread.
     ///
@@ -45,11 +58,14 @@ public struct BatchFeed: ~Copyable {
     ///   - source: read until its end, or until the stop is rung.
     ///   - scanner: of the engine that will take the facts.
     ///   - engineBell: what the engine's thread parks on.
+    ///   - sharesScanning: whether batches may come without facts while the engine has nothing to
+    ///     do: for sources whose own work is greater than the engine's.
     public init<Source: RecordSource & ~Copyable & Sendable>(
         _ source: consuming Source,
         scanner: LogScanner,
         tuning: FeedTuning,
         engineBell: Bell,
+        sharesScanning: Bool = false,
         stop: SourceStop
     ) throws(BellError) {
         let sourceBell = try Bell()
@@ -83,11 +99,14 @@ public struct BatchFeed: ~Copyable {
                 source: source,
                 idleness: idleness,
                 scanner: scanner,
+                sharesScanning: sharesScanning,
+                independentFile: nil,
                 full: fullRing.producer,
                 empty: emptyRing.consumer,
                 stop: stop
             )
         )
+        self.scanner = scanner
         full = fullRing.consumer
         empty = emptyRing.producer
         thread = WorkerThread {
@@ -99,10 +118,20 @@ public struct BatchFeed: ~Copyable {
 
 extension BatchFeed {
     /// The next batch; nil once the source has ended and all of its batches were taken.
-    mutating func next() -> ScannedBatch? { full.popWaiting() }
+    mutating func next() -> ScannedBatch? { scanned(full.popWaiting()) }
 
     /// The next batch if one is there.
-    mutating func nextIfReady() -> ScannedBatch? { full.pop() }
+    mutating func nextIfReady() -> ScannedBatch? { scanned(full.pop()) }
+
+    private mutating func scanned(_ popped: consuming ScannedBatch?) -> ScannedBatch? {
+        guard var batch = popped else { return nil }
+        if !batch.isScanned {
+            scanner.scan(batch.batch, into: &batch.facts)
+            batch.counters = scanner.takeCounters()
+            batch.isScanned = true
+        }
+        return batch
+    }
 
     var isReady: Bool { full.isReady }
 
@@ -154,6 +183,9 @@ private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyabl
     var source: Source
     let idleness: Idleness
     var scanner: LogScanner
+    let sharesScanning: Bool
+    /// The file whose lines the scanner saw last, if they were all such that each is read on its own.
+    var independentFile: FileNumber?
     var full: RingProducer<ScannedBatch>
     var empty: RingConsumer<ScannedBatch>
     let stop: SourceStop
@@ -179,8 +211,7 @@ private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyabl
             do {
                 switch try source.fill(&slot.batch) {
                 case .lines:
-                    scanner.scan(slot.batch, into: &slot.facts)
-                    slot.counters = scanner.takeCounters()
+                    scan(&slot)
                 case .idle: isIdle = true
                 case .end: return false
                 }
@@ -202,5 +233,18 @@ private struct SourceWork<Source: RecordSource & ~Copyable & Sendable>: ~Copyabl
             _ = try? source.wait(stop: stop.counter, atMost: nil)
         }
         return false
+    }
+
+    /// Finds the facts of a batch, or leaves it to the engine's thread, which waits.
+    private mutating func scan(_ slot: inout ScannedBatch) {
+        if sharesScanning, full.isDrained, slot.batch.file == independentFile {
+            slot.isScanned = false
+            return
+        }
+        slot.isScanned = true
+        scanner.scan(slot.batch, into: &slot.facts)
+        slot.counters = scanner.takeCounters()
+        // The readers of some dialects remember lines, so that one scanner must see them all.
+        independentFile = slot.counters.isOfIndependentLines ? slot.batch.file : nil
     }
 }

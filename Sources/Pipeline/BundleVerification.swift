@@ -57,6 +57,7 @@ public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
     var engineSettings = EngineSettings(timeZone: zone, rules: reading.rules)
     engineSettings.firstYear = state.firstYear
     engineSettings.accountDomain = settings["account_domain"]?.string
+    engineSettings.filters = settings["filters"]?.strings ?? []
     engineSettings.dialect = (settings["dialect"]?.string).flatMap(Dialect.init(name:))
     engineSettings.notReadPrefixes = settings["receipts.not_read"]?.strings ?? []
     engineSettings.readPrefixes = settings["receipts.read"]?.strings ?? []

@@ -239,44 +239,14 @@ public struct Daemon: ~Copyable {
         _ cursor: Cursor?,
         _ stop: SourceStop
     ) throws(BellError) -> BatchFeed {
-        switch configuration.sources[index].kind {
-        case .file(let path, let backfill):
-            var place: FileCursor?
-            if case .file(let stored) = cursor { place = stored }
-            let source = FollowSource(
-                path: path,
-                cursor: place,
-                backfill: backfill,
-                files: tables[index]
-            )
-            return try startFeed(source, stop)
-        case .journal(let selection):
-            var place: JournalCursor?
-            if case .journal(let stored) = cursor { place = stored }
-            let source = JournalSource(selection, cursor: place, files: tables[index])
-            return try startFeed(source, stop)
-        }
-    }
-
-    private func startFeed<Source: RecordSource & ~Copyable & Sendable>(
-        _ source: consuming Source,
-        _ stop: SourceStop
-    ) throws(BellError) -> BatchFeed {
-        try BatchFeed(
-            source,
+        try configuration.sources[index].feed(
+            cursor,
+            tables[index],
             scanner: engine.makeScanner(),
-            tuning: Self.tuning,
+            tuning: FeedTuning.live,
             engineBell: bell,
             stop: stop
         )
-    }
-
-    private static var tuning: FeedTuning {
-        var tuning = FeedTuning()
-        tuning.ringBatches = 4
-        tuning.batchBytes = 512 << 10
-        tuning.batchLines = 8_192
-        return tuning
     }
 
     private func startDispatcher(sinks: [any Sink]) throws(DaemonError) -> Dispatcher {

@@ -32,6 +32,11 @@ extension Engine {
             case .clock: put(.memoryClock, piece.key, piece.body)
             }
         }
+        for (number, body) in baits.takeChanges() {
+            var key = BinaryWriter(reserving: 8)
+            key.write(number)
+            put(.inbound, key.bytes, body)
+        }
         for piece in detector.takeChanges() {
             switch piece.kind {
             case .held: put(.heldEvent, piece.key, piece.body)
@@ -93,6 +98,18 @@ extension Engine {
         }
         try forEach(store, .memoryClock, "memory") { engine, key, body throws(BinaryReadError) in
             try engine.detector.memory.restore(.init(kind: .clock, key: key, body: body))
+        }
+        var inbound: [(number: UInt64, body: [UInt8])] = []
+        try forEach(store, .inbound, "inbound messages") { _, key, body throws(BinaryReadError) in
+            var reader = BinaryReader(key)
+            inbound.append((try reader.read(UInt64.self), body))
+        }
+        do {
+            for (number, body) in inbound.sorted(by: { $0.number < $1.number }) {
+                try baits.restore(number: number, body)
+            }
+        } catch {
+            throw .stored(StoredStateError(piece: "inbound messages", cause: error))
         }
         try forEach(store, .heldEvent, "events") { engine, key, body throws(BinaryReadError) in
             _ = try engine.detector.restore(.init(kind: .held, key: key, body: body))

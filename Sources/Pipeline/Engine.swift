@@ -41,10 +41,15 @@ public struct Engine: ~Copyable, Sendable {
     public internal(set) var assembler: Assembler
     public internal(set) var detector: Detector
     public internal(set) var keeper = LineKeeper()
+    /// What came to the mailboxes, for the receipts that answer it.
+    var baits = BaitMemory()
     public private(set) var counters = EngineCounters()
     /// Whether ``EngineOutput/finished(_:record:)`` is to be called.
     public var showsEvents = false {
-        didSet { reader.wantsPayload = showsEvents || detector.usesPayload }
+        didSet {
+            reader.wantsPayload = showsEvents || detector.usesPayload
+            detector.showsFacts = showsEvents
+        }
     }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
@@ -65,6 +70,7 @@ public struct Engine: ~Copyable, Sendable {
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
     private let isVerifying: Bool
+    private let seed: HashSeed
 
     /// The sources in the order of their names.
     var lanes: [Lane]
@@ -123,6 +129,7 @@ public struct Engine: ~Copyable, Sendable {
         unstoredSources = Set(lanes.map(\.number.rawValue))
         self.stated = stated
         isVerifying = stated != nil
+        self.seed = seed
         self.zone = zone
         let usesPayload = detector.usesPayload
         self.detector = detector
@@ -136,6 +143,7 @@ public struct Engine: ~Copyable, Sendable {
         )
         assembler = Assembler(
             limits: settings.assembly,
+            filters: FilterList(settings.filters),
             seed: seed,
             tracksChanges: tracksChanges
         )
@@ -269,18 +277,25 @@ public struct Engine: ~Copyable, Sendable {
         var next = start
         while next < facts.count {
             let fact = facts[next]
+            if fact.kind == .time, fact.stamp.second == lanes[index].lastSecond {
+                // Another scanner has told this second already.
+                next += 1
+                continue
+            }
             let line = Int(fact.line)
             let sequence = firstSequence + UInt64(line - firstLine) + 1
             if fact.stamp != believedStamp {
                 believedStamp = nil
                 time = try self.time(of: fact, batch, lane: index)
                 guard time < bound else { break }
+                lanes[index].lastSecond = fact.stamp.second
                 isLate = keepsContinuity && tally(time, batch, line: line, lane: index)
                 guard time >= window.start, time < window.end else {
                     next += 1
                     continue
                 }
-                if isInDoubt(time, lane: index) {
+                // The stamps of a table are those of servers, in order; an export has few rows.
+                if !fact.dialect.isTable, isInDoubt(time, lane: index) {
                     let doubtful = DoubtfulLine(
                         fact: fact,
                         bytes: Array(batch.bytes[batch.lines[line].indices]),
@@ -300,7 +315,9 @@ public struct Engine: ~Copyable, Sendable {
             }
             next += 1
             if isLate { lanes[index].tally.counts.late += 1 }
-            if fact.kind == .client { duplicates.opened(fact.key, by: index) }
+            if fact.kind == .client || fact.kind == .accepted {
+                duplicates.opened(fact.key, by: index)
+            }
             let range = batch.lines[line].indices
             let isNews = assembler.take(
                 fact,
@@ -515,10 +532,21 @@ public struct Engine: ~Copyable, Sendable {
                 settle(slot, recipient, at: time, isFinal: false, to: &output)
             case .delivered(let domain, let isLocal):
                 if !isVerifying { detector.delivered(to: domain, isLocal: isLocal) }
-            case .heard(let mailbox, let name, let domain, let sender):
+            case .heard(let slot, let mailbox, let name, let domain, let sender, let isNews):
                 guard !isVerifying else { continue }
-                let number = number(of: mailbox, named: line.extracting(name.indices))
-                detector.heard(from: sender, by: number, domain: domain, microseconds: time)
+                if sender == 0 {
+                    detector.delivered(to: domain, isLocal: true)
+                } else {
+                    let number = number(of: mailbox, named: line.extracting(name.indices))
+                    detector.heard(from: sender, by: number, domain: domain, microseconds: time)
+                }
+                if isNews { rememberBait(slot, mailbox, microseconds: time) }
+            case .awaited(let slot):
+                if !isVerifying { rememberBait(slot, nil, microseconds: time) }
+            case .received(let slot, let name):
+                guard !isVerifying else { continue }
+                let mailbox = reader.identity(ofAddress: line.extracting(name.indices))
+                rememberBait(slot, mailbox, microseconds: time)
             case .closed(let slot):
                 if watchesCoverage, let hasSubject = assembler.endedWithoutRecipient(slot: slot) {
                     coverage.saw(hasSubject: hasSubject, hasRecipient: false)
@@ -528,7 +556,7 @@ public struct Engine: ~Copyable, Sendable {
                 }
             }
         }
-        pending.removeAll(keepingCapacity: true)
+        pending.removeLast(pending.count)
         assembler.clearHappenings()
         if watchesCoverage {
             for notice in coverage.takeNotices() { output.raised(notice) }
@@ -552,6 +580,43 @@ public struct Engine: ~Copyable, Sendable {
         return detector.memory.account(mailbox, name: name.span)
     }
 
+    /// A message came to a mailbox: a receipt may answer it.
+    ///
+    /// - Parameter mailbox: as an account; nil for the message's first recipient.
+    private mutating func rememberBait(_ slot: Int32, _ mailbox: UInt64?, microseconds: Int64) {
+        assembler.readInbound(slot: slot) { queueID, sender, subject, form, request, first in
+            baits.add(
+                InboundMessage(
+                    mailbox: mailbox ?? reader.identity(ofAddress: first),
+                    requestedAddress: request.isEmpty ? 0 : reader.identity(ofAddress: request),
+                    isThirdParty: !request.isEmpty && reader.areOfDifferentDomains(request, sender),
+                    microseconds: microseconds,
+                    subjectForm: form.rawValue
+                ),
+                queueID: queueID,
+                sender: sender,
+                subject: subject
+            )
+        }
+    }
+
+    /// The message that a receipt answers, if it is remembered.
+    private mutating func findBait() -> Bait? {
+        let (address, payload) = reader.identities(of: event, seed: seed)
+        return baits.find(
+            mailbox: event.accountHash,
+            address: address,
+            payload: payload,
+            before: event.submittedMicroseconds
+        ) { subject, form in
+            reader.payload(
+                ofSubject: subject,
+                LineFact.TextForm(rawValue: form) ?? .plain,
+                seed: seed
+            )
+        }
+    }
+
     private mutating func submit(_ slot: Int32, _ recipient: Int) {
         let serial = assembler.serial(slot: slot)
         assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
@@ -567,6 +632,9 @@ public struct Engine: ~Copyable, Sendable {
                 return
             }
             statedFacts = known
+            event.bait = stated?.bait(of: event)
+        } else if event.receipt != .none {
+            event.bait = findBait()
         }
         let isHeld = detector.submitted(
             &event,
@@ -586,6 +654,7 @@ public struct Engine: ~Copyable, Sendable {
             slot: slot,
             recipient: recipient
         )
+        if let bait = event.bait { assembler.freeze(bait, slot: slot, recipient: recipient) }
         if isHeld { keepLines(slot, serial) }
     }
 

@@ -12,6 +12,8 @@ public struct EngineSettings: Sendable {
     /// The year of the first record in time order, for stamps without one.
     public var firstYear: Int?
     public var accountDomain: String?
+    /// Content filters that are not on loopback, see ``FilterList``.
+    public var filters: [String] = []
     /// `--dialect`: whose lines all of them are; nil: each line tells.
     public var dialect: Dialect?
     /// Receipt prefixes besides the shipped table.
@@ -34,6 +36,7 @@ public struct EngineSettings: Sendable {
         var object = JSONObjectWriter()
         object.member("timezone", timeZone.name)
         object.member("account_domain", accountDomain)
+        object.member("filters", filters)
         object.member("dialect", dialect?.name)
         object.member("receipts.not_read", notReadPrefixes)
         object.member("receipts.read", readPrefixes)

@@ -1,11 +1,15 @@
 public import LogSources
+import MailEvents
 import MailLog
 import Records
+import SystemPackage
 
 /// Divides inputs into the sources that wrote them, each to be read in its own order and merged with
 /// the others by event time: one for each host.
 ///
-/// What a log host collected of several hosts is one source, as its lines already have an order.
+/// What a log host collected of several hosts is one source, as its lines already have an order. The
+/// services of an Exchange server write a log each, `MSGTRK`, `MSGTRKMS`, `MSGTRKMD` and `MSGTRKMA` with date
+/// and number behind it; the way of one message is in several of them.
 ///
 /// - Parameters:
 ///   - inputs: in the order of their log's time.
@@ -42,6 +46,13 @@ private struct InputHead {
     /// Month of the first stamp that has no year.
     var month: Int?
 
+    /// The folder and the letters with which the log's name begins.
+    private static func service(of input: Input) -> String {
+        let name = input.path.lastComponent?.string ?? ""
+        let folder = input.path.removingLastComponent().string
+        return folder + "/" + name.prefix { $0.isLetter }
+    }
+
     init(_ input: Input) {
         var scanner = LogScanner(seed: .constant)
         var facts: [LineFact] = []
@@ -49,6 +60,10 @@ private struct InputHead {
             facts.removeAll(keepingCapacity: true)
             scanner.scanLine(line.span, line: 0, into: &facts)
             guard let fact = facts.first else { continue }
+            if fact.dialect == .exchange {
+                hosts = [Self.service(of: input)]
+                return
+            }
             if month == nil, fact.stamp.isYearless { month = fact.stamp.month }
             guard fact.host.isPresent else { continue }
             hosts.insert(String(decoding: line[fact.host.indices], as: UTF8.self))

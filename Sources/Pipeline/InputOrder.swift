@@ -1,4 +1,5 @@
 public import LogSources
+import MailEvents
 import MailLog
 import Records
 import SafeText
@@ -25,8 +26,9 @@ public func ordered(
     for index in result.inputs.indices where result.inputs[index].identity == nil {
         result.inputs[index].firstStamp = { clock.firstStamp(in: $0, hint: $1) }
     }
-    guard result.inputs.count > 1 else { return result }
     var dated = result.inputs.enumerated().map { DatedInput($1, $0, clock) }
+    result.backwards = dated.filter { $0.isBackwards(clock) }.map(\.input.path)
+    guard result.inputs.count > 1 else { return result }
     if firstYear != nil { ignoreMisleadingDates(&dated, clock) }
     var groups: [Int64: [DatedInput]] = [:]
     for input in dated { groups[input.first, default: []].append(input) }
@@ -57,23 +59,39 @@ private struct DatedInput {
     /// The same of the last one, when it was looked for.
     var last = Self.never
     private let firstMicroseconds: Int64?
+    /// It is an export of a message trace.
+    private let isTrace: Bool
 
     init(_ input: Input, _ index: Int, _ clock: LogClock) {
         self.input = input
         self.index = index
         let lines = input.peekFirstLines(maxBytes: 65_536)
+        isTrace = LogClock.isTrace(lines)
         firstMicroseconds = clock.firstStamp(in: lines, hint: input.timeHint)
         first = firstMicroseconds.map { $0 / 1_000_000 } ?? Self.never
     }
 
     mutating func findLast(_ clock: LogClock) {
-        let lines = input.peekLastLines()
-        let stamp = clock.lastStamp(in: lines, after: firstMicroseconds, hint: input.timeHint)
+        let stamp = clock.lastStamp(
+            in: input.peekLastLines(),
+            after: firstMicroseconds,
+            head: input.peekFirstLines(maxBytes: 65_536),
+            hint: input.timeHint
+        )
         last = stamp.map { $0 / 1_000_000 } ?? Self.never
     }
 
     /// Whether its log cannot be the same as another's by chance.
-    var isUnmistakable: Bool { first == Self.never || last != Self.never && last > first }
+    var isUnmistakable: Bool { first == Self.never || last != Self.never && last != first }
+
+    /// Whether its log goes from the latest to the earliest, as exports of message traces do: results
+    /// of `Get-MessageTraceV2` are "sorted by Received in descending order".
+    func isBackwards(_ clock: LogClock) -> Bool {
+        guard isTrace, first != Self.never else { return false }
+        var copy = self
+        copy.findLast(clock)
+        return copy.last < first
+    }
 
     func isBefore(_ other: DatedInput) -> Bool {
         if last != other.last { return last < other.last }
@@ -192,16 +210,34 @@ private struct LogClock: Sendable {
     /// The first stamp in a file's first lines: microseconds since 1970, UTC.
     func firstStamp(in lines: [[UInt8]], hint: TimeHint) -> Int64? {
         var resolver = resolver(hint)
+        var scanner = LogScanner(seed: .constant)
         for line in lines {
-            if let stamp = stamp(of: line) { return resolver.resolve(stamp, observed: 0) }
+            if let stamp = Self.stamp(of: line, &scanner) {
+                return resolver.resolve(stamp, observed: 0)
+            }
         }
         return nil
     }
 
-    /// The last stamp in a file's last lines, given the file's first.
-    func lastStamp(in lines: [[UInt8]], after first: Int64?, hint: TimeHint) -> Int64? {
+    /// The last stamp in a file's last lines, given its first.
+    ///
+    /// - Parameter head: the file's first lines, which may say what the columns of the last ones are.
+    func lastStamp(
+        in lines: [[UInt8]],
+        after first: Int64?,
+        head: [[UInt8]],
+        hint: TimeHint
+    ) -> Int64? {
+        var ofHead = LogScanner(seed: .constant)
+        for line in head {
+            var next = ofHead
+            // A line with a stamp is no head, and another of the same second would give no stamp.
+            if Self.stamp(of: line, &next) != nil { break }
+            ofHead = next
+        }
         for line in lines.reversed() {
-            guard let stamp = stamp(of: line) else { continue }
+            var scanner = ofHead
+            guard let stamp = Self.stamp(of: line, &scanner) else { continue }
             var resolver = resolver(hint)
             if stamp.isYearless, let first {
                 // The year goes on from the first stamp's: what is not a year later is at most a
@@ -216,10 +252,19 @@ private struct LogClock: Sendable {
 
     /// Whether the first stamp of the input leaves the year out.
     func isYearless(_ input: Input) -> Bool {
+        var scanner = LogScanner(seed: .constant)
         for line in input.peekFirstLines(maxBytes: 65_536) {
-            if let stamp = stamp(of: line) { return stamp.isYearless }
+            if let stamp = Self.stamp(of: line, &scanner) { return stamp.isYearless }
         }
         return false
+    }
+
+    /// Whether a file that begins so is an export of a message trace.
+    static func isTrace(_ lines: [[UInt8]]) -> Bool {
+        var scanner = LogScanner(seed: .constant)
+        var facts: [LineFact] = []
+        for line in lines.prefix(2) { scanner.scanLine(line.span, line: 0, into: &facts) }
+        return scanner.counters[.microsoft365].lines > 0
     }
 
     /// Where in a leap year a moment lies, by its month, day and time, UTC.
@@ -230,8 +275,7 @@ private struct LogClock: Sendable {
         return Int64(day - daysSince1970(year: 2024, month: 1, day: 1)) * daySeconds + second
     }
 
-    private func stamp(of line: [UInt8]) -> Stamp? {
-        var scanner = LogScanner(seed: .constant)
+    private static func stamp(of line: [UInt8], _ scanner: inout LogScanner) -> Stamp? {
         var facts: [LineFact] = []
         scanner.scanLine(line.span, line: 0, into: &facts)
         return facts.first?.stamp

@@ -29,6 +29,8 @@ struct Lane: Sendable {
     /// The last stamp of the file and its time: lines of one second follow each other.
     private var lastStamp: Stamp?
     private(set) var lastTime: Int64 = .min
+    /// The second that the last fact was of, see ``Stamp/second``.
+    var lastSecond: UInt64 = .max
     /// The latest time that was believed.
     var believed: Int64 = 0
     /// Lines that were taken so far.

@@ -20,6 +20,7 @@ extension PieceKind {
     static let source = PieceKind(rawValue: 16)
     static let laneClock = PieceKind(rawValue: 17)
     static let session = PieceKind(rawValue: 18)
+    static let inbound = PieceKind(rawValue: 19)
     static let coverageClock = PieceKind(rawValue: 20)
     static let coverageHour = PieceKind(rawValue: 21)
     static let coverageDay = PieceKind(rawValue: 22)

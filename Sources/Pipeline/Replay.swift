@@ -144,6 +144,7 @@ struct ReplayFeeds: ~Copyable {
                     scanner: scanner,
                     tuning: tuning,
                     engineBell: bell,
+                    sharesScanning: isOneStream && !hasThreads,
                     stop: stop
                 )
             }

@@ -13,6 +13,7 @@ public struct StatedFacts: Sendable {
     }
 
     private var facts: [Key: DerivedFacts] = [:]
+    private var baits: [Key: Bait] = [:]
     private var order: [Key] = []
     public var prior: PriorEpisode?
     public var firstYear: Int?
@@ -24,12 +25,16 @@ public struct StatedFacts: Sendable {
             let key = Self.key(event)
             guard facts[key] == nil else { continue }
             facts[key] = event.facts
+            baits[key] = event.bait
             order.append(key)
         }
     }
 
     /// The facts stated for an event; nil for one that the bundle does not speak of.
     subscript(event: SendEvent) -> DerivedFacts? { facts[Self.key(event)] }
+
+    /// The bait stated for an event.
+    func bait(of event: SendEvent) -> Bait? { baits[Self.key(event)] }
 
     private static func key(_ event: SendEvent) -> Key {
         Key(
@@ -62,6 +67,13 @@ public struct StatedFacts: Sendable {
             entry.member("postern.domain_internal", known.isDomainInternal)
             entry.member("postern.account_age_days", known.accountAgeDays)
             entry.member("postern.memory_days", known.memoryDays)
+            if let bait = baits[key] {
+                entry.member("postern.bait", bytes: bait.queueID)
+                entry.member("postern.bait_sender", bytes: bait.sender)
+                entry.member("postern.bait_evidence", bait.evidence.name)
+                entry.member("bait_microseconds", bait.microseconds)
+                entry.member("postern.bait_third_party", bait.isThirdParty)
+            }
             list.append(contentsOf: entry.finished())
         }
         list.append(UInt8(ascii: "]"))
@@ -101,6 +113,20 @@ public struct StatedFacts: Sendable {
             )
             known.memoryDays = UInt32(clamping: entry["postern.memory_days"]?.integer ?? 0)
             let key = Key(queueID: queueID, recipient: recipient, microseconds: microseconds)
+            if let bait = entry["postern.bait"]?.string,
+                let evidence = (entry["postern.bait_evidence"]?.string).flatMap(
+                    BaitEvidence.init(name:)
+                )
+            {
+                let isThirdParty = entry["postern.bait_third_party"]
+                baits[key] = Bait(
+                    queueID: Array(bait.utf8),
+                    sender: Array((entry["postern.bait_sender"]?.string ?? "").utf8),
+                    evidence: evidence,
+                    microseconds: entry["bait_microseconds"]?.integer ?? 0,
+                    isThirdParty: isThirdParty.map { $0 == .boolean(true) }
+                )
+            }
             facts[key] = known
             order.append(key)
         }

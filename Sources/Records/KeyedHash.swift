@@ -95,11 +95,21 @@ public func keyedHashLowercased(_ bytes: Span<UInt8>, seed: HashSeed) -> UInt64?
         offset &+= 8
     }
     var rest: UInt64 = 0
-    var shift: UInt64 = 0
-    while offset < count {
-        rest |= UInt64(bytes[offset]) << shift
-        shift &+= 8
-        offset &+= 1
+    if count >= 8 {
+        // The last eight bytes, without those that were taken already.
+        let word = unsafe raw.unsafeLoadUnaligned(
+            fromUncheckedByteOffset: count &- 8,
+            as: UInt64.self
+        )
+        let taken = UInt64(truncatingIfNeeded: (8 &- (count &- offset)) &* 8)
+        rest = word >> taken  // a shift of 64 gives 0
+    } else {
+        var shift: UInt64 = 0
+        while offset < count {
+            rest |= UInt64(bytes[offset]) << shift
+            shift &+= 8
+            offset &+= 1
+        }
     }
     all |= rest
     guard all & 0x8080_8080_8080_8080 == 0 else { return nil }

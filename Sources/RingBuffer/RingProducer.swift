@@ -36,6 +36,10 @@ public struct RingProducer<Element: ~Copyable>: ~Copyable {
     @inlinable
     public var isReady: Bool { storage.isReadyForProducer(at: tail) }
 
+    /// Whether the consumer has taken all that was pushed: it waits, or soon will.
+    @inlinable
+    public var isDrained: Bool { storage.head.value.load(ordering: .acquiring) == tail }
+
     /// Moves `element` in, or hands it back when the ring is full or ``consumerIsGone``.
     @inlinable
     public mutating func push(_ element: consuming Element) -> Element? {

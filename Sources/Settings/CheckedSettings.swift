@@ -15,6 +15,8 @@ public struct CheckedSettings: Sendable {
     public var latenessSeconds: Int64 = 300
     /// Completes logins without a domain; nil: they stay as they are.
     public var accountDomain: String?
+    /// Content filters that are not on loopback: addresses and names of hosts, names of transports.
+    public var filters: [String] = []
     /// Folders of rules besides the shipped ones; nil: ``defaultRules``, empty when it is missing.
     public var rules: [String]?
     /// Names of shipped rules that are not to be used.

@@ -18,6 +18,7 @@ extension KeyTable<CheckedSettings> {
                     .span(0...60, named: (lowest: "0s", highest: "1m"))
                 ),
                 Key("account_domain", \.accountDomain, Reading<String>.domain.orNull()),
+                Key("filters", \.filters, Reading<String>.filter.list("content filters")),
                 Key(
                     "rules",
                     \.rules,
@@ -67,8 +68,7 @@ extension KeyTable<CheckedSettings> {
                 Key("sinks", \.sinks, .sinks),
             ],
             later: [
-                "mailboxes", "internal_domains", "filters", "placeholders", "fields",
-                "pseudonyms", "http",
+                "mailboxes", "internal_domains", "placeholders", "fields", "pseudonyms", "http",
             ]
         )
     }
@@ -132,6 +132,27 @@ extension Reading<String> {
                 return nil
             }
             return prefix
+        }
+    }
+
+    /// An IP address or a host name as the mail log writes it, without port and brackets, or the name of
+    /// a transport to pipe(8). `unknown` would be every client without a name.
+    static var filter: Reading {
+        let what = "the IP address, host name or transport of a filter, such as 192.0.2.40"
+        let text = Reading<String>.text(what, bytesMax: 255)
+        return Reading { tree, reader in
+            guard let name = text.read(tree, &reader) else { return nil }
+            let isName = name.unicodeScalars.allSatisfy { scalar in
+                switch scalar {
+                case "a"..."z", "A"..."Z", "0"..."9", "-", "_", ".", ":": true
+                default: false
+                }
+            }
+            guard isName, name.lowercased() != "unknown", name.lowercased() != "none" else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return name
         }
     }
 

@@ -207,7 +207,7 @@ extension Failure {
 
 extension DaemonMessage {
     /// One line on standard error, which is the journal under systemd.
-    fileprivate func print() {
+    func print() {
         switch self {
         case .ready(let lines, let open):
             warn("ready: \(lines) lines read before, \(open) messages open")

@@ -44,6 +44,12 @@ enum StandardStream: Int32 {
 
     var isTerminal: Bool { isatty(rawValue) == 1 }
 
+    /// Whether it is a pipe.
+    var isPipe: Bool {
+        var status = stat()
+        return unsafe fstat(rawValue, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+    }
+
     /// Columns of the terminal; nil if it is none.
     var columns: Int? {
         var size = winsize()

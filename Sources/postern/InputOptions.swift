@@ -174,6 +174,12 @@ func openAll(_ paths: [String], _ engine: EngineSettings) throws -> [Input] {
         throw Failure(.badData, all: named.isEmpty ? ["no log was found in the input"] : named)
     }
     for message in named { warn(message + "; left out") }
+    for path in opened.backwards {
+        warn(
+            "\(shown(path.string)): its rows go from the latest to the earliest, and are read so; for "
+                + "rules that look at some time, sort them first"
+        )
+    }
     for archive in opened.keptInOrder {
         warn(
             "\(shown(archive.string)): its members are read in its own order, since the order of "
@@ -243,6 +249,7 @@ extension EngineSettings {
     /// What the settings file says.
     mutating func apply(_ settings: CheckedSettings) {
         accountDomain = settings.accountDomain
+        filters = settings.filters
         notReadPrefixes = settings.receipts.notRead
         readPrefixes = settings.receipts.read
         assembly.openMax = settings.limits.openMessages

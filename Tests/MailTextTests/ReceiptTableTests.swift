@@ -185,5 +185,12 @@ private func modelKind(_ subject: String) -> ReceiptKind? {
         #expect(verdict("Receipt: x", type) ?? (.unknown, .subject) == (.read, .both))
         #expect(verdict("Nelasīts: x", type) ?? (.read, .subject) == (.unknown, .contentType))
         #expect(ReceiptVerdict(subject: nil, reportType: type)?.payloadStart == 0)
+        // A class that says which kind it is says more than a subject.
+        let read = ReportType.readNotification
+        let notRead = ReportType.notReadNotification
+        #expect(verdict("x", read) ?? (.unknown, .subject) == (.read, .contentType))
+        #expect(verdict("x", notRead) ?? (.unknown, .subject) == (.notRead, .contentType))
+        #expect(verdict("Read: x", notRead) ?? (.unknown, .subject) == (.notRead, .both))
+        #expect(verdict("Not read: x", read) ?? (.unknown, .subject) == (.read, .both))
     }
 }

@@ -73,3 +73,18 @@ private let receipts = [
         }
     }
 }
+
+@Suite struct MessageClassTests {
+    @Test(arguments: [
+        ("REPORT.IPM.Note.IPNRN", ReportType.readNotification),
+        ("report.ipm.note.ipnrn", .readNotification),
+        ("REPORT.IPM.Note.SMIME.IPNRN", .readNotification),
+        ("REPORT.IPM.Schedule.Meeting.Request.IPNNRN", .notReadNotification),
+        ("REPORT.IPM.Note.IPNNRN", .notReadNotification), ("REPORT.IPM.Note.NDR", .other),
+        ("REPORT.IPM.Note.DR", .other), ("IPM.Note.IPNRN", .other), ("IPM.Note", .other),
+        ("REPORT.IPM.NoteIPNRN", .other), ("REPORT.IPM.Note.IPNRN ", .other), ("", .other),
+        (".IPNRN", .other), ("REPORT.IPM.", .other),
+    ]) func theClassOfAReceiptIsKnown(_ name: String, _ type: ReportType) {
+        #expect(ReportType(messageClass: bytes(name).span) == type)
+    }
+}

@@ -44,11 +44,20 @@ struct MistakeCase: CustomTestStringConvertible {
             "2:7: `webhook` is not supported by this version",
             "3:7: `rate` is not supported by this version"
         ),
+        MistakeCase(
+            "filters: [\"[192.0.2.40]:10025\", 192.0.2.0/24, unknown]\n",
+            "1:11: the IP address, host name or transport of a filter, such as 192.0.2.40 was "
+                + "expected, found `[192.0.2.40]:10025`",
+            "1:33: the IP address, host name or transport of a filter, such as 192.0.2.40 was "
+                + "expected, found `192.0.2.0/24`",
+            "1:47: the IP address, host name or transport of a filter, such as 192.0.2.40 was "
+                + "expected, found `unknown`"
+        ),
         MistakeCase("evil\u{1b}: 1\n", "1:5: a control character; YAML does not allow it"),
         MistakeCase(
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
-                + "`merge_hold`, `account_domain`, `rules`, `rules_off`, `receipts`, `memory`, "
+                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `receipts`, `memory`, "
                 + "`limits`, `state`, `evidence`, `dispatch_age_max`, `sinks`"
         ),
 

@@ -23,6 +23,7 @@ let everyKey = """
     lateness: 90s
     merge_hold: 2s
     account_domain: example.com
+    filters: [192.0.2.40, "2001:db8::40", filter.example.com, spamfilter]
     rules: [/etc/postern/rules, /srv/rules]
     rules_off: [outlook_not_read_slow]
     receipts: { not_read: ["Ikke åpnet:"], read: [Apnet] }
@@ -69,6 +70,7 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         #expect(found.timezone == .local)
         #expect(found.latenessSeconds == 300)
         #expect(found.accountDomain == nil)
+        #expect(found.filters == [])
         #expect(found.rules == nil)
         #expect(CheckedSettings.defaultRules == "/etc/postern/rules")
         #expect(found.rulesOff == [])
@@ -119,6 +121,9 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         #expect(found.timezone == .named("Europe/Berlin"))
         #expect(found.latenessSeconds == 90)
         #expect(found.accountDomain == "example.com")
+        #expect(
+            found.filters == ["192.0.2.40", "2001:db8::40", "filter.example.com", "spamfilter"]
+        )
         #expect(found.rules == ["/etc/postern/rules", "/srv/rules"])
         #expect(found.rulesOff == ["outlook_not_read_slow"])
         #expect(found.receipts == .init(notRead: ["Ikke åpnet:"], read: ["Apnet"]))

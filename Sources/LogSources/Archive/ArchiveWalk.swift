@@ -195,9 +195,11 @@ struct ArchiveWalk: Sendable {
             case .empty:
                 return .skipped(SkippedInput(path: path, reason: .empty, isNamed: false))
             case .text(let encoding):
-                guard depth < ArchiveLimits.nestingMax else { return tooDeep(path) }
-                depth += 1
-                isCompressed = true
+                if encoding.isCompression {
+                    guard depth < ArchiveLimits.nestingMax else { return tooDeep(path) }
+                    depth += 1
+                    isCompressed = true
+                }
                 hint = hint.unlessNamed(gzipTime(encoding, head[...]))
                 stream = PeekedStream(DecodedStream(stream, encoding, readBytes: readBytes))
             case .archive(let format):

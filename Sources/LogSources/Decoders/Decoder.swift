@@ -1,6 +1,21 @@
 /// How the bytes of an input are to be read, told by its content.
 public enum Encoding: Hashable, Sendable {
     case plain, gzip, zstd, xz, bzip2, lz4
+    /// Text, but not of UTF-8.
+    case utf16(ByteOrder)
+
+    /// Which byte of a unit comes first.
+    public enum ByteOrder: Hashable, Sendable {
+        case little, big
+    }
+
+    /// Whether something is compressed within, rather than written in another way.
+    var isCompression: Bool {
+        switch self {
+        case .plain, .utf16: false
+        case .gzip, .zstd, .xz, .bzip2, .lz4: true
+        }
+    }
 }
 
 /// What one step of decompression did.
@@ -13,7 +28,7 @@ struct DecodeStep {
     var damage: SourceProblem.Damage?
 }
 
-/// Decompression of one input; it does no I/O.
+/// Decompression of one input, or its conversion into UTF-8; it does no I/O.
 enum Decoder: ~Copyable, Sendable {
     case plain
     case gzip(GzipDecoder)
@@ -21,6 +36,7 @@ enum Decoder: ~Copyable, Sendable {
     case xz(XzDecoder)
     case bzip2(Bzip2Decoder)
     case lz4(Lz4Decoder)
+    case utf16(UTF16Decoder)
 
     /// - Parameter continues: the input goes on behind other frames; only for zstd.
     init(_ encoding: Encoding, continues: Bool = false) {
@@ -33,6 +49,7 @@ enum Decoder: ~Copyable, Sendable {
             case .xz: .xz(XzDecoder())
             case .bzip2: .bzip2(Bzip2Decoder())
             case .lz4: .lz4(Lz4Decoder())
+            case .utf16(let order): .utf16(UTF16Decoder(order))
             }
     }
 
@@ -45,6 +62,7 @@ enum Decoder: ~Copyable, Sendable {
         case .xz: 1
         case .bzip2: 1
         case .lz4: 1
+        case .utf16: UTF16Decoder.roomMin
         }
     }
 
@@ -57,6 +75,7 @@ enum Decoder: ~Copyable, Sendable {
         case .xz(let decoder): decoder.mayEnd
         case .bzip2(let decoder): decoder.mayEnd
         case .lz4(let decoder): decoder.mayEnd
+        case .utf16(let decoder): decoder.mayEnd
         }
     }
 
@@ -94,6 +113,10 @@ enum Decoder: ~Copyable, Sendable {
         case .lz4(var decoder):
             let step = decoder.decode(input, source, into: &output, room)
             self = .lz4(decoder)
+            return step
+        case .utf16(var decoder):
+            let step = decoder.decode(input, source, into: &output, room)
+            self = .utf16(decoder)
             return step
         }
     }

@@ -97,7 +97,8 @@ struct OpenFile: ~Copyable, Sendable {
         let head = try descriptor.readFully(count: Content.headBytes, at: 0)
         let encoding: Encoding
         switch Content(head: head) {
-        case .text(let found): encoding = found
+        // What is followed is UTF-8; only what has ended is converted.
+        case .text(let found): encoding = found.isCompression ? found : .plain
         case .empty: encoding = .plain
         case .other, .journal, .archive:
             // A log may begin with zeros, or whatever its writer put there.

@@ -19,6 +19,15 @@ public struct JournalLimits: Hashable, Sendable {
     public init() {}
 }
 
+/// Where a journal is begun that was not read before.
+public enum JournalStart: Hashable, Sendable {
+    case firstEntry
+    /// Only what is written from now on.
+    case presentEnd
+    /// At the first entry of this time or a later one: microseconds since 1970, UTC.
+    case time(Int64)
+}
+
 /// A journal, followed as it is written: through rotation, vacuum and restart.
 ///
 /// It is opened by the first ``fill(_:)``, and from then on must stay on that thread.
@@ -39,6 +48,8 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
     private var journal: JournalHandle?
     /// Where to go on when the journal is opened.
     private var cursor: JournalCursor?
+    /// Where to begin if there is no cursor.
+    private var start: JournalStart
     private var reading: EntryReading
     private var entry = JournalEntry()
     /// The entry at which the journal stands, and whether it was not taken yet.
@@ -67,11 +78,13 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
     /// Follows the journal.
     ///
     /// - Parameters:
-    ///   - cursor: the last entry that is done with. Without one, it is read from its first entry.
+    ///   - cursor: the last entry that is done with.
+    ///   - start: where to begin without a cursor.
     ///   - files: where the journals are entered that are read.
     public init(
         _ selection: JournalSelection,
         cursor: JournalCursor? = nil,
+        start: JournalStart = .firstEntry,
         source: SourceNumber = SourceNumber(0),
         limits: JournalLimits = JournalLimits(),
         files: FileTable = FileTable(),
@@ -80,6 +93,7 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
         precondition(limits.entriesPerFillMax > 0)
         self.selection = selection
         self.cursor = cursor
+        self.start = start
         self.source = source
         self.limits = limits
         self.files = files
@@ -245,11 +259,27 @@ public struct JournalSource: RecordSource, ~Copyable, Sendable {
             if let cursor {
                 try resume(journal, cursor)
             } else {
-                try journal.seekHead()
+                try begin(journal)
             }
             return journal
         } catch {
             throw SourceError(error)
+        }
+    }
+
+    /// Places the journal where it is to be begun.
+    private mutating func begin(_ journal: borrowing JournalHandle) throws(SystemCallError) {
+        switch start {
+        case .firstEntry: try journal.seekHead()
+        case .time(let microseconds): try journal.seek(realtimeMicroseconds: microseconds)
+        case .presentEnd:
+            try journal.seekTail()
+            if try journal.previous() {
+                try journal.read(into: &last)
+                hasLast = true
+            }
+            // Of a journal that is empty yet, everything is new.
+            start = .firstEntry
         }
     }
 

@@ -194,7 +194,7 @@ public struct Checkup: ~Copyable {
                 let dialect = assembler.dialect(slot: slot)
                 counts[dialect, default: CheckupCounts()].submissions += 1
                 if hasSubject { counts[dialect, default: CheckupCounts()].withSubject += 1 }
-            case .delivered, .heard: break
+            case .delivered, .heard, .received, .awaited: break
             }
         }
         pending.removeAll(keepingCapacity: true)

@@ -73,7 +73,7 @@ public struct Explainer: ~Copyable {
 
     // MARK: Joining
 
-    private func message(_ facts: [LineFact], _ text: Span<UInt8>) -> MessageView? {
+    private mutating func message(_ facts: [LineFact], _ text: Span<UInt8>) -> MessageView? {
         for fact in facts {
             if let message = engine.assembler.message(of: fact, text) { return message }
         }
@@ -81,7 +81,7 @@ public struct Explainer: ~Copyable {
     }
 
     /// A line that opens a message joins the new one, one that ends it the old one.
-    private func join(
+    private mutating func join(
         _ facts: [LineFact],
         before: MessageView?,
         _ text: Span<UInt8>
@@ -186,11 +186,12 @@ extension LineFact {
     fileprivate var namedPieces: [(String, LineFact.Piece)] {
         switch kind {
         case .time, .held, .released, .removed, .expired, .discarded, .queued, .sessionEnd,
-            .headerLine, .subject:
+            .headerLine, .subject, .refused, .note, .cancelled, .part, .sessionHeld:
             []
-        case .client: [("source.address", a), ("user.name", b), ("postern.outer_id", c)]
+        case .client, .clientAgain, .proxied:
+            [("source.address", a), ("user.name", b), ("postern.outer_id", c)]
         case .messageID: [("email.message_id", a)]
-        case .active, .sender: [("email.sender.address", a)]
+        case .active, .sender, .local: [("email.sender.address", a)]
         case .delivery:
             b.isPresent
                 ? [
@@ -203,6 +204,11 @@ extension LineFact {
         case .contentType: [("postern.content_type", a)]
         case .receiptRequest: [("postern.receipt_to", a)]
         case .recipient: [("email.to.address", a)]
+        case .redirected: [("email.to.address", b), ("postern.delivered_to", a)]
+        case .expanded: [("postern.delivered_to", a)]
+        case .requeued, .copied: [("postern.other_id", a)]
+        case .proxyEnd: [("postern.other_id", a), ("email.sender.address", b)]
+        case .messageLogin: [("user.name", b)]
         case .session, .login: [("source.ip", a), ("user.name", b), ("source.domain", c)]
         }
     }

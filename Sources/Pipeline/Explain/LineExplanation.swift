@@ -102,6 +102,20 @@ extension LineFact.Kind {
         case .session: "a connection"
         case .login: "a login"
         case .sessionEnd: "a connection ends"
+        case .redirected: "a recipient goes on under another address"
+        case .expanded: "a group becomes its members"
+        case .clientAgain: "takes a message in, once more"
+        case .refused: "the message was refused after all"
+        case .requeued: "the message goes on under another queue ID"
+        case .local: "a program of this machine hands a message in"
+        case .sessionHeld: "what this session hands in is held"
+        case .note: "a line of the message that changes nothing"
+        case .proxied: "takes a message for a before-queue filter"
+        case .proxyEnd: "the before-queue filter answered"
+        case .cancelled: "the message is given up"
+        case .part: "a part of a line that was cut"
+        case .copied: "some recipients go on under another ID"
+        case .messageLogin: "the login of the message"
         }
     }
 }

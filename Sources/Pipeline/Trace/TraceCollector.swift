@@ -261,7 +261,7 @@ struct TraceCollector: ~Copyable {
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
-            case .none, .other: .other
+            case .discarded, .none, .other: .other
             }
         var reply = string(fact.d)
         if reply.hasSuffix(")"),

@@ -43,6 +43,31 @@ struct JournalSourceTests {
         #expect(file?.path.utf8.count == 40)
     }
 
+    @Test func aJournalMayBeBegunAtItsEndOrAtATime() throws {
+        let folder = try ScratchFolder()
+        let journald = try RealJournald(folder.path)
+        journald.log("4WxYz12BbCzNk: first")
+        var all = try JournalFollower(selection(journald))
+        try all.read(lines: 1)
+        usleep(2_000)
+        let middle = Clocks.realtimeMicroseconds()
+        usleep(2_000)
+        journald.log("4WxYz12BbCzNk: second")
+        try all.read(lines: 2)
+        var ofTime = try JournalFollower(selection(journald), start: .time(middle))
+        try ofTime.read(lines: 1)
+        var ofEnd = try JournalFollower(selection(journald), start: .presentEnd)
+        try ofEnd.drain()
+        #expect(ofEnd.given.lines.isEmpty)
+        journald.log("4WxYz12BbCzNk: third")
+        try ofEnd.read(lines: 1)
+        try ofTime.read(lines: 2)
+        #expect(messages(ofEnd.given) == ["4WxYz12BbCzNk: third"])
+        #expect(messages(ofTime.given) == ["4WxYz12BbCzNk: second", "4WxYz12BbCzNk: third"])
+        #expect(ofEnd.given.notes.isEmpty)
+        #expect(ofTime.given.notes.isEmpty)
+    }
+
     /// What `logger` writes as root, and as another user with the right facility.
     @Test func forgedEntriesAreCountedAndNeverRead() throws {
         let folder = try ScratchFolder()

@@ -337,10 +337,17 @@ struct JournalFollower: ~Copyable {
     init(
         _ selection: JournalSelection,
         cursor: JournalCursor? = nil,
+        start: JournalStart = .firstEntry,
         limits: JournalLimits = JournalLimits(),
         calls: SystemCalls = SystemCalls()
     ) throws {
-        source = JournalSource(selection, cursor: cursor, limits: limits, calls: calls)
+        source = JournalSource(
+            selection,
+            cursor: cursor,
+            start: start,
+            limits: limits,
+            calls: calls
+        )
         stop = try EventCounter()
     }
 
