@@ -56,6 +56,9 @@ public struct LogWalk: Sendable {
     /// Whether the outcome and the own time of every line are wanted, also of those that say nothing.
     /// It makes the walk several times slower.
     public var isThorough = false
+    /// Whether lines that were cut into parts are to be joined: the last part is given with the facts
+    /// and the text of the whole line. Without it each part has a fact of its own.
+    public var joinsParts = false
     /// Paths whose files say nothing of their time: what was copied from a pipe.
     public var hintless: Set<String> = []
     public private(set) var notes: [SourceNote] = []
@@ -74,21 +77,19 @@ public struct LogWalk: Sendable {
     private var scanner: LogScanner
     /// A scanner that has seen no line yet: it tells the time of each that has a stamp.
     private let pristine: LogScanner
+    private var joiner = LineJoiner(seed: .constant)
     private var sequence: UInt64 = 0
     private var lastTime: Int64?
 
     /// - Parameters:
     ///   - settings: zone, dialect and account domain; its rules do not count.
-    ///   - scanner: of the engine that will get the facts; nil: one of its own.
-    public init(_ settings: EngineSettings, scanner: LogScanner? = nil) {
+    public init(_ settings: EngineSettings) {
         zone = settings.timeZone.rules()
-        pristine =
-            scanner
-            ?? LogScanner(
-                seed: .constant,
-                accountDomain: Array((settings.accountDomain ?? "").utf8),
-                dialect: settings.dialect
-            )
+        pristine = LogScanner(
+            seed: .constant,
+            accountDomain: Array((settings.accountDomain ?? "").utf8),
+            dialect: settings.dialect
+        )
         self.scanner = pristine
         files = FileTable()
     }
@@ -199,10 +200,24 @@ public struct LogWalk: Sendable {
                 line.outcome = WalkedOutcome(ofLine)
                 counters += ofLine
             }
-            guard body(text, &line) else { return false }
+            if joinsParts, let whole = join(text, line) {
+                line.facts = whole.facts
+                guard body(whole.text.span, &line) else { return false }
+            } else {
+                guard body(text, &line) else { return false }
+            }
         }
         if !isThorough { counters += scanner.takeCounters() }
         return true
+    }
+
+    private mutating func join(
+        _ text: Span<UInt8>,
+        _ line: WalkedLine
+    ) -> (text: [UInt8], facts: [LineFact])? {
+        guard let time = line.microseconds, let part = line.facts.first(where: { $0.kind == .part })
+        else { return nil }
+        return joiner.take(part, text, microseconds: time)
     }
 
     /// The stamp of a line that gave no facts: the scanner says nothing of a second that it has

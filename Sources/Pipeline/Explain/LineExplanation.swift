@@ -129,6 +129,7 @@ extension LineFact.Status {
         case .deferred: "deferred"
         case .bounced: "bounced"
         case .expired: "expired"
+        case .discarded: "discarded"
         }
     }
 }

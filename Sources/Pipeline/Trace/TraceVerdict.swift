@@ -58,7 +58,7 @@ extension Trace {
             parts.append(
                 TraceVerdict.Part(
                     words: "Sent with the login of \(login)" + origin(root, withLogin: true),
-                    proof: [root.opening, root.encryption].compactMap { $0 }
+                    proof: [root.loginLine ?? root.opening, root.encryption].compactMap { $0 }
                 )
             )
         } else if let link = root.links.first(where: { $0.kind == .subject }) {
@@ -170,14 +170,17 @@ extension Trace {
     private var outcomeParts: [TraceVerdict.Part] {
         let deliveries = finalDeliveries
         guard !deliveries.isEmpty else {
-            let isDeleted = messages.contains(where: \.isDeleted)
-            return [
-                TraceVerdict.Part(
-                    words: isDeleted
-                        ? "deleted from the queue by hand" : "no delivery is in these logs",
-                    proof: []
-                )
-            ]
+            let words =
+                if messages.contains(where: \.isRefused) {
+                    "refused by this server once its content was known"
+                } else if messages.contains(where: \.isDeleted) {
+                    "deleted from the queue by hand"
+                } else if messages.contains(where: \.isHeld) {
+                    "held in the queue"
+                } else {
+                    "no delivery is in these logs"
+                }
+            return [TraceVerdict.Part(words: words, proof: [])]
         }
         var parts: [TraceVerdict.Part] = []
         var groups: [(words: String, recipients: [String], proof: [UInt64])] = []
@@ -271,6 +274,7 @@ extension TracedDelivery {
         case .deferred: return "deferred\(by)\(why)"
         case .bounced: return "refused\(by)\(why)"
         case .expired: return "given up after too long"
+        case .discarded: return "thrown away"
         case .other: return "tried\(by)\(why)"
         }
     }

@@ -111,6 +111,7 @@ public struct Tracer: Sendable {
         var walk = LogWalk(settings)
         walk.window = window
         walk.hintless = hintless
+        walk.joinsParts = true
         for chain in chains {
             try walk.forEachLine(of: chain, firstYear: settings.firstYear, progress: progress) {
                 (text, line) in
@@ -119,6 +120,7 @@ public struct Tracer: Sendable {
             }
         }
         report(walk)
+        finder.finish()
         return finder
     }
 
@@ -131,6 +133,7 @@ public struct Tracer: Sendable {
         var walk = LogWalk(settings)
         walk.window = window
         walk.hintless = hintless
+        walk.joinsParts = true
         walk.isThorough = true
         let files = walk.files
         for chain in chains {
