@@ -281,6 +281,29 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
         #expect(result.output.contains("Not ready: subject missing."))
     }
 
+    /// An Exim whose ACL logs nothing is told the lines of the snippet that comes with it.
+    @Test func anEximWithoutReportTypesIsToldTheSnippet() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write(
+            "mainlog",
+            "2026-03-01 10:00:00 1xVVVq-0007Kx-3A <= a@hosted.example H=(pc) [198.51.100.7] P=esmtpsa "
+                + "A=plain:a@hosted.example S=390 id=x@hosted.example for b@shop.test\n"
+                + "2026-03-01 10:00:01 1xVVVq-0007Kx-3A => b@shop.test R=dnslookup T=remote_smtp "
+                + "H=mx.shop.test [203.0.113.9] C=\"250 ok\"\n"
+                + "2026-03-01 10:00:01 1xVVVq-0007Kx-3A Completed\n"
+        )
+        let result = try Program().run(["doctor", "--timezone", "UTC", path])
+        #expect(result.status == 1)
+        #expect(result.output.contains("    log_selector = +subject +received_recipients\n"))
+        let snippet = try String(
+            contentsOf: sourceTree.appendingPathComponent("deploy/snippets/exim-acl.conf"),
+            encoding: .utf8
+        )
+        let lines = snippet.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        #expect(lines.count == 6)
+        for line in lines { #expect(result.output.contains("    " + line + "\n"), "\(line)") }
+    }
+
     /// A program that answers as postconf does.
     private func postconf(_ scratch: Scratch, main: String, master: String) throws -> String {
         let path = try scratch.write(

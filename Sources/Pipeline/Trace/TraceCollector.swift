@@ -513,7 +513,9 @@ extension TraceCollector {
             message.loginLine =
                 proxy.lines.first { $0.bytes.span.contains(known.login.span) }?.sequence
             let client = String(decoding: known.client, as: UTF8.self)
-            message.clientIP = client.split(separator: "[").last.map { String($0.prefix { $0 != "]" }) }
+            message.clientIP = client.split(separator: "[").last.map {
+                String($0.prefix { $0 != "]" })
+            }
             message.clientName = nil
         }
         messages[serial] = message

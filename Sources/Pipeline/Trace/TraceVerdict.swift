@@ -104,20 +104,27 @@ extension Trace {
         return TraceVerdict(kind: kind, parts: parts)
     }
 
-    /// Bounces that this server made of what was handed in.
+    /// Bounces that this server made of what was handed in: Postfix says so on a line of the message,
+    /// Exim on one of the bounce.
     private var bounceParts: [TraceVerdict.Part] {
-        var parts: [TraceVerdict.Part] = []
+        var bounces: [(queueID: String, sequence: UInt64)] = []
         for message in messages {
-            for link in message.links where link.kind == .notification {
-                parts.append(
-                    TraceVerdict.Part(
-                        words: "a bounce or delay notice was made of it, \(link.queueID)",
-                        proof: [link.sequence]
-                    )
-                )
+            for link in message.links {
+                switch link.kind {
+                case .notification: bounces.append((link.queueID, link.sequence))
+                case .subject where message.serial != messages[0].serial:
+                    bounces.append((message.queueID, link.sequence))
+                case .subject, .handedOn, .outer, .renamed: break
+                }
             }
         }
-        return Array(parts.prefix(5))
+        var named: Set<String> = []
+        return bounces.filter { named.insert($0.queueID).inserted }.prefix(5).map { bounce in
+            TraceVerdict.Part(
+                words: "a bounce or delay notice was made of it, \(bounce.queueID)",
+                proof: [bounce.sequence]
+            )
+        }
     }
 
     /// ` from ADDRESS (NAME; TLSv1.3, PLAIN)`.
