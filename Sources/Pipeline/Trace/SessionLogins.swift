@@ -64,6 +64,9 @@ struct SessionLogins: Sendable {
         return known
     }
 
+    /// The address of a connection's client; nil if it is not known.
+    func client(of fact: LineFact) -> [UInt8]? { clients[fact.account] }
+
     /// The login of a session that handed a message to a before-queue filter.
     func proxied(_ fact: LineFact, _ time: Int64) -> Login? {
         guard let known = logins[fact.key], time - known.microseconds <= Self.ageMax else {

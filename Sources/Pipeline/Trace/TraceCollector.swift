@@ -34,6 +34,8 @@ struct TraceCollector: ~Copyable {
     private var sessions = SessionLogins()
     /// What before-queue filters answered, and whose sessions they are.
     private var proxies: [ProxiedMessage] = []
+    /// Sessions whose IDs stand on each of their lines, by the ID.
+    private var sessionKeys: [[UInt8]: UInt64] = [:]
     /// Connections by which a wanted message came: what follows belongs to it.
     private var followed: [UInt64: UInt64] = [:]
 
@@ -247,6 +249,9 @@ struct TraceCollector: ~Copyable {
     ) {
         message.isOpened = true
         message.opening = message.opening ?? sequence
+        if !fact.a.isPresent, let client = sessions.client(of: fact), !client.isEmpty {
+            message.clientIP = String(decoding: client, as: UTF8.self)
+        }
         guard !message.hasOwnLogin else { return }
         if fact.b.isPresent {
             message.login = String(decoding: texts.login(fact, text), as: UTF8.self)
@@ -259,9 +264,6 @@ struct TraceCollector: ~Copyable {
         } else if message.login == nil, let known = sessions.login(of: fact, text, time) {
             message.login = String(decoding: known.login, as: UTF8.self)
             message.loginMethod = known.method
-            if !fact.a.isPresent, !known.client.isEmpty {
-                message.clientIP = String(decoding: known.client, as: UTF8.self)
-            }
         }
     }
 
@@ -284,7 +286,8 @@ struct TraceCollector: ~Copyable {
         let relay = string(fact.c)
         let isToHere =
             relay.contains("[127.") || relay.contains("[::1]") || relay.contains("[private/")
-            || relay.contains("[public/") || relay.contains("[/")
+            || relay.contains("[public/") || relay.contains("[/") || relay.hasPrefix("127.")
+            || relay == "::1"
         let outcome: TracedDelivery.Outcome =
             switch fact.status {
             case .sent: .sent
@@ -340,6 +343,10 @@ struct TraceCollector: ~Copyable {
         case .session, .proxied:
             connections[fact.key] = nil
             followed[fact.key] = nil
+            if sessionKeys.count >= Self.connectionsMax {
+                sessionKeys.removeAll(keepingCapacity: true)
+            }
+            if let id = LoginText.sessionID(text) { sessionKeys[id] = fact.key }
         case .proxyEnd: takeProxyEnd(fact, text, line, time, path)
         case .login, .sessionEnd, .sessionHeld: break
         default: return
@@ -387,6 +394,13 @@ struct TraceCollector: ~Copyable {
         let header = SyslogHeader(text)
         guard header.isPresent, !header.processID.isEmpty else { return false }
         let start = header.textStart
+        if let id = LoginText.sessionID(text) {
+            guard let key = sessionKeys[id], LoginText.isEncryption(text, at: start) else {
+                return false
+            }
+            keepConnection(key, record(text, line, time, path, .connection))
+            return true
+        }
         let begins = text.has("connect from ", at: start)
         let ends = text.has("disconnect from ", at: start)
         guard

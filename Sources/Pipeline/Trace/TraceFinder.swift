@@ -9,6 +9,12 @@ struct TraceFinder: ~Copyable {
         var queueID: [UInt8]
         /// It came with a login.
         var isSubmission: Bool
+        /// Event time of its first line.
+        var microseconds: Int64
+
+        func isBefore(_ other: Hit) -> Bool {
+            (microseconds, serial) < (other.microseconds, other.serial)
+        }
     }
 
     private struct State: Sendable {
@@ -17,6 +23,7 @@ struct TraceFinder: ~Copyable {
         var sender: [UInt8]?
         var hasSubject = false
         var isSubmission = false
+        var microseconds: Int64
         /// Of a message that came from this machine, perhaps from a before-queue filter.
         var queueID: [UInt8]?
     }
@@ -64,7 +71,7 @@ struct TraceFinder: ~Copyable {
         var isFirstSubject = false
         var hasLogin = false
         let wanted = conditions.wanted
-        book.update(fact, sequence: sequence, initial: State()) { entry, isNew in
+        book.update(fact, sequence: sequence, initial: State(microseconds: time)) { entry, isNew in
             let before = entry.value.met
             if isNew, wanted.contains(.queueID),
                 conditions.isQueueID(text.extracting(fact.queueID.indices))
@@ -82,7 +89,8 @@ struct TraceFinder: ~Copyable {
             found = Hit(
                 serial: entry.serial,
                 queueID: text.extracting(fact.queueID.indices).copied,
-                isSubmission: entry.value.isSubmission
+                isSubmission: entry.value.isSubmission,
+                microseconds: entry.value.microseconds
             )
         }
         if fact.opensMessage, hasLogin { submissionCount += 1 }
@@ -109,7 +117,14 @@ struct TraceFinder: ~Copyable {
                 !entry.value.met.contains(.account),
                 entry.value.met.union(.account).isSuperset(of: wanted)
             else { continue }
-            add(Hit(serial: entry.serial, queueID: queueID, isSubmission: true))
+            add(
+                Hit(
+                    serial: entry.serial,
+                    queueID: queueID,
+                    isSubmission: true,
+                    microseconds: entry.value.microseconds
+                )
+            )
         }
     }
 
@@ -189,6 +204,7 @@ struct TraceFinder: ~Copyable {
     private mutating func add(_ hit: Hit) {
         foundCount += 1
         hits[hit.serial] = hit
-        if hits.count > limit, let oldest = hits.keys.min() { hits[oldest] = nil }
+        guard hits.count > limit else { return }
+        if let oldest = hits.values.min(by: { $0.isBefore($1) }) { hits[oldest.serial] = nil }
     }
 }
