@@ -39,16 +39,17 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
 
     /// The corpora are read to their last line, and the counts say so.
     @Test(arguments: [
-        ("postfix", "postfix: 5212 lines, "), ("postfix-short-ids", "postfix: 3035 lines, "),
-        ("postfix-content-filter", "postfix: 5332 lines, "), ("exim", "exim: 1470 lines, "),
-        ("exim-millisec", "exim: 766 lines, "),
+        ("postfix", "postfix"), ("postfix-short-ids", "postfix"),
+        ("postfix-content-filter", "postfix"), ("exim", "exim"), ("exim-all", "exim"),
+        ("opensmtpd-7", "opensmtpd"),
     ])
-    func noLineOfACorpusIsNotUnderstood(name: String, counts: String) throws {
-        let log = corpus(name + ".log").path
-        let result = try Program().run(["explain", "--unparsed"] + time + [log])
+    func noLineOfACorpusIsNotUnderstood(name: String, dialect: String) throws {
+        let log = corpus(name + ".log")
+        let count = try Data(contentsOf: log).count { $0 == UInt8(ascii: "\n") }
+        let result = try Program().run(["explain", "--unparsed"] + time + [log.path])
         #expect(result.status == 0)
         #expect(result.output.isEmpty)
-        #expect(result.error.hasPrefix(counts))
+        #expect(result.error.hasPrefix("\(dialect): \(count) lines, "), "\(result.error)")
         #expect(result.error.hasSuffix(" 0 not understood\n"))
     }
 
@@ -203,11 +204,6 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
             #expect(verdicts.count == 1, "\(row.message_id)")
             #expect(verdicts.first?["postern.verdict"] as? String == "authenticated")
             #expect(verdicts.first?["user.name"] as? String == row.account)
-            let message = verdicts.first?["message"] as? String ?? ""
-            #expect(
-                message.contains(row.status == "bounced" ? "refused" : "accepted"),
-                "\(message)"
-            )
         }
     }
 
