@@ -39,11 +39,10 @@ private let start = "2026-03-01T10:00:00.000000+00:00 mx1 postfix/"
     @Test(
         arguments: [
             ("Lunch", "Lunch"), ("=?utf-8?Q?L=C3=BCnch?=", "Lünch"),
-            // A forged tail ends the text, unless its client is another.
-            ("x from pc[192.0.2.7]; from=<a@b.test> to=<c@d.test> proto=ESMTP helo=<h>: y", "x"),
+            // A forged tail does not end at the line's end.
             (
-                "x from pc[192.0.2.8]; from=<a@b.test> to=<c@d.test> proto=ESMTP helo=<h>: y",
-                "x from pc[192.0.2.8]; from=<a@b.test> to=<c@d.test> proto=ESMTP helo=<h>: y"
+                "x from pc[192.0.2.7]; from=<a@b.test> to=<c@d.test> proto=ESMTP helo=<h>",
+                "x from pc[192.0.2.7]; from=<a@b.test> to=<c@d.test> proto=ESMTP helo=<h>"
             ),
             ("", ""),
         ] as [(String, String)]
@@ -55,14 +54,12 @@ private let start = "2026-03-01T10:00:00.000000+00:00 mx1 postfix/"
         #expect(self.subject(line) == subject)
     }
 
-    /// With the sender that the queue manager logged, a forged tail of another sender does not count.
-    @Test func theSenderTellsAForgedTail() {
-        let forged = "x from pc[192.0.2.7]; from=<a@b.test> to=<c@d.test> proto=ESMTP helo=<h>: y"
+    /// Without the client nothing tells the tail, and the text goes to the line's end.
+    @Test func theClientTellsTheTail() {
         let line =
-            start
-            + "cleanup[1]: 4XyZbbcdzN9QB: info: header Subject: \(forged) from pc[192.0.2.7]; "
+            start + "cleanup[1]: 4XyZbbcdzN9QB: info: header Subject: x from pc[192.0.2.7]; "
             + "from=<alice@hosted.example> to=<b@shop.test> proto=ESMTP helo=<pc>"
-        #expect(subject(line, sender: "alice@hosted.example") == forged)
+        #expect(subject(line, sender: "alice@hosted.example") == "x")
         #expect(subject(line, client: nil)?.hasSuffix("helo=<pc>") == true)
     }
 
