@@ -98,6 +98,7 @@ extension Assembler {
         }
         let opened = slot ?? openAssembly(fact, line, microseconds)
         accepted = (sequence, fact.key, opened)
+        markChanged(opened)
         let index = Int(opened)
         slots[index].isProvisional = false
         slots[index].dialect = fact.dialect

@@ -70,8 +70,6 @@ public struct Assembler: ~Copyable, Sendable {
     /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
     /// the client that both name.
     var clients = QueueTable()
-    /// Sessions that hold the message which they will hand in.
-    var holdingCount = 0
     /// Whether the log tells when a before-queue filter has answered.
     var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
@@ -106,7 +104,7 @@ public struct Assembler: ~Copyable, Sendable {
     private let tracksChanges: Bool
     let queueKeys: QueueKeys
     private let filters: FilterList
-    var sessions = SessionTable()
+    var sessions: SessionTable
     var splitLines = SplitLines()
     /// The lines that the facts stand on which are being taken in, if they are parts of one.
     var parts: [SplitLines.Part] = []
@@ -125,6 +123,7 @@ public struct Assembler: ~Copyable, Sendable {
         self.filters = filters
         queueKeys = QueueKeys(seed: seed)
         self.tracksChanges = tracksChanges
+        sessions = SessionTable(tracksChanges: tracksChanges)
         slots.reserveCapacity(1_024)
     }
 
@@ -191,7 +190,7 @@ public struct Assembler: ~Copyable, Sendable {
         case .requeued:
             requeue(fact, line, record, microseconds)
             return
-        case .proxied, .proxyEnd, .sessionHeld:
+        case .proxied, .proxyEnd:
             takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
@@ -260,7 +259,8 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         switch fact.kind {
         case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
-            .requeued, .proxied, .proxyEnd, .sessionHeld, .note:
+            .requeued,
+            .proxied, .proxyEnd, .note:
             break
         case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued, .messageLogin:
             takeArrival(fact, line, base, record, microseconds, in: index)
@@ -344,7 +344,6 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsQueueID {
             slots[index].queueID = place(of: fact.queueID, line, base, in: index)
         }
-        if holdingCount > 0 { takeHold(fact, line, in: index) }
         if !slots[index].keepsLines {
             // By it the text of a header is told from what follows.
             slots[index].client = slots[index].append(line.extracting(fact.a.indices))
@@ -721,7 +720,6 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
-        if slots[index].isHeld { release(from: index) }
         slots[index].senderDomain = fact.domain
         if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
             !slots[index].isSubmission
@@ -1017,7 +1015,7 @@ public struct Assembler: ~Copyable, Sendable {
     func outer(of index: Int) -> Int32 {
         let outer = slots[index].outer
         guard outer >= 0, slots[Int(outer)].serial == slots[index].outerSerial,
-            slots[Int(outer)].state != .closing
+            slots[Int(outer)].state != .closing, slots[Int(outer)].state != .free
         else { return -1 }
         return outer
     }
@@ -1077,7 +1075,6 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
         markChanged(slot)
-        markChanged(slot)
         let awaitsInner = slots[index].recipients.contains { recipient in
             !recipient.isSettled && recipient.inner >= 0
                 && slots[Int(recipient.inner)].state == .open
@@ -1099,6 +1096,7 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func giveUpLater(_ slot: Int32, _ microseconds: Int64) {
         slots[Int(slot)].waitOrder = takeOrder()
         slots[Int(slot)].waitsUntil = microseconds + limits.unlinkedMicrosecondsMax
+        expectExpiry(at: slots[Int(slot)].waitsUntil)
         markChanged(slot)
         unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
@@ -1158,7 +1156,6 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
         if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
-        if slots[index].isHolding { holdingCount -= 1 }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -1176,7 +1173,6 @@ public struct Assembler: ~Copyable, Sendable {
             table.insert(slots[index].key, slot: Int32(index))
             let clientKey = slots[index].clientKey
             if clientKey != 0 { clients.insert(clientKey, slot: Int32(index)) }
-            if slots[index].isHolding { holdingCount += 1 }
             linkToIdle(Int32(index))
         }
         let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }
@@ -1194,14 +1190,15 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Ends what was idle too long, and what waited in vain for its link.
     private mutating func expire(now: Int64) {
-        while unlinkedFirst < unlinked.count, unlinked[unlinkedFirst].until <= now {
-            let (slot, order, _) = unlinked[unlinkedFirst]
+        while unlinkedFirst < unlinked.count {
+            let (slot, order, until) = unlinked[unlinkedFirst]
+            // One that waits no more holds up nobody.
+            let waits =
+                slots[Int(slot)].waitOrder == order
+                && (slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional)
+            guard !waits || until <= now else { break }
             unlinkedFirst += 1
-            if slots[Int(slot)].waitOrder == order,
-                slots[Int(slot)].state == .unlinked || slots[Int(slot)].isProvisional
-            {
-                giveUp(slot)
-            }
+            if waits { giveUp(slot) }
         }
         if unlinkedFirst > 1_024 {
             unlinked.removeSubrange(0..<unlinkedFirst)
@@ -1241,8 +1238,14 @@ public struct Assembler: ~Copyable, Sendable {
     private mutating func appendToIdle(_ slot: Int32) {
         slots[Int(slot)].idleOrder = takeOrder()
         slots[Int(slot)].idleMicroseconds = slots[Int(slot)].lastMicroseconds
+        expectExpiry(at: slots[Int(slot)].idleMicroseconds + limits.idleMicrosecondsMax)
         markChanged(slot)
         linkToIdle(slot)
+    }
+
+    /// What is due already, since its line came late, ends at the next line.
+    mutating func expectExpiry(at microseconds: Int64) {
+        if microseconds <= lastExpiry { lastExpiry = .min }
     }
 
     private mutating func linkToIdle(_ slot: Int32) {

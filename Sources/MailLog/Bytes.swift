@@ -131,8 +131,8 @@ extension Span where Element == UInt8 {
             let digits = word | (0x3030_3030_3030_3030 & ~(UInt64.max << unused))
             // The high half of a digit is 3, and stays 3 when 6 is added.
             let high: UInt64 = 0xf0f0_f0f0_f0f0_f0f0
-            return digits & high | (digits &+ 0x0606_0606_0606_0606 & high) >> 4
-                == 0x3333_3333_3333_3333
+            let six: UInt64 = 0x0606_0606_0606_0606
+            return (digits & high) | (((digits &+ six) & high) >> 4) == 0x3333_3333_3333_3333
         }
         for index in start..<end where !isDigit(self[index]) { return false }
         return true

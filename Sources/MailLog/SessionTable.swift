@@ -26,8 +26,11 @@ struct SessionTable: Sendable {
     private var order: [(key: UInt64, serial: UInt64)] = []
     private var orderFirst = 0
     private var nextSerial: UInt64 = 1
-    /// Keys of what is to be stored again, in the order of the changes.
+    /// Keys of what is to be stored again, in the order of the changes; empty if nobody stores.
     private(set) var changed: [UInt64] = []
+    private let tracksChanges: Bool
+
+    init(tracksChanges: Bool) { self.tracksChanges = tracksChanges }
 
     var count: Int { sessions.count }
 
@@ -44,7 +47,7 @@ struct SessionTable: Sendable {
         sessions[key] = Session(key: key, serial: nextSerial, microseconds: microseconds)
         order.append((key, nextSerial))
         nextSerial += 1
-        changed.append(key)
+        if tracksChanges { changed.append(key) }
         while sessions.count > Self.countMax, orderFirst < order.count {
             let (oldest, serial) = order[orderFirst]
             orderFirst += 1
@@ -65,7 +68,7 @@ struct SessionTable: Sendable {
         change(&session)
         guard session != before else { return }
         sessions[key] = session
-        changed.append(key)
+        if tracksChanges { changed.append(key) }
     }
 
     /// Says that a session was still used, at most every ten minutes: each time it is stored again.
@@ -78,7 +81,7 @@ struct SessionTable: Sendable {
 
     mutating func remove(_ key: UInt64) {
         guard sessions.removeValue(forKey: key) != nil else { return }
-        changed.append(key)
+        if tracksChanges { changed.append(key) }
     }
 
     // MARK: Stored form

@@ -12,7 +12,7 @@ struct JournalBench: ParsableCommand {
         commandName: "journal",
         abstract: "Times entries from their writing to a journald until they are read.",
         discussion: """
-            Needs a journald of its own (Tests/rigs/journald FOLDER, as root). Lags are from before \
+            Needs a journald of its own (Tests/Rigs/journald FOLDER, as root). Lags are from before \
             the send to journald until the source has given the line; CPU is that of the thread that \
             reads.
 

@@ -124,3 +124,21 @@ private func text(_ random: inout SeededGenerator, of alphabet: [UInt8], upTo co
         }
     }
 }
+
+/// Digits are told eight bytes at a time: the same answer as one by one, wherever they stand.
+@Suite struct DigitTests {
+    @Test(arguments: 0...12)
+    func onlyDigitsAreDigits(count: Int) {
+        for byte in UInt8.min...UInt8.max {
+            for place in 0..<max(count, 1) {
+                var text = [UInt8](repeating: UInt8(ascii: "7"), count: count)
+                if count > 0 { text[place] = byte }
+                for tail in [0, 9] {
+                    let whole = text + [UInt8](repeating: UInt8(ascii: "]"), count: tail)
+                    let isDigit = count == 0 || (0x30...0x39).contains(byte)
+                    #expect(whole.span.areDigits(0..<count) == isDigit)
+                }
+            }
+        }
+    }
+}

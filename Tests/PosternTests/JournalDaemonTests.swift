@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The daemon beside a real journald of its own: `Tests/rigs/journald`.
+/// The daemon beside a real journald of its own: `Tests/Rigs/journald`.
 @Suite(
     .serialized,
     .enabled(
@@ -26,7 +26,7 @@ struct JournalDaemonTests {
                 [.posixPermissions: 0o755],
                 ofItemAtPath: scratch.url.path
             )
-            process.executableURL = sourceTree.appendingPathComponent("Tests/rigs/journald")
+            process.executableURL = sourceTree.appendingPathComponent("Tests/Rigs/journald")
             process.arguments = [folder]
             process.standardError = FileHandle.nullDevice
             try process.run()

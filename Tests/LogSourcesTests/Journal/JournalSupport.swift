@@ -239,7 +239,7 @@ func corpusEntries(_ name: String) throws -> [CraftedEntry] {
 
 // MARK: A live journald
 
-/// A systemd-journald of its own: see `Tests/rigs/journald`.
+/// A systemd-journald of its own: see `Tests/Rigs/journald`.
 final class RealJournald {
     let folder: FilePath
     private let process = Process()
@@ -255,7 +255,7 @@ final class RealJournald {
 
     init(_ folder: FilePath, settings: [String] = []) throws {
         self.folder = folder
-        process.executableURL = sourceTree.appendingPathComponent("Tests/rigs/journald")
+        process.executableURL = sourceTree.appendingPathComponent("Tests/Rigs/journald")
         process.arguments = [folder.string] + settings
         process.standardError = FileHandle.nullDevice
         try process.run()

@@ -273,7 +273,9 @@ enum ReferenceExim {
         add(.subject, one.subject)
         add(.messageID, one.id)
         for match in recipient.matches(text, one.recipients ?? 0..<0) {
-            add(.recipient, match["one"])
+            // A blank at the end is no recipient.
+            guard let one = match["one"], !one.isEmpty else { continue }
+            add(.recipient, one)
         }
         said.append(Said(.queued, .exim))
         return said

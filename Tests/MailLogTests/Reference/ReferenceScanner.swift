@@ -16,7 +16,9 @@ enum ReferenceScanner {
         }
         guard let head = ReferenceHead.read(text) else { return [] }
         // No daemon writes anything but a number there, and nobody depends on it.
-        guard head.process.allSatisfy(\.isNumber) || head.process == "-" else { throw NoProcess() }
+        guard head.process.allSatisfy({ $0.isASCII && $0.isNumber }) || head.process == "-" else {
+            throw NoProcess()
+        }
         let tag = text.string(head.tag)
         var ways: [[Said]] = []
         if tag == "exim" || tag == "exim4" {
