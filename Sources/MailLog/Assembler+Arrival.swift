@@ -52,26 +52,8 @@ extension Assembler {
             microseconds: microseconds
         )
         guard let whole else { return }
-        // As if the host's name and the text stood on one line: no piece starts at 0.
-        var text: [UInt8] = [0x20]
-        for index in host.indices { text.append(host[index]) }
-        let context = LineContext(
-            stamp: fact.stamp,
-            line: Int(fact.line),
-            host: 1..<text.count,
-            hostHash: keyedHash(host, seed: queueKeys.seed),
-            agent: .other,
-            instance: fact.instance,
-            processID: 0..<0
-        )
-        text.append(0x20)
-        let start = text.count
-        text += whole.text
-        var reader = EximReader(names: NameReader(seed: queueKeys.seed))
-        var facts: [LineFact] = []
-        if case .unparsed = reader.read(text.span, from: start, context, into: &facts) {
-            counters.splitLinesUnparsed += 1
-        }
+        let (text, facts, outcome) = whole.read(as: fact, host: host, seed: queueKeys.seed)
+        if case .unparsed = outcome { counters.splitLinesUnparsed += 1 }
         parts = whole.parts
         for fact in facts where fact.kind != .part { join(fact, text.span, record, microseconds) }
         parts.removeAll()

@@ -65,6 +65,11 @@ public struct FactTextReader: ~Copyable, Sendable {
         return decoded(raw.span)
     }
 
+    /// The login of a fact as the client gave it, where the line shows it in another form.
+    public func login(_ fact: LineFact, _ line: Span<UInt8>) -> [UInt8] {
+        LoginText.plain(line.extracting(fact.b.indices), fact.form)
+    }
+
     private mutating func decoded(_ header: Span<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         if decoder.decode(header, into: &text) == .plain {

@@ -1,4 +1,4 @@
-import Records
+public import Records
 
 /// Lines that were too long for syslog, which their writer cut into numbered parts: collects the
 /// parts of each, bounded.
@@ -119,5 +119,77 @@ struct SplitLines: Sendable {
             }
             pending.append(line)
         }
+    }
+}
+
+extension SplitLines.Pending {
+    /// What the whole line says.
+    ///
+    /// - Parameters:
+    ///   - part: the fact of its last part.
+    ///   - host: the host's name in that line.
+    ///   - seed: of the scanners.
+    /// - Returns: the line's text, to which the facts refer.
+    func read(
+        as part: LineFact,
+        host: Span<UInt8>,
+        seed: HashSeed
+    ) -> (text: [UInt8], facts: [LineFact], outcome: LineOutcome) {
+        // As if the host's name and the text stood on one line: no piece starts at 0.
+        var whole: [UInt8] = [0x20]
+        for index in host.indices { whole.append(host[index]) }
+        let context = LineContext(
+            stamp: part.stamp,
+            line: Int(part.line),
+            host: 1..<whole.count,
+            hostHash: keyedHash(host, seed: seed),
+            agent: .other,
+            instance: part.instance,
+            processID: 0..<0
+        )
+        whole.append(0x20)
+        let start = whole.count
+        whole += text
+        var reader = EximReader(names: NameReader(seed: seed))
+        var facts: [LineFact] = []
+        let outcome = reader.read(whole.span, from: start, context, into: &facts)
+        return (whole, facts, outcome)
+    }
+}
+
+/// Joins lines that syslog's limit had cut into parts, for whoever joins no messages.
+public struct LineJoiner: Sendable {
+    private let seed: HashSeed
+    private var lines = SplitLines()
+
+    /// - Parameter seed: of the scanner whose facts come in.
+    public init(seed: HashSeed) { self.seed = seed }
+
+    /// Takes a part of a line in.
+    ///
+    /// - Parameters:
+    ///   - fact: of kind ``LineFact/Kind/part``.
+    ///   - microseconds: its event time.
+    /// - Returns: with the last part, the whole line behind its host's name, and its facts.
+    public mutating func take(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        microseconds: Int64
+    ) -> (text: [UInt8], facts: [LineFact])? {
+        let whole = lines.take(
+            SplitLines.Part(
+                record: RecordID(source: SourceNumber(0), file: FileNumber(0), offset: 0),
+                sequence: 0,
+                line: []
+            ),
+            line.extracting(fact.a.indices),
+            number: UInt32(truncatingIfNeeded: fact.domain >> 32),
+            of: UInt32(truncatingIfNeeded: fact.domain),
+            key: fact.key,
+            microseconds: microseconds
+        )
+        guard let whole else { return nil }
+        let read = whole.read(as: fact, host: line.extracting(fact.host.indices), seed: seed)
+        return (read.text, read.facts.filter { $0.kind != .part })
     }
 }

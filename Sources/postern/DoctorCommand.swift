@@ -97,19 +97,17 @@ struct DoctorCommand: ParsableCommand {
         let opened = try openAll(inputs, engine)
         var bar = ProgressBar(total: opened.totalBytes)
         defer { bar.clear() }
-        for chain in chains(of: opened, firstYear: engine.firstYear) {
-            do {
-                try walk.forEachLine(
-                    of: chain,
-                    firstYear: engine.firstYear,
-                    progress: { bar.show($0) }
-                ) { text, line in
-                    checkup.take(text, line)
-                    return true
-                }
-            } catch {
-                throw Failure(error)
+        do {
+            try walk.forEachLine(
+                of: chains(of: opened, firstYear: engine.firstYear),
+                firstYear: engine.firstYear,
+                progress: { bar.show($0) }
+            ) { text, line in
+                checkup.take(text, line)
+                return true
             }
+        } catch {
+            throw Failure(error)
         }
     }
 

@@ -15,8 +15,7 @@ struct ExplainCommand: ParsableCommand {
             its event time, the message that it joined, and, where it completes an event, each rule \
             with the first condition that failed. A line that is not understood says why.
 
-            It is what a replay of the same lines does, with the shipped rules and those of --rules. \
-            Lines of several hosts are taken one input after the other.
+            It is what a replay of the same lines does, with the shipped rules and those of --rules.
 
             EXAMPLES
               postern explain --year 2026 mail.log | less
@@ -68,16 +67,17 @@ struct ExplainCommand: ParsableCommand {
         _ engine: EngineSettings,
         _ walk: inout LogWalk
     ) throws {
+        let sources = chains(of: opened, firstYear: engine.firstYear)
         var explainer: Explainer
         do {
-            explainer = try Explainer(engine, table: walk.files)
+            explainer = try Explainer(engine, sources, table: walk.files)
         } catch {
             throw Failure(ReplayError.engine(error))
         }
         var output = BufferedOutput()
         let isColoured = StandardStream.output.wantsColour
         var failure: ReplayError?
-        try walk.forEachLine(of: InputChain(inputs: opened), firstYear: engine.firstYear) {
+        try walk.forEachLine(of: sources, firstYear: engine.firstYear) {
             (text, line) in
             do throws(ReplayError) {
                 let explanation = try explainer.explain(text, line)

@@ -57,6 +57,8 @@ public struct Checkup: ~Copyable {
     private var inbound: [UInt64: Inbound] = [:]
     /// The message whose content type came last.
     private var contentTypeKey: UInt64 = 0
+    /// Messages whose content type came before the line that says who handed them in.
+    private var typedBefore: Set<UInt64> = []
 
     private struct Inbound {
         var hasSubject = false
@@ -122,17 +124,24 @@ public struct Checkup: ~Copyable {
     private mutating func note(_ fact: LineFact, _ text: Span<UInt8>) {
         switch fact.kind {
         case .client, .accepted:
+            let isTyped = typedBefore.remove(fact.key) != nil
             if assembler.message(of: fact, text)?.login == nil {
                 noteStranger(fact, text)
             } else {
                 inbound[fact.key] = nil
+                if isTyped { noteContentType(fact) }
             }
         case .removed: inbound[fact.key] = nil
         default: noteInbound(fact, text)
         }
         guard fact.agent == .cleanup || fact.isContentType, fact.key != 0 else { return }
-        let isSubmission = assembler.message(of: fact, text)?.login != nil
+        let message = assembler.message(of: fact, text)
+        let isSubmission = message?.login != nil
         if isSubmission, fact.isContentType { noteContentType(fact) }
+        if message?.isProvisional ?? false, fact.isContentType {
+            if typedBefore.count >= Self.namesMax { typedBefore.removeAll(keepingCapacity: true) }
+            typedBefore.insert(fact.key)
+        }
         guard fact.agent == .cleanup, let tag = Self.tag(text) else { return }
         if isSubmission {
             if submissionCleanups.count < 64 { submissionCleanups.insert(tag) }

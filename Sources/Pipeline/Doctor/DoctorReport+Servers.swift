@@ -249,7 +249,7 @@ extension DoctorReport {
                 Remedy(
                     title: "Log subjects and recipients",
                     lines: [
-                        "# main section of Exim's configuration; with Debian's split one: "
+                        "# main section of Exim's configuration; Debian: add both words to "
                             + "MAIN_LOG_SELECTOR",
                         "log_selector = +subject +received_recipients",
                     ],
@@ -262,27 +262,58 @@ extension DoctorReport {
             Remedy(
                 title: "Log which mail is a receipt, and which asks for one",
                 lines: [
-                    "# the ACL that acl_smtp_data names, before its accept",
-                    "warn condition = ${if match{$h_Content-Type:}"
-                        + "{(?i)report-type=\\W*disposition-notification}}",
-                    "     logwrite  = report-type=disposition-notification",
-                    "warn condition = ${if def:h_Disposition-Notification-To:}",
-                    "     logwrite  = disposition-notification-to="
-                        + "<${address:$h_Disposition-Notification-To:}>",
-                ],
+                    "# in the ACL that acl_smtp_data names, before anything there accepts; Debian: "
+                        + "the file of CHECK_DATA_LOCAL_ACL_FILE"
+                ] + EximSnippet.lines,
                 commands: ["systemctl reload exim4"]
             )
         )
     }
 
+    /// Servers that need a program or a ruleset of ours to log headers.
     mutating func adviseOther(_ dialect: Dialect, _ counts: CheckupCounts) {
-        guard counts.lacksSubjects else { return }
-        remedies.append(
-            Remedy(
-                title: "Log subjects: \(dialect == .sendmail ? "Sendmail" : "OpenSMTPD") needs a "
-                    + "snippet for it, which is among deploy/snippets",
-                lines: []
+        guard counts.lacksSubjects || counts.submissions > 0 && counts.withContentType == 0 else {
+            return
+        }
+        let title = "Log subjects, content types and receipt requests"
+        if dialect == .sendmail {
+            remedies.append(
+                Remedy(
+                    title: title + " (deploy/snippets/sendmail-subject.mc says more)",
+                    lines: [
+                        "dnl at the end of /etc/mail/sendmail.mc",
+                        "include(`/usr/share/postern/snippets/sendmail-subject.mc')",
+                    ],
+                    commands: ["make -C /etc/mail", "systemctl restart sendmail"]
+                )
             )
-        )
+        } else {
+            remedies.append(
+                Remedy(
+                    title: title + " (deploy/snippets/opensmtpd-filter is the filter)",
+                    lines: [
+                        "# smtpd.conf",
+                        "filter \"postern\" proc-exec \"/usr/local/libexec/smtpd/postern-filter\"",
+                        "# and at the end of each line for users:",
+                        "listen on … filter \"postern\"",
+                    ],
+                    commands: ["systemctl restart opensmtpd"]
+                )
+            )
+        }
     }
+}
+
+/// What makes Exim log the type of a report and who asks for a receipt: also in
+/// `deploy/snippets/exim-acl.conf`.
+enum EximSnippet {
+    static let lines = [
+        "  warn",
+        "    condition = ${if match {$h_content-type:} {\\N(?is)^\\s*multipart/report\\s*;"
+            + ".*\\breport-type\\s*=\\s*\"?disposition-notification\\b\\N}}",
+        "    logwrite  = report-type=disposition-notification",
+        "  warn",
+        "    condition = ${if def:h_disposition-notification-to:}",
+        "    logwrite  = disposition-notification-to=<${address:$h_disposition-notification-to:}>",
+    ]
 }

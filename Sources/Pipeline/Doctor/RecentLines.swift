@@ -65,7 +65,7 @@ extension LogWalk {
             let opened = try? openInputs([path.removingLastComponent().appending(rotated)])
         else { return }
         // What cannot be read of an old file is no reason not to read the present one.
-        try? forEachLine(of: InputChain(inputs: opened.inputs), body)
+        try? forEachLine(of: [InputChain(inputs: opened.inputs)], body)
     }
 
     /// The start of the first line behind an offset.

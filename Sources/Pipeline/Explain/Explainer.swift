@@ -17,9 +17,20 @@ public struct Explainer: ~Copyable {
 
     /// - Parameters:
     ///   - settings: of the replay, with its rules.
-    ///   - table: where the walk that gives the lines enters its files.
-    public init(_ settings: EngineSettings, table: FileTable) throws(EngineError) {
-        engine = try Engine(settings, sources: [LaneSource(name: "log", table: table)])
+    ///   - chains: those of the walk that gives the lines.
+    ///   - table: where the walk enters its files.
+    public init(
+        _ settings: EngineSettings,
+        _ chains: [InputChain],
+        table: FileTable
+    ) throws(EngineError) {
+        engine = try Engine(
+            settings,
+            sources: chains.map { LaneSource(name: $0.name, table: table) }
+        )
+        for (index, chain) in chains.enumerated() {
+            if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
+        }
         engine.beginExplaining()
         self.table = table
     }
@@ -68,7 +79,15 @@ public struct Explainer: ~Copyable {
         batch.lines = [LineRange(start: 0, length: UInt32(text.count))]
         batch.file = line.file
         batch.firstOffset = line.offset
-        try engine.take(batch, facts: line.facts, to: &output)
+        engine.begin(batch, lane: line.chain)
+        _ = try engine.take(
+            batch,
+            facts: line.facts,
+            lane: line.chain,
+            from: 0,
+            before: .max,
+            to: &output
+        )
     }
 
     // MARK: Joining
@@ -120,8 +139,9 @@ public struct Explainer: ~Copyable {
             add("email.local_id", fact.queueID)
         }
         for fact in facts {
-            if let words = fact.kind.words, !explanation.says.contains(words) {
-                explanation.says.append(words)
+            if var words = fact.kind.words {
+                if fact.kind == .delivery { words += " (\(fact.status.words))" }
+                if !explanation.says.contains(words) { explanation.says.append(words) }
             }
             for (name, piece) in fact.namedPieces { add(name, piece) }
             switch fact.kind {

@@ -118,3 +118,17 @@ extension LineFact.Kind {
         }
     }
 }
+
+extension LineFact.Status {
+    /// What became of a delivery, in words.
+    var words: String {
+        switch self {
+        case .none, .other: "no outcome"
+        case .sent: "sent"
+        case .deferred: "deferred"
+        case .bounced: "bounced"
+        case .expired: "expired"
+        case .discarded: "discarded"
+        }
+    }
+}

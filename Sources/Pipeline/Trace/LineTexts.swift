@@ -38,12 +38,28 @@ enum LoginText {
     /// Whether a program's text says that a connection is encrypted.
     ///
     /// `Anonymous TLS connection established from HOST[IP]: TLSv1.3 with cipher …` (Postfix's
-    /// tls_misc.c), `STARTTLS=server, relay=…, version=TLSv1.3, …` (Sendmail's tls.c).
+    /// tls_misc.c), `STARTTLS=server, relay=…, version=TLSv1.3, …` (Sendmail's tls.c), `SESSION smtp
+    /// tls ciphers=TLSv1.3:…` (OpenSMTPD's smtp_session.c).
     static func isEncryption(_ text: Span<UInt8>, at start: Int) -> Bool {
         if text.has("STARTTLS=server", at: start) { return true }
         var index = start
         while index < text.count, text[index] != UInt8(ascii: " ") { index += 1 }
         return text.has(" TLS connection established from ", at: index)
+            || text.has(" smtp tls ciphers=", at: index)
+    }
+
+    /// The session ID that OpenSMTPD's lines begin with: 16 hexadecimal digits (smtp_session.c).
+    static func sessionID(_ text: Span<UInt8>) -> [UInt8]? {
+        let start = SyslogHeader(text).textStart
+        guard start > 0, start + 16 < text.count, text.has(" smtp ", at: start + 16) else {
+            return nil
+        }
+        let id = text.extracting(start..<(start + 16)).copied
+        let isHex = id.allSatisfy { byte in
+            byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9")
+                || byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "f")
+        }
+        return isHex ? id : nil
     }
 
     /// The version in such a text.
@@ -53,6 +69,7 @@ enum LoginText {
         while index < text.count {
             if text.has("]: TLS", at: index) { return word(text, from: index + 3) }
             if text.has(", version=", at: index) { return word(text, from: index + 10) }
+            if text.has(" tls ciphers=", at: index) { return word(text, from: index + 13) }
             index += 1
         }
         return nil
@@ -112,22 +129,36 @@ enum ReplyText {
     }
 }
 
-/// What Postfix's bounce(8) says of a bounce that it made (bounce_notify_service.c and its kin):
-/// `ID: sender non-delivery notification: BOUNCE`, and the same with `delay notification` and
-/// `delivery status notification`.
+/// What servers say of a bounce that they made of a message.
+///
+/// Postfix's bounce(8): `ID: sender non-delivery notification: BOUNCE`, and the same with `delay
+/// notification` and `delivery status notification` (bounce_notify_service.c and its kin). Sendmail:
+/// `ID: BOUNCE: DSN: …`, and the same with `return to sender` and `postmaster notify` (savemail.c).
 struct NotificationText: Equatable {
     var message: String
     var bounce: String
 
     init?(_ text: Span<UInt8>) {
         let header = SyslogHeader(text)
-        guard header.isPresent, header.tag.count >= 7,
-            text.has("/bounce", at: header.tag.upperBound - 7)
-        else { return nil }
+        guard header.isPresent, text.count - header.textStart < 2_048 else { return nil }
         let words = String(
             decoding: text.extracting(header.textStart..<text.count).copied,
             as: UTF8.self
         ).split(separator: " ")
+        if text.has("sendmail", at: header.tag.lowerBound)
+            || text.has("sm-", at: header.tag.lowerBound)
+        {
+            let kinds = ["DSN:", "return", "postmaster"]
+            guard words.count >= 3, words[0].hasSuffix(":"), words[1].hasSuffix(":"),
+                kinds.contains(String(words[2]))
+            else { return nil }
+            message = String(words[0].dropLast())
+            bounce = String(words[1].dropLast())
+            return
+        }
+        guard header.tag.count >= 7, text.has("/bounce", at: header.tag.upperBound - 7) else {
+            return nil
+        }
         // The ID, `sender`, one to three words, `notification:`, and the other ID.
         guard words.count >= 5, words.count <= 6, words[0].hasSuffix(":"), words[1] == "sender",
             words[words.count - 2] == "notification:"

@@ -13,8 +13,8 @@ struct MessageBook<Value: Sendable>: Sendable {
         var serial: UInt64
         /// A line says how it was taken in.
         var isOpened: Bool
-        /// All lines so far are such that come before that one.
-        var isProvisional: Bool
+        /// It left the queue.
+        var isOver = false
         var value: Value
     }
 
@@ -35,33 +35,34 @@ struct MessageBook<Value: Sendable>: Sendable {
         _ body: (inout Entry, Bool) -> Void
     ) {
         guard fact.key != 0, fact.queueID.isPresent else { return }
-        let opens = fact.kind == .client || fact.kind == .accepted
-        let isProvisional = fact.kind == .contentType || fact.kind == .receiptRequest
+        let opens = fact.opensMessage
         if var known = entries[fact.key], !opens || joins(fact, known) {
             entries[fact.key] = nil  // so that `known` alone owns its value
             known.isOpened = known.isOpened || opens
-            known.isProvisional = known.isProvisional && isProvisional
+            if fact.kind == .removed { known.isOver = true }
             body(&known, false)
             entries[fact.key] = known
             return
         }
-        var entry = Entry(
-            serial: sequence,
-            isOpened: opens,
-            isProvisional: isProvisional,
-            value: initial()
-        )
+        var entry = Entry(serial: sequence, isOpened: opens, value: initial())
         body(&entry, true)
         entries[fact.key] = entry
         order.append((fact.key, sequence))
         if entries.count > Self.countMax { forgetFirst() }
     }
 
-    /// Exim logs what its ACLs say of a message before the line that takes it in; Postfix writes that
-    /// line first.
+    /// Postfix writes how a message came on its first line, and its short queue IDs come back. Other
+    /// servers write some lines before that one, or several of its kind, and their IDs do not.
     private func joins(_ fact: LineFact, _ known: Entry) -> Bool {
-        fact.kind == .accepted && !known.isOpened && known.isProvisional
+        switch fact.kind {
+        case .accepted: !known.isOver
+        case .clientAgain: true
+        default: false
+        }
     }
+
+    /// The messages that are not forgotten, in no order.
+    var all: some Collection<Entry> { entries.values }
 
     private mutating func forgetFirst() {
         while entries.count > Self.countMax / 4 * 3, first < order.count {
@@ -71,5 +72,15 @@ struct MessageBook<Value: Sendable>: Sendable {
         }
         order.removeSubrange(0..<first)
         first = 0
+    }
+}
+
+extension LineFact {
+    /// The line says how a message was taken in.
+    var opensMessage: Bool {
+        switch kind {
+        case .client, .clientAgain, .accepted, .local: true
+        default: false
+        }
     }
 }

@@ -31,7 +31,11 @@ struct TraceCollector: ~Copyable {
     private var notifications: [(notice: NotificationText, line: TracedLine)] = []
     /// Lines of connections that may turn out to be those of wanted messages.
     private var connections: [UInt64: [TracedLine]] = [:]
-    private var logins: [UInt64: (login: [UInt8], method: String?)] = [:]
+    private var sessions = SessionLogins()
+    /// What before-queue filters answered, and whose sessions they are.
+    private var proxies: [ProxiedMessage] = []
+    /// Sessions whose IDs stand on each of their lines, by the ID.
+    private var sessionKeys: [[UInt8]: UInt64] = [:]
     /// Connections by which a wanted message came: what follows belongs to it.
     private var followed: [UInt64: UInt64] = [:]
 
@@ -50,7 +54,7 @@ struct TraceCollector: ~Copyable {
         var isTaken = false
         var isOfMessage = false
         for fact in line.facts {
-            if fact.key != 0, fact.queueID.isPresent {
+            if fact.key != 0, fact.queueID.isPresent, fact.kind != .proxyEnd {
                 isOfMessage = true
                 if take(fact, text, line, time, path) { isTaken = true }
             } else {
@@ -123,7 +127,7 @@ struct TraceCollector: ~Copyable {
             }
         }
         read(fact, text, line.sequence, time, into: &message)
-        if fact.kind == .client || fact.kind == .accepted { joinConnection(fact, text, &message) }
+        if fact.opensMessage { joinConnection(fact, text, &message) }
         messages[serial] = message
         return true
     }
@@ -136,6 +140,7 @@ struct TraceCollector: ~Copyable {
         switch fact.kind {
         case .delivery where fact.d.isPresent: range = fact.d.indices
         case .client where fact.c.isPresent: range = fact.c.indices
+        case .requeued, .copied: range = fact.a.indices
         case .accepted: range = fact.queueID.indices.upperBound..<text.count
         default: return
         }
@@ -164,13 +169,13 @@ struct TraceCollector: ~Copyable {
         message.dialect = fact.dialect
         if fact.host.isPresent { message.host = string(fact.host) }
         switch fact.kind {
-        case .client:
+        case .client, .clientAgain:
             let client = string(fact.a)
             message.client = text.extracting(fact.a.indices).copied
             let parts = client.split(separator: "[", maxSplits: 1)
             message.clientIP = parts.last.map { String($0.prefix { $0 != "]" }) }
             if parts.count == 2, parts[0] != "unknown" { message.clientName = String(parts[0]) }
-            open(fact, text, sequence, &message)
+            open(fact, text, sequence, time, &message)
             if fact.c.isPresent {
                 message.links.append(
                     TraceLink(
@@ -184,7 +189,7 @@ struct TraceCollector: ~Copyable {
         case .accepted:
             if fact.a.isPresent { message.clientIP = string(fact.a) }
             if fact.c.isPresent { message.clientName = string(fact.c) }
-            open(fact, text, sequence, &message)
+            open(fact, text, sequence, time, &message)
             if let bounced = EximBounce.subject(fact, text) {
                 message.links.append(
                     TraceLink(
@@ -195,7 +200,32 @@ struct TraceCollector: ~Copyable {
                     )
                 )
             }
+        case .local:
+            message.isOpened = true
+            message.opening = message.opening ?? sequence
+            if fact.a.isPresent { message.sender = string(fact.a) }
+        case .messageLogin:
+            message.login =
+                fact.b.isPresent && fact.b.count > 0
+                ? String(decoding: texts.login(fact, text), as: UTF8.self) : nil
+            message.hasOwnLogin = true
+            message.loginLine = sequence
         case .active, .sender: message.sender = string(fact.a)
+        case .requeued, .copied:
+            guard fact.a.isPresent else { return }
+            message.links.append(
+                TraceLink(
+                    kind: .renamed,
+                    queueID: string(fact.a),
+                    microseconds: time,
+                    sequence: sequence
+                )
+            )
+        case .redirected:
+            add(string(fact.b))
+        case .held: message.isHeld = true
+        case .released: message.isHeld = false
+        case .refused: message.isRefused = true
         case .messageID: if message.messageID == nil { message.messageID = string(fact.a) }
         case .recipient: add(string(fact.a))
         case .delivery: readDelivery(fact, text, sequence, time, into: &message)
@@ -214,22 +244,24 @@ struct TraceCollector: ~Copyable {
         _ fact: LineFact,
         _ text: Span<UInt8>,
         _ sequence: UInt64,
+        _ time: Int64,
         _ message: inout TracedMessage
     ) {
         message.isOpened = true
-        message.opening = sequence
-        message.session = fact.account
+        message.opening = message.opening ?? sequence
+        if !fact.a.isPresent, let client = sessions.client(of: fact), !client.isEmpty {
+            message.clientIP = String(decoding: client, as: UTF8.self)
+        }
+        guard !message.hasOwnLogin else { return }
         if fact.b.isPresent {
-            message.login = String(
-                decoding: text.extracting(fact.b.indices).copied,
-                as: UTF8.self
-            )
+            message.login = String(decoding: texts.login(fact, text), as: UTF8.self)
+            message.loginLine = sequence
             message.loginMethod = LoginText.method(fact, text)
             if let version = LoginText.tls(fact, text) {
                 message.tls = version
                 message.encryption = sequence
             }
-        } else if fact.account != 0, let known = logins[fact.account] {
+        } else if message.login == nil, let known = sessions.login(of: fact, text, time) {
             message.login = String(decoding: known.login, as: UTF8.self)
             message.loginMethod = known.method
         }
@@ -254,14 +286,16 @@ struct TraceCollector: ~Copyable {
         let relay = string(fact.c)
         let isToHere =
             relay.contains("[127.") || relay.contains("[::1]") || relay.contains("[private/")
-            || relay.contains("[public/") || relay.contains("[/")
+            || relay.contains("[public/") || relay.contains("[/") || relay.hasPrefix("127.")
+            || relay == "::1"
         let outcome: TracedDelivery.Outcome =
             switch fact.status {
             case .sent: .sent
             case .deferred: .deferred
             case .bounced: .bounced
             case .expired: .expired
-            case .discarded, .none, .other: .other
+            case .discarded: .discarded
+            case .none, .other: .other
             }
         var reply = string(fact.d)
         if reply.hasSuffix(")"),
@@ -306,24 +340,48 @@ struct TraceCollector: ~Copyable {
     ) {
         guard fact.key != 0 else { return }
         switch fact.kind {
-        case .session:
+        case .session, .proxied:
             connections[fact.key] = nil
-            logins[fact.key] = nil
             followed[fact.key] = nil
-        case .login where fact.b.isPresent:
-            if logins.count >= Self.connectionsMax { logins.removeAll(keepingCapacity: true) }
-            logins[fact.key] = (
-                text.extracting(fact.b.indices).copied, LoginText.method(fact, text)
-            )
-        case .login, .sessionEnd: break
+            if sessionKeys.count >= Self.connectionsMax {
+                sessionKeys.removeAll(keepingCapacity: true)
+            }
+            if let id = LoginText.sessionID(text) { sessionKeys[id] = fact.key }
+        case .proxyEnd: takeProxyEnd(fact, text, line, time, path)
+        case .login, .sessionEnd, .sessionHeld: break
         default: return
         }
+        sessions.take(fact, text, time, texts)
         keepConnection(fact.key, record(text, line, time, path, .connection))
         if fact.kind == .sessionEnd {
             connections[fact.key] = nil
-            logins[fact.key] = nil
             followed[fact.key] = nil
         }
+    }
+
+    /// A before-queue filter took a message, and its reply names a queue ID that is looked for: the
+    /// session of the client belongs to that message.
+    private mutating func takeProxyEnd(
+        _ fact: LineFact,
+        _ text: Span<UInt8>,
+        _ line: WalkedLine,
+        _ time: Int64,
+        _ path: String
+    ) {
+        guard fact.status == .sent, fact.a.isPresent, proxies.count < Self.tentativeMax else {
+            return
+        }
+        let queueID = String(decoding: text.extracting(fact.a.indices).copied, as: UTF8.self)
+        guard wantedIDs.contains(queueID) else { return }
+        proxies.append(
+            ProxiedMessage(
+                queueID: queueID,
+                host: String(decoding: text.extracting(fact.host.indices).copied, as: UTF8.self),
+                login: sessions.proxied(fact, time),
+                lines: (connections[fact.key] ?? [])
+                    + [record(text, line, time, path, .connection)]
+            )
+        )
     }
 
     /// Lines of a server process that tell of its connection. One process has one at a time.
@@ -336,6 +394,13 @@ struct TraceCollector: ~Copyable {
         let header = SyslogHeader(text)
         guard header.isPresent, !header.processID.isEmpty else { return false }
         let start = header.textStart
+        if let id = LoginText.sessionID(text) {
+            guard let key = sessionKeys[id], LoginText.isEncryption(text, at: start) else {
+                return false
+            }
+            keepConnection(key, record(text, line, time, path, .connection))
+            return true
+        }
         let begins = text.has("connect from ", at: start)
         let ends = text.has("disconnect from ", at: start)
         guard
@@ -417,6 +482,7 @@ extension TraceCollector {
     /// What can be told once the pass is over: subjects, bounces, and the order of the lines.
     mutating func finish() -> [TracedMessage] {
         for (notice, line) in notifications { attach(notice, line) }
+        for proxy in proxies { attach(proxy) }
         var finished: [TracedMessage] = []
         for serial in messages.keys.sorted() {
             guard var message = messages[serial] else { continue }
@@ -440,6 +506,33 @@ extension TraceCollector {
             finished.append(message)
         }
         return finished
+    }
+
+    /// The session of a client that a before-queue filter stood behind belongs to the message that
+    /// the filter passed on: the one of that queue ID, from this machine, that began last before the
+    /// filter's answer.
+    private mutating func attach(_ proxy: ProxiedMessage) {
+        guard let end = proxy.lines.last else { return }
+        let serial = messages.values
+            .filter {
+                $0.queueID == proxy.queueID && $0.host == proxy.host && $0.isFromHere
+                    && $0.login == nil && $0.serial <= end.sequence
+            }
+            .map(\.serial).max()
+        guard let serial, var message = messages[serial] else { return }
+        message.lines += proxy.lines
+        if let known = proxy.login {
+            message.login = String(decoding: known.login, as: UTF8.self)
+            message.loginMethod = known.method
+            message.loginLine =
+                proxy.lines.first { $0.bytes.span.contains(known.login.span) }?.sequence
+            let client = String(decoding: known.client, as: UTF8.self)
+            message.clientIP = client.split(separator: "[").last.map {
+                String($0.prefix { $0 != "]" })
+            }
+            message.clientName = nil
+        }
+        messages[serial] = message
     }
 
     /// A line that names a message and the bounce that was made of it belongs to both.
@@ -467,4 +560,13 @@ extension TraceCollector {
             )
         }
     }
+}
+
+/// A session of a client whose message went through a before-queue filter.
+private struct ProxiedMessage: Sendable {
+    /// What the filter's answer names.
+    var queueID: String
+    var host: String
+    var login: SessionLogins.Login?
+    var lines: [TracedLine]
 }

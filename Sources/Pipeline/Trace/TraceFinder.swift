@@ -9,6 +9,12 @@ struct TraceFinder: ~Copyable {
         var queueID: [UInt8]
         /// It came with a login.
         var isSubmission: Bool
+        /// Event time of its first line.
+        var microseconds: Int64
+
+        func isBefore(_ other: Hit) -> Bool {
+            (microseconds, serial) < (other.microseconds, other.serial)
+        }
     }
 
     private struct State: Sendable {
@@ -17,13 +23,18 @@ struct TraceFinder: ~Copyable {
         var sender: [UInt8]?
         var hasSubject = false
         var isSubmission = false
+        var microseconds: Int64
+        /// Of a message that came from this machine, perhaps from a before-queue filter.
+        var queueID: [UInt8]?
     }
 
     private var conditions: TraceConditions
     private var book = MessageBook<State>()
     private var texts = FactTextReader()
-    /// Logins of connections, for servers that log them apart.
-    private var logins: [UInt64: [UInt8]] = [:]
+    private var sessions = SessionLogins()
+    /// Queue IDs that before-queue filters answered with, of sessions with the account that is asked
+    /// for.
+    private var proxied: Set<[UInt8]> = []
     private let limit: Int
 
     /// The newest that were found, by the number of their first line.
@@ -40,48 +51,81 @@ struct TraceFinder: ~Copyable {
     }
 
     mutating func take(_ text: Span<UInt8>, _ line: WalkedLine) {
-        for fact in line.facts { take(fact, text, line.sequence) }
+        guard let time = line.microseconds else { return }
+        for fact in line.facts { take(fact, text, line.sequence, time) }
     }
 
-    private mutating func take(_ fact: LineFact, _ text: Span<UInt8>, _ sequence: UInt64) {
-        switch fact.kind {
-        case .session: logins[fact.key] = nil
-        case .login where fact.b.isPresent:
-            if logins.count >= 65_536 { logins.removeAll(keepingCapacity: true) }
-            logins[fact.key] = text.extracting(fact.b.indices).copied
-        case .sessionEnd: logins[fact.key] = nil
-        default: break
+    private mutating func take(
+        _ fact: LineFact,
+        _ text: Span<UInt8>,
+        _ sequence: UInt64,
+        _ time: Int64
+    ) {
+        guard fact.key != 0 else { return }
+        guard fact.queueID.isPresent, fact.kind != .proxyEnd else {
+            if fact.kind == .proxyEnd { takeProxyEnd(fact, text, time) }
+            sessions.take(fact, text, time, texts)
+            return
         }
-        guard fact.key != 0, fact.queueID.isPresent else { return }
         var found: Hit?
         var isFirstSubject = false
+        var hasLogin = false
         let wanted = conditions.wanted
-        book.update(fact, sequence: sequence, initial: State()) { entry, isNew in
+        book.update(fact, sequence: sequence, initial: State(microseconds: time)) { entry, isNew in
             let before = entry.value.met
             if isNew, wanted.contains(.queueID),
                 conditions.isQueueID(text.extracting(fact.queueID.indices))
             {
                 entry.value.met.insert(.queueID)
             }
+            hasLogin = false
             isFirstSubject =
                 Self.isSubject(fact) && !entry.value.hasSubject && entry.value.isSubmission
-            Self.note(fact, text, &entry.value, &conditions, &texts, logins)
+            Self.note(fact, text, time, &entry.value, &conditions, &texts, sessions)
+            hasLogin = entry.value.isSubmission
             guard entry.value.met.isSuperset(of: wanted), !wanted.isSubset(of: before) else {
                 return
             }
             found = Hit(
                 serial: entry.serial,
                 queueID: text.extracting(fact.queueID.indices).copied,
-                isSubmission: entry.value.isSubmission
+                isSubmission: entry.value.isSubmission,
+                microseconds: entry.value.microseconds
             )
         }
-        if fact.kind == .client || fact.kind == .accepted, isLogin(fact) { submissionCount += 1 }
+        if fact.opensMessage, hasLogin { submissionCount += 1 }
         if isFirstSubject { subjectCount += 1 }
         if let found { add(found) }
     }
 
-    private func isLogin(_ fact: LineFact) -> Bool {
-        fact.b.isPresent || fact.account != 0 && logins[fact.account] != nil
+    /// A before-queue filter took a message; its reply may name the queue ID, under which the message
+    /// was there before. The login stands on the session's line.
+    private mutating func takeProxyEnd(_ fact: LineFact, _ text: Span<UInt8>, _ time: Int64) {
+        guard conditions.wanted.contains(.account), fact.status == .sent, fact.a.isPresent,
+            let login = sessions.proxied(fact, time)?.login, conditions.isAccount(login.span),
+            proxied.count < 65_536
+        else { return }
+        proxied.insert(text.extracting(fact.a.indices).copied)
+    }
+
+    /// The log has ended: messages of which only a before-queue filter knows the login are found.
+    mutating func finish() {
+        guard !proxied.isEmpty else { return }
+        let wanted = conditions.wanted
+        for entry in book.all {
+            guard let queueID = entry.value.queueID, proxied.contains(queueID),
+                !entry.value.met.contains(.account),
+                entry.value.met.union(.account).isSuperset(of: wanted)
+            else { continue }
+            add(
+                Hit(
+                    serial: entry.serial,
+                    queueID: queueID,
+                    isSubmission: true,
+                    microseconds: entry.value.microseconds
+                )
+            )
+        }
     }
 
     static func isSubject(_ fact: LineFact) -> Bool {
@@ -91,25 +135,36 @@ struct TraceFinder: ~Copyable {
     private static func note(
         _ fact: LineFact,
         _ text: Span<UInt8>,
+        _ time: Int64,
         _ state: inout State,
         _ conditions: inout TraceConditions,
         _ texts: inout FactTextReader,
-        _ logins: [UInt64: [UInt8]]
+        _ sessions: SessionLogins
     ) {
         let wanted = conditions.wanted
         switch fact.kind {
-        case .client, .accepted:
-            let ofSession = fact.account == 0 ? nil : logins[fact.account]
+        case .client, .clientAgain, .accepted:
             let login =
-                fact.b.isPresent ? text.extracting(fact.b.indices).copied : ofSession
-            state.isSubmission = login != nil
-            if wanted.contains(.account), let login, conditions.isAccount(login.span) {
-                state.met.insert(.account)
-            }
-            if wanted.contains(.subject), fact.kind == .client {
+                fact.b.isPresent
+                ? texts.login(fact, text) : sessions.login(of: fact, text, time)?.login
+            if let login { note(login, &state, &conditions) }
+            guard fact.kind != .accepted else { return }
+            if wanted.contains(.subject) {
                 state.client = text.extracting(fact.a.indices).copied
             }
-        case .active, .sender:
+            if login == nil, wanted.contains(.account), text.isLoopback(fact.a) {
+                state.queueID = text.extracting(fact.queueID.indices).copied
+            }
+        case .messageLogin:
+            guard fact.b.isPresent, fact.b.count > 0 else { return }
+            note(texts.login(fact, text), &state, &conditions)
+        case .redirected:
+            guard wanted.contains(.recipient) else { return }
+            for piece in [fact.a, fact.b]
+            where piece.isPresent && conditions.isRecipient(text.extracting(piece.indices)) {
+                state.met.insert(.recipient)
+            }
+        case .active, .sender, .local:
             if wanted.contains(.subject) { state.sender = text.extracting(fact.a.indices).copied }
         case .recipient, .delivery:
             guard wanted.contains(.recipient) else { return }
@@ -136,9 +191,20 @@ struct TraceFinder: ~Copyable {
         }
     }
 
+    private static func note(
+        _ login: [UInt8],
+        _ state: inout State,
+        _ conditions: inout TraceConditions
+    ) {
+        state.isSubmission = true
+        guard conditions.wanted.contains(.account), conditions.isAccount(login.span) else { return }
+        state.met.insert(.account)
+    }
+
     private mutating func add(_ hit: Hit) {
         foundCount += 1
         hits[hit.serial] = hit
-        if hits.count > limit, let oldest = hits.keys.min() { hits[oldest] = nil }
+        guard hits.count > limit else { return }
+        if let oldest = hits.values.min(by: { $0.isBefore($1) }) { hits[oldest.serial] = nil }
     }
 }

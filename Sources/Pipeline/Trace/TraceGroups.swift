@@ -110,6 +110,9 @@ struct TraceGroups {
                 && abs(begins - link.microseconds) <= handOverMicroseconds
         case .subject:
             return other.host == message.host && begins <= link.microseconds
+        case .renamed:
+            return other.host == message.host
+                && abs(begins - link.microseconds) <= filterMicroseconds * 8
         }
     }
 
@@ -139,7 +142,7 @@ struct TraceGroups {
                         case .handedOn, .notification:
                             link.queueID == message.queueID
                                 && holds(link, from: other, to: message)
-                        case .outer, .subject: false
+                        case .outer, .subject, .renamed: false
                         }
                     }
                         || message.links.contains { link in
@@ -147,7 +150,7 @@ struct TraceGroups {
                             case .outer, .subject:
                                 link.queueID == other.queueID
                                     && holds(link, from: message, to: other)
-                            case .handedOn, .notification: false
+                            case .handedOn, .notification, .renamed: false
                             }
                         })
             }

@@ -1,3 +1,4 @@
+import MailLog
 import MailText
 
 /// Which messages are asked for: those that meet every condition that is set.
@@ -139,5 +140,16 @@ extension Span<UInt8> {
             guard unsafe text.utf8Start[index] == self[position + index] else { return false }
         }
         return true
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether a client, `HOST[IP]`, is this machine (RFC 6890: 127.0.0.0/8 and ::1).
+    func isLoopback(_ client: LineFact.Piece) -> Bool {
+        guard client.isPresent else { return false }
+        for index in client.indices where index < count && self[index] == UInt8(ascii: "[") {
+            return has("127.", at: index + 1) || has("::1]", at: index + 1)
+        }
+        return false
     }
 }

@@ -58,7 +58,7 @@ extension Trace {
             parts.append(
                 TraceVerdict.Part(
                     words: "Sent with the login of \(login)" + origin(root, withLogin: true),
-                    proof: [root.opening, root.encryption].compactMap { $0 }
+                    proof: [root.loginLine ?? root.opening, root.encryption].compactMap { $0 }
                 )
             )
         } else if let link = root.links.first(where: { $0.kind == .subject }) {
@@ -104,20 +104,27 @@ extension Trace {
         return TraceVerdict(kind: kind, parts: parts)
     }
 
-    /// Bounces that this server made of what was handed in.
+    /// Bounces that this server made of what was handed in: Postfix says so on a line of the message,
+    /// Exim on one of the bounce.
     private var bounceParts: [TraceVerdict.Part] {
-        var parts: [TraceVerdict.Part] = []
+        var bounces: [(queueID: String, sequence: UInt64)] = []
         for message in messages {
-            for link in message.links where link.kind == .notification {
-                parts.append(
-                    TraceVerdict.Part(
-                        words: "a bounce or delay notice was made of it, \(link.queueID)",
-                        proof: [link.sequence]
-                    )
-                )
+            for link in message.links {
+                switch link.kind {
+                case .notification: bounces.append((link.queueID, link.sequence))
+                case .subject where message.serial != messages[0].serial:
+                    bounces.append((message.queueID, link.sequence))
+                case .subject, .handedOn, .outer, .renamed: break
+                }
             }
         }
-        return Array(parts.prefix(5))
+        var named: Set<String> = []
+        return bounces.filter { named.insert($0.queueID).inserted }.prefix(5).map { bounce in
+            TraceVerdict.Part(
+                words: "a bounce or delay notice was made of it, \(bounce.queueID)",
+                proof: [bounce.sequence]
+            )
+        }
     }
 
     /// ` from ADDRESS (NAME; TLSv1.3, PLAIN)`.
@@ -170,14 +177,17 @@ extension Trace {
     private var outcomeParts: [TraceVerdict.Part] {
         let deliveries = finalDeliveries
         guard !deliveries.isEmpty else {
-            let isDeleted = messages.contains(where: \.isDeleted)
-            return [
-                TraceVerdict.Part(
-                    words: isDeleted
-                        ? "deleted from the queue by hand" : "no delivery is in these logs",
-                    proof: []
-                )
-            ]
+            let words =
+                if messages.contains(where: \.isRefused) {
+                    "refused by this server once its content was known"
+                } else if messages.contains(where: \.isDeleted) {
+                    "deleted from the queue by hand"
+                } else if messages.contains(where: \.isHeld) {
+                    "held in the queue"
+                } else {
+                    "no delivery is in these logs"
+                }
+            return [TraceVerdict.Part(words: words, proof: [])]
         }
         var parts: [TraceVerdict.Part] = []
         var groups: [(words: String, recipients: [String], proof: [UInt64])] = []
@@ -271,6 +281,7 @@ extension TracedDelivery {
         case .deferred: return "deferred\(by)\(why)"
         case .bounced: return "refused\(by)\(why)"
         case .expired: return "given up after too long"
+        case .discarded: return "thrown away"
         case .other: return "tried\(by)\(why)"
         }
     }

@@ -30,7 +30,7 @@ public struct TracedLine: Sendable, Equatable {
 /// One delivery of a traced message.
 public struct TracedDelivery: Sendable, Equatable {
     public enum Outcome: String, Sendable {
-        case sent, deferred, bounced, expired, other
+        case sent, deferred, bounced, expired, discarded, other
     }
 
     /// As the client gave it.
@@ -78,6 +78,10 @@ public struct TracedMessage: Sendable {
     public var deliveries: [TracedDelivery] = []
     /// A person deleted it.
     public var isDeleted = false
+    /// It is held.
+    public var isHeld = false
+    /// It was refused once its content was known.
+    public var isRefused = false
     /// It left the queue.
     public var isRemoved = false
     public var lines: [TracedLine] = []
@@ -88,7 +92,10 @@ public struct TracedMessage: Sendable {
     var encryption: UInt64?
     /// The message's `HOST[IP]`, to tell headers from what stands behind them.
     var client: [UInt8]?
-    var session: UInt64 = 0
+    /// The line that says with which login, if it is another than ``opening``.
+    var loginLine: UInt64?
+    /// A line of the message itself says with which login, and counts for more than its connection.
+    var hasOwnLogin = false
     /// Queue IDs that its lines name.
     var links: [TraceLink] = []
     /// Its headers, until the sender is known.
@@ -135,6 +142,8 @@ struct TraceLink: Sendable, Equatable {
         case notification
         /// The message that this bounce is about.
         case subject
+        /// The same message, or a part of its recipients, under another queue ID of the same server.
+        case renamed
     }
 
     var kind: Kind

@@ -111,14 +111,14 @@ public struct Tracer: Sendable {
         var walk = LogWalk(settings)
         walk.window = window
         walk.hintless = hintless
-        for chain in chains {
-            try walk.forEachLine(of: chain, firstYear: settings.firstYear, progress: progress) {
-                (text, line) in
-                finder.take(text, line)
-                return true
-            }
+        walk.joinsParts = true
+        try walk.forEachLine(of: chains, firstYear: settings.firstYear, progress: progress) {
+            (text, line) in
+            finder.take(text, line)
+            return true
         }
         report(walk)
+        finder.finish()
         return finder
     }
 
@@ -131,15 +131,13 @@ public struct Tracer: Sendable {
         var walk = LogWalk(settings)
         walk.window = window
         walk.hintless = hintless
+        walk.joinsParts = true
         walk.isThorough = true
         let files = walk.files
-        for chain in chains {
-            try walk.forEachLine(of: chain, firstYear: settings.firstYear, progress: progress) {
-                (text, line) in
-                // A line without a stamp, as the rest of one that was cut, has no place in time.
-                collector.take(text, line, path: files[line.file]?.path ?? "-")
-                return true
-            }
+        try walk.forEachLine(of: chains, firstYear: settings.firstYear, progress: progress) {
+            (text, line) in
+            collector.take(text, line, path: files[line.file]?.path ?? "-")
+            return true
         }
         wanted.take(&collector)
     }
@@ -171,10 +169,10 @@ public struct Tracer: Sendable {
             query.wantsWholeSubject = true
             query.limit = 1_000
             let found = try find(query, chains, progress)
-            let bounce = result.traces[index].messages[0].serial
+            let bounce = result.traces[index].messages[0].firstMicroseconds
             let original = found.hits.values
-                .filter { $0.isSubmission && $0.serial < bounce }
-                .max { $0.serial < $1.serial }
+                .filter { $0.isSubmission && $0.microseconds <= bounce }
+                .max { $0.isBefore($1) }
             result.traces[index].original =
                 original.map {
                     .sent(
