@@ -384,6 +384,26 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
         )
     }
 
+    @Test(arguments: ["STRIP", "IGNORE", "INFO"])
+    func aGateThatIsShutIsNotToldOf(action: String) throws {
+        let scratch = try Scratch()
+        let table = try scratch.write("gate", "/^Disposition-Notification-To:/ \(action)\n")
+        let program = try postconf(
+            scratch,
+            main: "header_checks = regexp:\(table)",
+            master: "smtp inet n - y - - smtpd\n"
+                + "submission inet n - y - - smtpd -o cleanup_service_name=users\n"
+                + "users unix n - y - 0 cleanup -o header_checks="
+        )
+        let result = try Program().run(
+            ["doctor", "--postconf", program] + time + [corpus("postfix.log").path]
+        )
+        #expect(result.status == 0)
+        let isShut = action != "INFO"
+        #expect(result.output.contains("header_checks delete receipt requests") == isShut)
+        #expect(result.output.contains("End the abuse at the gate") != isShut)
+    }
+
     /// A program that fails, or is not there, costs its answers and nothing else.
     @Test func aPostconfThatFailsIsToldOf() throws {
         let scratch = try Scratch()

@@ -27,7 +27,29 @@ extension DoctorReport {
         if counts.lacksSubjects || counts.withContentType == 0 && counts.submissions > 0 {
             addHeaderLines(counts, server)
         }
-        if counts.stripped == 0 { addGate(isShared: isShared, server.postfix) }
+        if counts.stripped > 0 { return }
+        if isGateShut(server) {
+            add("at the gate", .good, "header_checks delete receipt requests from inbound mail")
+        } else {
+            addGate(isShared: isShared, server.postfix)
+        }
+    }
+
+    /// Whether the tables of inbound mail delete receipt requests, all of them.
+    private func isGateShut(_ server: ServerKnowledge) -> Bool {
+        guard let settings = server.postfix, !settings.inboundServices.isEmpty else { return false }
+        return settings.inboundServices.allSatisfy { service in
+            let cleanup = settings.cleanup(of: service)
+            for table in settings.tables("header_checks", ofCleanup: cleanup) {
+                guard let path = table.path, let rules = server.tables[path] else { continue }
+                switch rules.answer(to: Probe.request.header) {
+                case .none: continue
+                case .unknown: return false
+                case .rule(let rule): return rule.verb == "STRIP" || rule.verb == "IGNORE"
+                }
+            }
+            return false
+        }
     }
 
     /// Whether one cleanup service gets the mail of users and that of other servers: what can be
@@ -118,12 +140,14 @@ extension DoctorReport {
                 header: "Content-Type: multipart/report; report-type=disposition-notification",
                 setting: "mime_header_checks"
             ),
-            Probe(
-                name: "Disposition-Notification-To",
-                header: "Disposition-Notification-To: <someone@example.org>",
-                setting: "header_checks"
-            ),
+            request,
         ]
+
+        static let request = Probe(
+            name: "Disposition-Notification-To",
+            header: "Disposition-Notification-To: <someone@example.org>",
+            setting: "header_checks"
+        )
     }
 
     private mutating func judge(
