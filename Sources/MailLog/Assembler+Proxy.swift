@@ -29,7 +29,11 @@ extension Assembler {
         guard fact.kind == .proxyEnd else {
             // A session has one message at a time.
             if let known { giveUp(known) }
-            openProxied(fact, line, record, microseconds)
+            if fact.kind == .proxied {
+                openProxied(fact, line, record, microseconds)
+            } else {
+                openHolding(fact, line, record, microseconds)
+            }
             return
         }
         tellsProxyEnds = true
@@ -59,6 +63,38 @@ extension Assembler {
         if fact.b.isPresent { slots[index].login = place(of: fact.b, line, base, in: index) }
         slots[index].client = place(of: fact.a, line, base, in: index)
         enter(slot, line.extracting(fact.host.indices), line.extracting(fact.a.indices))
+    }
+
+    /// A session will hand in a message that is to be held.
+    private mutating func openHolding(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        _ record: RecordID,
+        _ microseconds: Int64
+    ) {
+        let index = Int(openAssembly(fact, line, microseconds))
+        slots[index].isProxied = true
+        slots[index].decided = .held
+        slots[index].isProvisional = true
+        holdingCount += 1
+        let base = keep(line, record, in: index)
+        slots[index].client = place(of: fact.a, line, base, in: index)
+    }
+
+    /// Takes the hold of the session by which a message came, with its line.
+    mutating func takeHold(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) {
+        let session = table.find(fact.account) { slot in
+            slots[Int(slot)].isHolding && slots[Int(slot)].state == .open
+                && slots[Int(slot)].instance == fact.instance
+        }
+        guard let session else { return }
+        let holding = slots[Int(session)]
+        if holding.text.span.equals(holding.client.indices, line, fact.a.indices) {
+            slots[index].isHeld = true
+            slots[index].decided = .held
+            if slots[index].keepsLines { slots[index].takeLines(of: holding) }
+        }
+        giveUp(session)
     }
 
     /// A message came from a filter that forwarded its client, and no outer message's ID.
@@ -167,6 +203,11 @@ extension Assembly {
         isRead = false
         login = append(session.text.span.extracting(session.login.indices))
         setClient(append(session.text.span.extracting(session.client.indices)))
+        takeLines(of: session)
+    }
+
+    /// Takes the lines of a session, which come before its own or between them.
+    fileprivate mutating func takeLines(of session: Assembly) {
         for line in session.lines {
             var line = line
             line.place = append(session.text.span.extracting(line.place.indices))

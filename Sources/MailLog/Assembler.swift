@@ -70,6 +70,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// Before-queue filters: sessions that hand messages to one, and messages that came from one, by
     /// the client that both name.
     var clients = QueueTable()
+    /// Sessions that hold the message which they will hand in.
+    var holdingCount = 0
     /// Whether the log tells when a before-queue filter has answered.
     var tellsProxyEnds = false
     /// Assemblies roughly by the time of their last line, the idlest first: a line does not move its
@@ -190,7 +192,7 @@ public struct Assembler: ~Copyable, Sendable {
         case .requeued:
             requeue(fact, line, record, microseconds)
             return
-        case .proxied, .proxyEnd:
+        case .proxied, .proxyEnd, .sessionHeld:
             takeProxy(fact, line, record, microseconds)
             return
         case .accepted:
@@ -259,8 +261,7 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         switch fact.kind {
         case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
-            .requeued,
-            .proxied, .proxyEnd, .note:
+            .requeued, .proxied, .proxyEnd, .sessionHeld, .note:
             break
         case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued, .messageLogin:
             takeArrival(fact, line, base, record, microseconds, in: index)
@@ -344,6 +345,7 @@ public struct Assembler: ~Copyable, Sendable {
         if slots[index].keepsQueueID {
             slots[index].queueID = place(of: fact.queueID, line, base, in: index)
         }
+        if holdingCount > 0 { takeHold(fact, line, in: index) }
         if !slots[index].keepsLines {
             // By it the text of a header is told from what follows.
             slots[index].client = slots[index].append(line.extracting(fact.a.indices))
@@ -720,6 +722,7 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         guard !slots[index].isActive else { return }
         slots[index].isActive = true
+        if slots[index].isHeld { release(from: index) }
         slots[index].senderDomain = fact.domain
         if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
             !slots[index].isSubmission
@@ -1156,6 +1159,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
         if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
+        if slots[index].isHolding { holdingCount -= 1 }
         slots[index].reset()
         freeSlots.append(slot)
     }
@@ -1173,6 +1177,7 @@ public struct Assembler: ~Copyable, Sendable {
             table.insert(slots[index].key, slot: Int32(index))
             let clientKey = slots[index].clientKey
             if clientKey != 0 { clients.insert(clientKey, slot: Int32(index)) }
+            if slots[index].isHolding { holdingCount += 1 }
             linkToIdle(Int32(index))
         }
         let waiting = slots.indices.filter { slots[$0].waitOrder > 0 }

@@ -156,6 +156,9 @@ struct Assembly: Sendable {
     /// For a message that went into a filter: the slot of the first that said so when it came back;
     /// -1 if none did.
     var forwardedTo: Int32 = -1
+    /// No message, but a session that will hand one in which is to be held.
+    var isHolding: Bool { isProxied && decided == .held }
+
     /// No message, but a session of smtpd that hands one to a before-queue filter: its key is that of
     /// the session.
     var isProxied = false

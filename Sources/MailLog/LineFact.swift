@@ -41,6 +41,7 @@ public struct LineFact: Sendable {
     public var c: Piece
     public var d: Piece
     /// Identity of the mailbox that a ``Kind/delivery`` came to (`a`, see ``NameReader``); 0 for none.
+    /// Of a ``Kind/client`` the key of its session.
     public var account: UInt64
     /// Identity of the domain of `a`: the envelope sender's (``Kind/active``) or the recipient's
     /// (``Kind/delivery``); 0 for none.
@@ -151,6 +152,9 @@ public struct LineFact: Sendable {
         /// smtpd took a message that it hands to a before-queue filter (`NOQUEUE: client=`): key of
         /// the session of its process; `a` HOST[IP], `b` login.
         case proxied
+        /// smtpd holds the message that a session hands in, and that has no queue ID yet
+        /// (`NOQUEUE: hold:`): key as above; `a` HOST[IP].
+        case sessionHeld
         /// The before-queue filter answered: key as above; ``status`` says whether it took the message;
         /// `a` the queue ID that its reply ends with, `b` envelope sender.
         case proxyEnd

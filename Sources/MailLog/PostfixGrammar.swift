@@ -529,11 +529,12 @@ enum PostfixGrammar {
         _ form: AddressForm,
         sender: Span<UInt8>?
     ) -> (sender: Range<Int>, recipient: Range<Int>?)? {
-        guard let from = address(line, from: start, form, expected: sender) else { return nil }
+        if form == .internal { return internalEnvelope(line, from: start, sender: sender) }
+        guard let from = address(line, from: start, form) else { return nil }
         var index = from.end
         var recipient: Range<Int>?
         if line.has(" to=", at: index) {
-            guard let to = address(line, from: index + 4, form, expected: nil) else { return nil }
+            guard let to = address(line, from: index + 4, form) else { return nil }
             recipient = to.address
             index = to.end
         }
@@ -566,40 +567,47 @@ enum PostfixGrammar {
         return (from.address, recipient)
     }
 
+    /// The same in internal form, for a sender that another line names. What stands behind the
+    /// recipient is Postfix's own to the line's end, and holds no `> proto=`, so the recipient is known
+    /// too, whatever it holds.
+    private static func internalEnvelope(
+        _ line: Span<UInt8>,
+        from start: Int,
+        sender: Span<UInt8>?
+    ) -> (sender: Range<Int>, recipient: Range<Int>?)? {
+        guard let sender, line.has("<", at: start) else { return nil }
+        let from = (start + 1)..<(start + 1 + sender.count)
+        guard from.upperBound < line.count, line.equals(from, sender, 0..<sender.count),
+            line.has("> to=<", at: from.upperBound)
+        else { return nil }
+        let recipientStart = from.upperBound + 6
+        var end: Int?
+        while let next = line.first("> proto=", from: (end ?? recipientStart - 1) + 1) {
+            end = next
+        }
+        guard let end else { return nil }
+        // The rest is that of a line whose recipient is in external form.
+        var index = end + 8
+        while index < line.count, line[index] != UInt8(ascii: " ") { index += 1 }
+        if index < line.count {
+            guard line.has(" helo=<", at: index), line[line.count - 1] == UInt8(ascii: ">"),
+                line.first(UInt8(ascii: ">"), from: index, to: line.count) == line.count - 1,
+                line.first(UInt8(ascii: " "), from: index + 1, to: line.count) == nil
+            else { return nil }
+        }
+        return (from, recipientStart..<end)
+    }
+
     /// An address of the form, and the index behind it.
-    ///
-    /// - Parameter expected: the address as another line has it, if it is known.
     private static func address(
         _ line: Span<UInt8>,
         from start: Int,
-        _ form: AddressForm,
-        expected: Span<UInt8>?
+        _ form: AddressForm
     ) -> (address: Range<Int>, end: Int)? {
         if form == .bare {
             return endOfBareAddress(line, from: start).map { (start..<$0, $0) }
         }
         guard line.has("<", at: start) else { return nil }
-        let first = start + 1
-        if form == .external {
-            return endOfAddress(line, from: first).map { (first..<$0, $0 + 1) }
-        }
-        if let expected {
-            let end = first + expected.count
-            guard end < line.count, line.equals(first..<end, expected, 0..<expected.count),
-                line[end] == UInt8(ascii: ">")
-            else { return nil }
-            return (first..<end, end + 1)
-        }
-        // Where what follows an address stands for the first time.
-        var index = first
-        while let end = line.first(UInt8(ascii: ">"), from: index, to: line.count) {
-            index = end + 1
-            if index == line.count || line.has(" to=<", at: index)
-                || line.has(" proto=", at: index) || line.has(" helo=<", at: index)
-            {
-                return (first..<end, index)
-            }
-        }
-        return nil
+        return endOfAddress(line, from: start + 1).map { ((start + 1)..<$0, $0 + 1) }
     }
 }

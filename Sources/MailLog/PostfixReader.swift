@@ -55,6 +55,9 @@ struct PostfixReader: Sendable {
         fact.instance = context.instance
         fact.queueID = LineFact.Piece(start, index)
         fact.host = LineFact.Piece(context.host)
+        if fact.kind == .client, !context.processID.isEmpty {
+            fact.account = context.sessionKey(nil, in: text)
+        }
         facts.append(fact)
         return .read
     }
@@ -395,7 +398,9 @@ struct PostfixReader: Sendable {
     static func mayBeRead(_ text: Span<UInt8>, from start: Int) -> Bool {
         guard start < text.count else { return false }
         return switch text[start] {
-        case UInt8(ascii: "N"): text.has("NOQUEUE: client=", at: start)
+        case UInt8(ascii: "N"):
+            text.has("NOQUEUE: client=", at: start) || text.has("NOQUEUE: hold: ", at: start)
+                || text.has("NOQUEUE: milter-hold: ", at: start)
         case UInt8(ascii: "p"), UInt8(ascii: "R"), UInt8(ascii: "m"), UInt8(ascii: "["): true
         default: false
         }
@@ -410,7 +415,10 @@ struct PostfixReader: Sendable {
         guard Self.mayBeRead(text, from: start) else { return .ignored }
         switch (text[start], context.agent) {
         case (UInt8(ascii: "N"), .smtpd):
-            return readProxied(text, from: start, context, into: &facts)
+            if text.has("NOQUEUE: client=", at: start) {
+                return readProxied(text, from: start, context, into: &facts)
+            }
+            return readSessionHeld(text, from: start, context, into: &facts)
         case (UInt8(ascii: "p"), .smtpd):
             return readProxyEnd(text, from: start, context, into: &facts)
         case (UInt8(ascii: "R"), .operator):
@@ -464,6 +472,28 @@ struct PostfixReader: Sendable {
         // Without a process ID nothing tells one session from another.
         guard !context.processID.isEmpty else { return .unparsed(.arrival) }
         fact.kind = .proxied
+        facts.append(fact)
+        return .read
+    }
+
+    /// smtpd_check.c, `log_whatsup`: `NOQUEUE: hold: RCPT from HOST[IP]: TEXT`. smtpd opens the queue
+    /// file only when the first recipient is accepted (`smtpd_delay_open_until_valid_rcpt`), and holds
+    /// the message then.
+    private func readSessionHeld(
+        _ text: Span<UInt8>,
+        from start: Int,
+        _ context: LineContext,
+        into facts: inout [LineFact]
+    ) -> LineOutcome {
+        guard let verb = text.first("hold: ", from: start) else { return .ignored }
+        var index = verb + 6
+        while index < text.count, text[index] &- UInt8(ascii: "A") < 26 { index += 1 }
+        guard text.has(" from ", at: index),
+            let end = PostfixGrammar.endOfClient(text, from: index + 6), text.has(": ", at: end),
+            !context.processID.isEmpty
+        else { return .ignored }
+        var fact = sessionFact(.sessionHeld, text, context)
+        fact.a = LineFact.Piece(index + 6, end)
         facts.append(fact)
         return .read
     }

@@ -564,6 +564,31 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
             submittedAt: [3]
         ),
         Self(
+            testDescription: "smtpd's hold comes before the queue ID",
+            lines: log(
+                "postfix/smtpd[100]: NOQUEUE: hold: RCPT from pc[198.51.100.7]: <c@d.test>: Recipient "
+                    + "address triggers HOLD action; from=<ann@a.example> to=<c@d.test>",
+                "postfix/smtpd[101]: BBCDEF0123: \(login)",
+                "postfix/smtpd[100]: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/smtpd[100]: CBCDEF0123: \(login)",
+                "postfix/cleanup: CBCDEF0123: \(subject("no hold, and lost"))",
+                "postfix/cleanup: BBCDEF0123: \(subject("no hold, and lost"))"
+            ),
+            events: ["ann@a.example c@d.test [hi] held"],
+            submittedAt: [3]
+        ),
+        Self(
+            testDescription: "a hold of another client's session",
+            lines: log(
+                "postfix/smtpd[100]: NOQUEUE: hold: RCPT from x[192.0.2.1]: <c@d.test>: x;",
+                "postfix/smtpd[100]: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))"
+            ),
+            events: [],
+            submittedAt: []
+        ),
+        Self(
             testDescription: "a milter's hold names the recipient where no header is logged",
             lines: log(
                 "postfix/smtpd: ABCDEF0123: \(login)",
@@ -803,6 +828,18 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
                 "postfix/smtp: ABCDEF0123: \(delivered())"
             ),
             events: ["ann@a.example c@d.test [hi] sent"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "a recipient in internal form that holds the end of a header line",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: info: header Subject: hi from pc[198.51.100.7]; "
+                    + "from=<ann b@a.example> to=<\(internalSender)> proto=ESMTP helo=<pc>",
+                "postfix/qmgr: ABCDEF0123: from=<ann b@a.example>, size=9, nrcpt=1 (queue active)",
+                "postfix/smtp: ABCDEF0123: \(delivered(internalSender))"
+            ),
+            events: ["ann@a.example \(internalSender) [hi] sent"],
             submittedAt: [2]
         ),
         Self(

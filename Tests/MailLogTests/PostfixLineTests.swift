@@ -393,7 +393,21 @@ struct PostfixShape: Sendable, CustomTestStringConvertible {
         ),
         Self("postfix/smtpd", "\(id): permit: RCPT from h[192.0.2.1]: action=permit;"),
         Self("postfix/smtpd", "NOQUEUE: reject: RCPT from h[192.0.2.1]: 554 5.7.1 <c@d.test>: no;"),
-        Self("postfix/smtpd", "NOQUEUE: milter-hold: MAIL from h[192.0.2.1]: x;"),
+        // The queue file is opened behind the first recipient: nearly all holds come before.
+        Self(
+            "postfix/smtpd",
+            "NOQUEUE: hold: RCPT from h[192.0.2.1]: <c@d.test>: Recipient address triggers HOLD action;",
+            .sessionHeld,
+            a: "h[192.0.2.1]"
+        ),
+        Self(
+            "postfix/smtpd",
+            "NOQUEUE: milter-hold: MAIL from h[192.0.2.1]: milter triggers HOLD action;",
+            .sessionHeld,
+            a: "h[192.0.2.1]"
+        ),
+        Self("postfix/smtpd", "NOQUEUE: hold: RCPT from <x hold: RCPT from h[192.0.2.1]: x;"),
+        Self("postfix/smtpd", "NOQUEUE: discard: RCPT from h[192.0.2.1]: <c@d.test>: x;"),
     ]
 
     /// qmgr_active.c, postsuper.c.
@@ -726,7 +740,8 @@ struct PostfixShape: Sendable, CustomTestStringConvertible {
         #expect(fact.isAmbiguous == shape.isAmbiguous)
         #expect(text(fact.host, of: line) == "mx1")
         #expect(fact.key != 0)
-        #expect(fact.queueID.isPresent == (kind != .proxied && kind != .proxyEnd))
+        let isOfSession = kind == .proxied || kind == .proxyEnd || kind == .sessionHeld
+        #expect(fact.queueID.isPresent == !isOfSession)
     }
 
     /// A line of which only the beginning is there never says what the whole one does not say of the

@@ -205,7 +205,7 @@ extension LineFact {
     fileprivate var namedPieces: [(String, LineFact.Piece)] {
         switch kind {
         case .time, .held, .released, .removed, .expired, .discarded, .queued, .sessionEnd,
-            .headerLine, .subject, .refused, .note, .cancelled, .part:
+            .headerLine, .subject, .refused, .note, .cancelled, .part, .sessionHeld:
             []
         case .client, .clientAgain, .proxied:
             [("source.address", a), ("user.name", b), ("postern.outer_id", c)]

@@ -108,6 +108,7 @@ extension LineFact.Kind {
         case .refused: "the message was refused after all"
         case .requeued: "the message goes on under another queue ID"
         case .local: "a program of this machine hands a message in"
+        case .sessionHeld: "what this session hands in is held"
         case .note: "a line of the message that changes nothing"
         case .proxied: "takes a message for a before-queue filter"
         case .proxyEnd: "the before-queue filter answered"
