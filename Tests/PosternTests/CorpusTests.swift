@@ -40,8 +40,10 @@ private struct Truth: Decodable {
 
 /// Real logs, with the truth beside them: every event right, and nothing else.
 @Suite struct CorpusTests {
-    @Test(arguments: ["postfix", "postfix-short-ids", "postfix-content-filter"])
-    func everyEventIsTheTruth(_ name: String) throws {
+    @Test(arguments: [
+        "postfix", "postfix-short-ids", "postfix-content-filter", "postfix-before-queue",
+        "postfix-before-queue-mute", "postfix-operator", "postfix-internal-addresses",
+    ]) func everyEventIsTheTruth(_ name: String) throws {
         let result = try Program().run([
             "events", "--json", "--year", "2026", "--timezone", "UTC", corpus(name + ".log").path,
         ])
