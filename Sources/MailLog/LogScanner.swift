@@ -31,7 +31,9 @@ public struct LogScanner: Sendable {
     /// Hash of the host name of lines that have none.
     private let noHostHash: UInt64
     /// What is known of the tags that were seen last, by a hash of their length and ends.
-    private var tags = [KnownTag](repeating: KnownTag(), count: 64)
+    private var tags = [KnownTag](repeating: KnownTag(), count: 256)
+    /// The tags again, as far as they are of ordinary length.
+    private var tagWords = [TagWords](repeating: TagWords(), count: 256)
 
     /// Whose lines a tag stands on.
     private enum Program: UInt8, Sendable {
@@ -43,6 +45,14 @@ public struct LogScanner: Sendable {
         case bareSMTPD
         /// Postfix's only because `--dialect` says so.
         case assumedPostfix
+    }
+
+    /// A tag of 8 to 24 bytes; all 0 in the place of another.
+    private struct TagWords: Sendable, Equatable {
+        var count = 0
+        var first: UInt64 = 0
+        var middle: UInt64 = 0
+        var last: UInt64 = 0
     }
 
     /// A tag and what it says.
@@ -180,30 +190,7 @@ public struct LogScanner: Sendable {
         index &+= 2
 
         let tag = lookAtTag(text, tagStart..<tagEnd)
-        let program = tags[tag].program
-        if program == .other {
-            counters.foreign &+= 1
-            return
-        }
-        var outcome: LineOutcome?
-        if program == .postfix {
-            if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
-            let context = LineContext(
-                stamp: stamp,
-                line: line,
-                host: hostStart..<hostEnd,
-                hostHash: hostHash,
-                agent: tags[tag].agent,
-                instance: tags[tag].instance,
-                processID: processID
-            )
-            outcome = postfix.readWithID(text, from: index, context, into: &facts)
-        }
-        if let outcome {
-            counters.count(outcome, of: .postfix)
-        } else if program == .postfix, !PostfixReader.mayBeRead(text, from: index) {
-            counters.count(.ignored, of: .postfix)
-        } else {
+        guard tags[tag].program == .postfix else {
             let head = LineHead(
                 stamp: stamp,
                 host: hostStart..<hostEnd,
@@ -211,12 +198,42 @@ public struct LogScanner: Sendable {
                 processID: processID,
                 body: index
             )
-            if tags[tag].isAssumed {
-                // It may have a head of the server's in its text.
-                readRare(text, else: nil, line: line, into: &facts)
-            } else {
-                readProgram(text, head, line: line, into: &facts)
-            }
+            readOther(text, head, isAssumed: tags[tag].isAssumed, line: line, into: &facts)
+            return
+        }
+        if !isHostKnown { lookAtHost(text, hostStart..<hostEnd) }
+        let context = LineContext(
+            stamp: stamp,
+            line: line,
+            host: hostStart..<hostEnd,
+            hostHash: hostHash,
+            agent: tags[tag].agent,
+            instance: tags[tag].instance,
+            processID: processID
+        )
+        if let outcome = postfix.readWithID(text, from: index, context, into: &facts) {
+            counters.count(outcome, of: .postfix)
+        } else if !PostfixReader.mayBeRead(text, from: index) {
+            counters.count(.ignored, of: .postfix)
+        } else {
+            // Few lines are: reading them anew costs less than to be ready for it on every line.
+            readRare(text, else: nil, line: line, into: &facts)
+        }
+    }
+
+    /// Reads the line of a program that is not Postfix's, or may not be.
+    private mutating func readOther(
+        _ text: Span<UInt8>,
+        _ head: LineHead,
+        isAssumed: Bool,
+        line: Int,
+        into facts: inout [LineFact]
+    ) {
+        if isAssumed {
+            // It may have a head of the server's in its text.
+            readRare(text, else: nil, line: line, into: &facts)
+        } else {
+            readProgram(text, head, line: line, into: &facts)
         }
     }
 
@@ -305,6 +322,10 @@ public struct LogScanner: Sendable {
         into facts: inout [LineFact]
     ) {
         let tag = lookAtTag(text, head.tag)
+        guard tags[tag].program != .other else {
+            counters.foreign &+= 1
+            return
+        }
         lookAtHost(text, head.host)
         let context = LineContext(
             stamp: head.stamp,
@@ -472,22 +493,41 @@ public struct LogScanner: Sendable {
     /// Finds out which program wrote the line, and which instance of it: gives the tag's place in
     /// ``tags``.
     private mutating func lookAtTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-        let slot = Self.tagSlot(text, range)
-        if !tags[slot].isTag(text, range) { tags[slot] = readTag(text.extracting(range)) }
+        let count = range.count
+        guard count >= 8, count <= 24 else { return lookAtOddTag(text, range) }
+        // Three words, which overlap if need be, hold all of the tag.
+        let words = TagWords(
+            count: count,
+            first: text.word(at: range.lowerBound),
+            middle: text.word(at: range.lowerBound &+ min(8, count &- 8)),
+            last: text.word(at: range.upperBound &- 8)
+        )
+        let slot = Self.tagSlot(count, words.first, words.last)
+        if tagWords[slot] != words {
+            tags[slot] = readTag(text.extracting(range))
+            tagWords[slot] = words
+        }
         return slot
     }
 
-    /// One of 64 places, by a tag's ends and its length.
-    private static func tagSlot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
-        let count = range.count
-        var mixed = UInt64(count)
-        if count >= 8 {
-            mixed ^= text.word(at: range.lowerBound) &* 0x9e37_79b9_7f4a_7c15
-            mixed ^= text.word(at: range.upperBound &- 8) &* 0xe703_7ed1_a0b4_28db
-        } else {
-            for index in range { mixed = mixed << 8 ^ UInt64(text[index]) }
+    /// The same for a tag that is shorter or longer.
+    private mutating func lookAtOddTag(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+        var mixed: UInt64 = 0
+        for index in range { mixed = mixed &* 31 &+ UInt64(text[index]) }
+        let slot = Self.tagSlot(range.count, mixed, 0)
+        if !tags[slot].isTag(text, range) {
+            tags[slot] = readTag(text.extracting(range))
+            tagWords[slot] = TagWords()
         }
-        return Int(truncatingIfNeeded: (mixed &* 0xd6e8_feb8_6659_fd93) >> 58)
+        return slot
+    }
+
+    /// One of 256 places.
+    @inline(__always)
+    private static func tagSlot(_ count: Int, _ first: UInt64, _ last: UInt64) -> Int {
+        let mixed =
+            UInt64(count) ^ first &* 0x9e37_79b9_7f4a_7c15 ^ last &* 0xe703_7ed1_a0b4_28db
+        return Int(truncatingIfNeeded: (mixed &* 0xd6e8_feb8_6659_fd93) >> 56)
     }
 
     private func readTag(_ tag: Span<UInt8>) -> KnownTag {
