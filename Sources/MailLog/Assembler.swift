@@ -1108,11 +1108,7 @@ public struct Assembler: ~Copyable, Sendable {
     mutating func giveUp(_ slot: Int32) {
         let index = Int(slot)
         guard slots[index].state != .free, slots[index].state != .closing else { return }
-        if slots[index].isHeld, slots[index].isSubmission, let last = slots[index].lines.last {
-            // It never came to the queue manager, and will not any more.
-            settleSubject(in: index)
-            submitFirstRecipient(last.record, slots[index].lastMicroseconds, in: index)
-        }
+        if slots[index].isHeld { tellOfHeld(index) }
         slots[index].state = .closing
         if slots[index].isSubmission {
             for recipient in slots[index].recipients.indices
@@ -1139,6 +1135,13 @@ public struct Assembler: ~Copyable, Sendable {
         }
     }
 
+    /// What is on hold never came to the queue manager, and will not any more.
+    private mutating func tellOfHeld(_ index: Int) {
+        guard slots[index].isSubmission, let last = slots[index].lines.last else { return }
+        settleSubject(in: index)
+        submitFirstRecipient(last.record, slots[index].lastMicroseconds, in: index)
+    }
+
     private mutating func release(_ slot: Int32) {
         let index = Int(slot)
         table.remove(slots[index].key, slot: slot)
@@ -1159,7 +1162,8 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if tracksChanges { releasedSerials.append(slots[index].serial) }
         if slots[index].clientKey != 0 { clients.remove(slots[index].clientKey, slot: slot) }
-        if slots[index].isHolding { holdingCount -= 1 }
+        // Stored properties, one by one: for a computed one the whole assembly would be copied.
+        if slots[index].isProxied, slots[index].decided == .held { holdingCount -= 1 }
         slots[index].reset()
         freeSlots.append(slot)
     }

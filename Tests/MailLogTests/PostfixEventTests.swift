@@ -579,6 +579,20 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
             submittedAt: [3]
         ),
         Self(
+            testDescription: "the client gives up what was to be held, and sends another message",
+            lines: log(
+                "postfix/smtpd[100]: NOQUEUE: hold: RCPT from pc[198.51.100.7]: <c@d.test>: x;",
+                "postfix/smtpd[100]: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: \(delivered("e@d.test", "deferred (later)"))"
+            ),
+            events: [
+                "ann@a.example c@d.test [hi] unknown", "ann@a.example e@d.test [hi] deferred",
+            ],
+            submittedAt: [2, 4]
+        ),
+        Self(
             testDescription: "a hold of another client's session",
             lines: log(
                 "postfix/smtpd[100]: NOQUEUE: hold: RCPT from x[192.0.2.1]: <c@d.test>: x;",
@@ -741,6 +755,24 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
             submittedAt: [7]
         ),
         Self(
+            testDescription:
+                "smtpd under a name of its own, and a bounce of another instance with its ID",
+            lines: log(
+                "postfix-in/qmgr: CBCDEF0123: removed",
+                "submission/smtpd: ABCDEF0123: \(login)",
+                "postfix-out/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix-in/cleanup: ABCDEF0123: message-id=<1@mx1>",
+                "postfix-in/qmgr: ABCDEF0123: from=<>, size=1, nrcpt=1 (queue active)",
+                "postfix-in/local: ABCDEF0123: \(delivered("bob@a.example", relay: "local"))",
+                "postfix-in/qmgr: ABCDEF0123: removed",
+                "postfix-out/qmgr: ABCDEF0123: \(active)",
+                "postfix-out/smtp: ABCDEF0123: \(delivered())",
+                "postfix-out/qmgr: ABCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] sent"],
+            submittedAt: [7]
+        ),
+        Self(
             testDescription: "one instance hands to another over loopback",
             lines: log(
                 "postfix/smtpd: ABCDEF0123: \(login)",
@@ -864,6 +896,22 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
                 "postfix/smtp: ABCDEF0123: \(delivered())"
             ),
             events: ["ann@a.example c@d.test [\(forged(by: "ann@a.example")): y] sent"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "the same from a client that said no HELO",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: info: header Subject: x from pc[198.51.100.7]; "
+                    + "from=<ann@a.example> to=<v@w.test> proto=SMTP: y from pc[198.51.100.7]; "
+                    + "from=<ann@a.example> to=<c@d.test> proto=SMTP",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: \(delivered())"
+            ),
+            events: [
+                "ann@a.example c@d.test [x from pc[198.51.100.7]; from=<ann@a.example> to=<v@w.test> "
+                    + "proto=SMTP: y] sent"
+            ],
             submittedAt: [2]
         ),
         Self(
@@ -1013,6 +1061,13 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
         let start: Int64 = 1_772_359_200
         #expect(try run(story.lines).events.map(\.submitted) == [start + 3, start + 5])
         #expect(try run(story.lines).kept.contains { $0.contains(story.lines[0]) })
+    }
+
+    @Test func aProxiedMessageThatIsGoneIsToldOfAtOnce() throws {
+        let story = try #require(PostfixStory.beforeQueue.dropFirst().first)
+        let result = try run(story.lines, finishes: false)
+        #expect(said(result) == story.events)
+        #expect(result.kept.count == 2)
     }
 
     /// What goes to a filter by LMTP or pipe teaches nobody whose domains are whose; what comes back

@@ -42,7 +42,8 @@ private struct Truth: Decodable {
 @Suite struct CorpusTests {
     @Test(
         arguments: [
-            "postfix", "postfix-short-ids", "postfix-content-filter", "sendmail",
+            "postfix", "postfix-short-ids", "postfix-content-filter", "postfix-before-queue",
+            "postfix-before-queue-mute", "postfix-operator", "postfix-internal-addresses", "sendmail",
             "sendmail-filter", "opensmtpd-6", "opensmtpd-7",
         ]
     )
