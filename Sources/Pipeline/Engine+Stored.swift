@@ -30,6 +30,8 @@ extension Engine {
             case .account: put(.memoryAccount, piece.key, piece.body)
             case .domain: put(.memoryDomain, piece.key, piece.body)
             case .clock: put(.memoryClock, piece.key, piece.body)
+            case .activity: put(.memoryActivity, piece.key, piece.body)
+            case .horizon: put(.memoryHorizon, piece.key, piece.body)
             }
         }
         for (number, body) in baits.takeChanges() {
@@ -90,8 +92,14 @@ extension Engine {
         from store: StateReader,
         changes: inout Changes
     ) throws(EngineRestoreError) {
+        try forEach(store, .memoryHorizon, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .horizon, key: key, body: body))
+        }
         try forEach(store, .memoryAccount, "memory") { engine, key, body throws(BinaryReadError) in
             try engine.detector.memory.restore(.init(kind: .account, key: key, body: body))
+        }
+        try forEach(store, .memoryActivity, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .activity, key: key, body: body))
         }
         try forEach(store, .memoryDomain, "memory") { engine, key, body throws(BinaryReadError) in
             try engine.detector.memory.restore(.init(kind: .domain, key: key, body: body))

@@ -24,4 +24,6 @@ extension PieceKind {
     static let coverageClock = PieceKind(rawValue: 20)
     static let coverageHour = PieceKind(rawValue: 21)
     static let coverageDay = PieceKind(rawValue: 22)
+    static let memoryActivity = PieceKind(rawValue: 23)
+    static let memoryHorizon = PieceKind(rawValue: 24)
 }

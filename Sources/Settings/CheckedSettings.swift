@@ -61,6 +61,8 @@ public struct CheckedSettings: Sendable {
     public struct Memory: Sendable, Hashable {
         /// A domain not written to for this many days is unseen again.
         public var domainDays = 400
+        /// Pairs of an account and a domain; beyond it the least recently used leave.
+        public var pairsMax = 10_000_000
     }
 
     /// Bounds of what is kept while running (architecture §6).

@@ -140,7 +140,7 @@ func loadAllRules(
     } catch {
         throw Failure(.settings, "\(shown(error.path.string)): \(error.cause.cause)")
     }
-    let names = loaded.rules.warnings(forFieldsOtherThan: eventFieldNames + futureFieldNames)
+    let names = loaded.rules.warnings(forFieldsOtherThan: eventFieldNames)
     for warning in loaded.warnings + names { warn("warning: " + shown("\(warning)")) }
     guard loaded.mistakes.isEmpty else {
         throw Failure(.settings, all: loaded.mistakes.map { shown("\($0)") })
@@ -258,6 +258,7 @@ extension EngineSettings {
         assembly.keptLinesMax = settings.limits.keptLines
         assembly.unlinkedMicrosecondsMax = settings.limits.filterWaitSeconds * 1_000_000
         memory.daysMax = settings.memory.domainDays
+        memory.pairsMax = settings.memory.pairsMax
         memory.domainsPerAccountMax = settings.limits.domainsPerAccount
         memory.heardPerAccountMax = settings.limits.heardPerAccount
         evidenceLinesMax = settings.evidence.linesMax
