@@ -488,7 +488,7 @@ struct PostfixReader: Sendable {
         guard let verb = text.first("hold: ", from: start) else { return .ignored }
         var index = verb + 6
         while index < text.count, text[index] &- UInt8(ascii: "A") < 26 { index += 1 }
-        guard text.has(" from ", at: index),
+        guard index > verb + 6, text.has(" from ", at: index),
             let end = PostfixGrammar.endOfClient(text, from: index + 6), text.has(": ", at: end),
             !context.processID.isEmpty
         else { return .ignored }
