@@ -151,6 +151,9 @@ enum PostfixGrammar {
         return index > start + 16 ? index : nil
     }
 
+    /// How many bytes a queue ID may have.
+    static let queueIDCounts = 5...24
+
     /// Where a queue ID ends that starts at `start`: the start, if there is none.
     static func endOfQueueID(_ line: Span<UInt8>, from start: Int) -> Int {
         var index = start
@@ -167,7 +170,7 @@ enum PostfixGrammar {
         let end = min(reply.upperBound, line.count)
         var start = end
         while start > reply.lowerBound, queueIDClass(line[start - 1]) != 0 { start -= 1 }
-        guard end - start >= 5, start - reply.lowerBound >= 10,
+        guard queueIDCounts.contains(end - start), start - reply.lowerBound >= 10,
             line.has("queued as ", at: start - 10), endOfQueueID(line, from: start) == end
         else { return nil }
         return start..<end
