@@ -484,15 +484,18 @@ enum PostfixGrammar {
         _ form: AddressForm
     ) -> HeaderTails {
         var tails = HeaderTails()
-        var index = start > 0 ? start - 1 : start
-        while tails.count < 16, let candidate = line.first(" from ", from: index) {
-            index = candidate + 1
-            let originStart = candidate + 6
-            let originEnd = originStart + origin.count
-            guard originEnd < line.count,
-                line.equals(originStart..<originEnd, origin, 0..<origin.count),
-                line.has("; from=", at: originEnd),
-                let envelope = envelope(line, from: originEnd + 7, form, sender: sender)
+        // Semicolons are rarer than blanks: the origin is looked for from its end.
+        let originBytes = 6 &+ origin.count
+        var index = max(0, start &- 1) &+ originBytes
+        while tails.count < 16, index < line.count,
+            let originEnd = line.first(UInt8(ascii: ";"), from: index, to: line.count)
+        {
+            index = originEnd &+ 1
+            let candidate = originEnd &- originBytes
+            guard line.has("; from=", at: originEnd),
+                line.has(" from ", at: candidate),
+                line.equals(candidate &+ 6..<originEnd, origin, 0..<origin.count),
+                let envelope = envelope(line, from: originEnd &+ 7, form, sender: sender)
             else { continue }
             let tail = HeaderTail(
                 textEnd: max(candidate, start),
