@@ -158,6 +158,12 @@ extension Detector {
             }
             for number in numbers {
                 groups[index].change(number) { _ in }
+                if let episode = groups[index][number].episode, episode.isOpen {
+                    var alerts = OpenAlerts()
+                    swap(&alerts, &openAlerts)
+                    notePart(of: episode.events, index, number, in: &alerts)
+                    swap(&alerts, &openAlerts)
+                }
                 let due = groups[index][number].due(
                     correlations[index],
                     lateness: limits.latenessMicroseconds

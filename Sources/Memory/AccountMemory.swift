@@ -211,14 +211,17 @@ public struct AccountMemory: Sendable {
     public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) -> Bool {
         let index = Int(account.rawValue)
         let today = UInt16(clamping: day)
-        if let pair = accounts[index].heardFrom.pair(domain), pair.lastDay >= today { return false }
+        var isNews = false
         var isFirst = false
         let isEvicting = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax)
         {
             isFirst = $0.isNew
+            guard $0.note == 0 || $0.lastDay < today else { return }
             $0.lastDay = today
             $0.note = min($0.note + 1, 255)
+            isNews = true
         }
+        guard isNews else { return false }
         if isEvicting { counters.heardForgotten += 1 }
         change(account)
         return isFirst
