@@ -17,22 +17,7 @@ func daemonConfiguration(
     ruleFolders: [String] = []
 ) throws -> DaemonConfiguration {
     let (sources, patterns) = try followedSources(settings)
-    let rules = try loadAllRules(
-        shipped: true,
-        folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
-        optional: settings.rules == nil ? [CheckedSettings.defaultRules] : [],
-        off: settings.rulesOff
-    )
-    let names = rules.detections.compactMap(\.name) + rules.correlations.compactMap(\.name)
-    let unknown = settings.mistakes(ofRulesOff: names)
-    guard unknown.isEmpty else {
-        throw Failure(.settings, all: unknown.map { shown("\($0)") })
-    }
-    guard let zone = TimeZoneSetting(settings.timezone.name) else {
-        throw Failure(.settings, "there is no time zone \(shown(settings.timezone.name))")
-    }
-    var engine = EngineSettings(timeZone: zone, rules: rules)
-    engine.apply(settings)
+    let engine = try daemonEngine(settings, ruleFolders: ruleFolders)
     var configuration = DaemonConfiguration(
         state: FilePath(settings.state),
         sources: sources,
@@ -52,16 +37,47 @@ func daemonConfiguration(
     return configuration
 }
 
+/// The daemon's engine: rules and what decides about its answers.
+func daemonEngine(
+    _ settings: CheckedSettings,
+    ruleFolders: [String] = []
+) throws -> EngineSettings {
+    let rules = try loadAllRules(
+        shipped: true,
+        folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
+        optional: settings.rules == nil ? [CheckedSettings.defaultRules] : [],
+        off: settings.rulesOff
+    )
+    let names = rules.detections.compactMap(\.name) + rules.correlations.compactMap(\.name)
+    let unknown = settings.mistakes(ofRulesOff: names)
+    guard unknown.isEmpty else {
+        throw Failure(.settings, all: unknown.map { shown("\($0)") })
+    }
+    guard let zone = TimeZoneSetting(settings.timezone.name) else {
+        throw Failure(.settings, "there is no time zone \(shown(settings.timezone.name))")
+    }
+    var engine = EngineSettings(timeZone: zone, rules: rules)
+    engine.apply(settings)
+    return engine
+}
+
 /// Runs the daemon in this process.
 ///
-/// - Parameter untilCaughtUp: see ``Daemon/run(signals:untilCaughtUp:)``.
+/// - Parameters:
+///   - untilCaughtUp, reload: see ``Daemon/run(signals:untilCaughtUp:reload:)``.
 /// - Returns: how many lines were read in all runs on its state.
-func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws -> UInt64 {
+func runDaemon(
+    _ configuration: DaemonConfiguration,
+    untilCaughtUp: Bool,
+    reload: (@Sendable () -> Reloaded)? = nil
+) throws -> UInt64 {
     do {
         // Before the first thread: they inherit the mask.
-        let signals = try SignalQueue([SignalNumber.terminate, SignalNumber.interrupt])
+        let signals = try SignalQueue([
+            SignalNumber.terminate, SignalNumber.interrupt, SignalNumber.hangUp,
+        ])
         let daemon = try Daemon(configuration, tell: { $0.print() })
-        return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp)
+        return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
     } catch let error as DaemonError {
         throw Failure(error)
     } catch let error as SystemCallError {
@@ -105,7 +121,7 @@ func followedSources(
 
 extension CheckedSettings.Source {
     /// Of a file whose path is a pattern.
-    fileprivate var pattern: FollowedPattern? {
+    var pattern: FollowedPattern? {
         guard case .file(let path, let backfill) = kind else { return nil }
         let pattern = FilePattern(FilePath(path))
         guard pattern.isPattern else { return nil }
@@ -229,6 +245,15 @@ extension DaemonMessage {
         case .sealFailed(let error):
             warn("evidence: the alert goes out without its bundle: \(error)")
         case .commitFailed(let error): warn(shown("state: \(error)"))
+        case .controlFailed(let error):
+            warn("no control socket, and so no postern alerts ack or reload: " + shown("\(error)"))
+        case .reloading: warn("reading settings and rules again")
+        case .reloaded(let untilRestart):
+            for setting in untilRestart { warn("reload: \(setting)") }
+            warn("reload: settings and rules are in force")
+        case .reloadRefused(let mistakes):
+            for mistake in mistakes { warn(mistake) }
+            warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }
