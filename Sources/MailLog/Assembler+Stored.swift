@@ -110,6 +110,7 @@ extension Assembler {
         }
         writer.write(serial(of: outer(of: Int(slot))))
         writer.write(assembly.senderDomain)
+        writer.write(assembly.hasNullSender)
         writer.write(assembly.dialect.rawValue)
         writer.write(assembly.subjectForm.rawValue)
         writer.write(assembly.isProvisional)
@@ -195,6 +196,7 @@ extension Assembler {
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
+        if version >= 5 { assembly.hasNullSender = try reader.readBool() }
         if version >= 3 { try assembly.readArrival(&reader) }
         var forwardedTo: UInt64 = 0
         if version >= 4 {

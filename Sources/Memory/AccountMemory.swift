@@ -44,7 +44,7 @@ public struct AccountNumber: Hashable, Sendable {
 /// Names are keyed hashes here; two names are taken for one with a chance of 2⁻⁶⁴ that nobody who
 /// does not know the seed can raise. All times are days since 1970 in the log's zone.
 public struct AccountMemory: Sendable {
-    private struct Account: Sendable {
+    struct Account: Sendable {
         var nameHash: UInt64
         /// Day of the first submission; 0 before it.
         var firstDay: UInt16 = 0
@@ -60,7 +60,7 @@ public struct AccountMemory: Sendable {
         var isActivityChanged = false
     }
 
-    private struct Domain: Sendable {
+    struct Domain: Sendable {
         var nameHash: UInt64
         var localDeliveries: UInt8 = 0
         /// A copy went to another server: it is not hosted here.
@@ -72,12 +72,14 @@ public struct AccountMemory: Sendable {
     public let limits: MemoryLimits
     public private(set) var counters = MemoryCounters()
     /// Day on which the log was first seen; 0 before.
-    public private(set) var firstDay: UInt16 = 0
+    public internal(set) var firstDay: UInt16 = 0
+    /// Names of domains on their way to the disk; nil where nobody takes the changes.
+    public var names: DomainNames?
 
-    private var accounts: [Account] = []
-    private var numbers = HashIndex()
-    private var domains: [Domain] = []
-    private var domainNumbers = HashIndex()
+    var accounts: [Account] = []
+    private(set) var numbers = HashIndex()
+    var domains: [Domain] = []
+    private(set) var domainNumbers = HashIndex()
     /// By domain: how many accounts have written to it within the memory. It follows from the pairs
     /// and is not stored.
     private var writers = DomainCounts()
@@ -93,7 +95,9 @@ public struct AccountMemory: Sendable {
     private var changedActivities: [UInt32] = []
     private var isHorizonChanged = false
     private var changedDomains: [UInt32] = []
-    private var isFirstDayChanged = false
+    var isFirstDayChanged = false
+    /// The pieces of accounts that were forgotten.
+    var forgottenKeys: [[UInt8]] = []
 
     public init(seed: HashSeed, limits: MemoryLimits = MemoryLimits()) {
         self.seed = seed
@@ -128,12 +132,13 @@ public struct AccountMemory: Sendable {
     ///   - hash: its identity.
     ///   - name: its canonical form, of which the hash is.
     public mutating func account(_ hash: UInt64, name: Span<UInt8>) -> AccountNumber {
-        if let number = numbers[hash] { return AccountNumber(number) }
+        if let number = numbers[hash] {
+            // One that was forgotten is met again.
+            if accounts[Int(number)].name.isEmpty { accounts[Int(number)].name = name.copied }
+            return AccountNumber(number)
+        }
         let number = UInt32(accounts.count)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(name.count)
-        for index in name.indices { bytes.append(name[index]) }
-        accounts.append(Account(nameHash: hash, name: bytes))
+        accounts.append(Account(nameHash: hash, name: name.copied))
         numbers.insert(hash, number: number)
         return AccountNumber(number)
     }
@@ -354,18 +359,21 @@ public struct AccountMemory: Sendable {
     }
 
     /// Mail from the domain came to a mailbox of the account.
-    public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) {
+    ///
+    /// - Returns: whether it is the first time that is remembered.
+    @discardableResult
+    public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) -> Bool {
         let index = Int(account.rawValue)
         let date = UInt16(clamping: day)
-        guard isRemembered(date, accounts[index].nameHash, domain) else { return }
+        guard isRemembered(date, accounts[index].nameHash, domain) else { return false }
         var isNews = false
         let change = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax) {
-            guard $0.lastDay < date else { return }
-            isNews = true
+            guard $0.note == 0 || $0.lastDay < date else { return }
             $0.lastDay = date
             $0.note = min($0.note + 1, 255)
+            isNews = true
         }
-        guard isNews || change.isNew else { return }
+        guard isNews else { return false }
         if change.isNew { pairsHeld += 1 }
         if change.evicted != nil {
             pairsHeld -= 1
@@ -373,6 +381,7 @@ public struct AccountMemory: Sendable {
         }
         self.change(account)
         if pairsHeld > limits.pairsMax { shrink() }
+        return change.isNew
     }
 
     /// A copy for the domain was delivered here, or to another server.
@@ -403,7 +412,7 @@ public struct AccountMemory: Sendable {
         changedActivities.append(account.rawValue)
     }
 
-    private mutating func change(_ account: AccountNumber) {
+    mutating func change(_ account: AccountNumber) {
         guard !accounts[Int(account.rawValue)].isChanged else { return }
         accounts[Int(account.rawValue)].isChanged = true
         changedAccounts.append(account.rawValue)
@@ -513,17 +522,41 @@ public struct AccountMemory: Sendable {
         }
     }
 
+    /// Puts a domain in, or in place of what was known of it.
+    mutating func put(_ domain: Domain) {
+        var domain = domain
+        domain.isChanged = true
+        if let number = domainNumbers[domain.nameHash] {
+            if !domains[Int(number)].isChanged { changedDomains.append(number) }
+            domains[Int(number)] = domain
+        } else {
+            let number = UInt32(domains.count)
+            domains.append(domain)
+            domainNumbers.insert(domain.nameHash, number: number)
+            changedDomains.append(number)
+        }
+    }
+
     // MARK: Stored form
 
     /// One piece of the memory in its stored form. Version 1.
     public struct Piece: Sendable, Equatable {
-        public enum Kind: UInt8, Sendable { case account, domain, clock, activity, horizon }
+        public enum Kind: UInt8, Sendable {
+            case account, domain, clock
+            /// The name of a domain by its hash, which is never read back into the memory.
+            case name
+            /// What an account did lately, and how much of it is ordinary.
+            case activity
+            /// How far the memory goes back.
+            case horizon
+        }
         public var kind: Kind
         /// Names the piece among those of its kind.
         public var key: [UInt8]
-        public var body: [UInt8]
+        /// Nil: the piece is gone.
+        public var body: [UInt8]?
 
-        public init(kind: Kind, key: [UInt8], body: [UInt8]) {
+        public init(kind: Kind, key: [UInt8], body: [UInt8]?) {
             self.kind = kind
             self.key = key
             self.body = body
@@ -533,12 +566,19 @@ public struct AccountMemory: Sendable {
     /// The pieces that changed since the last call, in the order of their first change.
     public mutating func takeChanges() -> [Piece] {
         var pieces: [Piece] = []
+        for key in forgottenKeys {
+            pieces.append(Piece(kind: .account, key: key, body: nil))
+            pieces.append(Piece(kind: .activity, key: key, body: nil))
+        }
+        forgottenKeys.removeAll()
         for number in changedAccounts {
             accounts[Int(number)].isChanged = false
+            guard !accounts[Int(number)].name.isEmpty else { continue }
             pieces.append(piece(ofAccount: number))
         }
         for number in changedActivities {
             accounts[Int(number)].isActivityChanged = false
+            guard !accounts[Int(number)].name.isEmpty else { continue }
             pieces.append(piece(ofActivity: number))
         }
         for number in changedDomains {
@@ -559,6 +599,11 @@ public struct AccountMemory: Sendable {
             pieces.append(Piece(kind: .horizon, key: [], body: writer.bytes))
         }
         isHorizonChanged = false
+        for (hash, name) in names?.take() ?? [] {
+            var key = BinaryWriter(reserving: 8)
+            key.write(hash)
+            pieces.append(Piece(kind: .name, key: key.bytes, body: name))
+        }
         changedAccounts.removeAll(keepingCapacity: true)
         changedActivities.removeAll(keepingCapacity: true)
         changedDomains.removeAll(keepingCapacity: true)
@@ -615,7 +660,8 @@ public struct AccountMemory: Sendable {
         countsAnew: Bool = false
     ) throws(BinaryReadError) {
         var key = BinaryReader(piece.key)
-        var body = BinaryReader(piece.body)
+        guard let bytes = piece.body else { return }
+        var body = BinaryReader(bytes)
         switch piece.kind {
         case .account:
             let hash = try key.read(UInt64.self)
@@ -658,6 +704,7 @@ public struct AccountMemory: Sendable {
             }
         case .clock:
             firstDay = try body.read(UInt16.self)
+        case .name: return
         }
         try key.finish()
         try body.finish()
@@ -668,10 +715,7 @@ public struct AccountMemory: Sendable {
         let index: Int
         if let known = numbers[account.nameHash] {
             index = Int(known)
-            for pair in accounts[index].wroteTo.pairs where pair.lastDay > 0 {
-                writers.remove(pair.hash)
-            }
-            pairsHeld -= accounts[index].wroteTo.count + accounts[index].heardFrom.count
+            discount(index)
             var account = account
             account.unseenLog = accounts[index].unseenLog
             account.receiptLog = accounts[index].receiptLog
@@ -681,9 +725,29 @@ public struct AccountMemory: Sendable {
             numbers.insert(account.nameHash, number: UInt32(index))
             accounts.append(account)
         }
-        for pair in account.wroteTo.pairs where pair.lastDay > 0 { writers.add(pair.hash) }
-        pairsHeld += account.wroteTo.count + account.heardFrom.count
+        count(index)
+    }
+
+    /// Counts what an account remembers, after letting go of what lies too far back.
+    mutating func count(_ index: Int) {
+        for pair in accounts[index].wroteTo.pairs where pair.lastDay > 0 { writers.add(pair.hash) }
+        pairsHeld += accounts[index].wroteTo.count + accounts[index].heardFrom.count
         sweep(index)
+    }
+
+    /// Takes an account's pairs out of the counts, before they are changed as a whole.
+    mutating func discount(_ index: Int) {
+        for pair in accounts[index].wroteTo.pairs where pair.lastDay > 0 {
+            writers.remove(pair.hash)
+        }
+        pairsHeld -= accounts[index].wroteTo.count + accounts[index].heardFrom.count
+    }
+
+    /// Forgets what an account did lately; its logs stay its own.
+    mutating func forgetActivity(_ index: Int) {
+        let (unseen, receipts) = (accounts[index].unseenLog, accounts[index].receiptLog)
+        if unseen != 0 { unseenLogs[Int(unseen) - 1] = ContactLog() }
+        if receipts != 0 { receiptLogs[Int(receipts) - 1] = ReceiptLog() }
     }
 
     private mutating func take(_ unseen: ContactLog?, _ receipts: ReceiptLog?, of index: Int) {
@@ -718,7 +782,7 @@ public struct AccountMemory: Sendable {
         precondition(piece.kind == .domain)
         var memory = AccountMemory(seed: .constant)
         var domains: [Domain] = []
-        for body in [piece.body, other] {
+        for body in [piece.body ?? other, other] {
             try memory.restore(Piece(kind: .domain, key: piece.key, body: body))
             domains.append(memory.domains[0])
         }

@@ -146,6 +146,34 @@ struct PairSet: Sendable, Equatable {
         return result
     }
 
+    /// Joins what two hosts know: of each pair the later day and the greater note; at the limit those
+    /// that were longest ago leave. It is the same whichever comes first, and again is once.
+    ///
+    /// - Returns: whether pairs left.
+    mutating func merge(_ other: [Pair], limit: Int) -> Bool {
+        var all: [UInt64: Pair] = [:]
+        for pair in pairs { all[pair.hash] = pair }
+        for pair in other {
+            guard let known = all[pair.hash] else {
+                all[pair.hash] = pair
+                continue
+            }
+            all[pair.hash] = Pair(
+                hash: pair.hash,
+                lastDay: max(pair.lastDay, known.lastDay),
+                note: max(pair.note, known.note)
+            )
+        }
+        var merged = Array(all.values)
+        let isFull = merged.count > limit
+        if isFull {
+            merged.sort { ($0.lastDay, $0.hash) > ($1.lastDay, $1.hash) }
+            merged.removeLast(merged.count - limit)
+        }
+        pairs = merged.sorted { $0.hash < $1.hash }
+        return isFull
+    }
+
     func write(to writer: inout BinaryWriter) {
         writer.write(UInt32(pairs.count))
         for pair in pairs {

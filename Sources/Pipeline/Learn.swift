@@ -102,6 +102,7 @@ public struct Learn: Sendable {
             throw .replay(.engine(error))
         }
         engine.window = window
+        engine.detector.memory.names = DomainNames()
         for (index, chain) in chains.enumerated() {
             if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
         }
@@ -169,7 +170,8 @@ public struct Learn: Sendable {
         let isEarlier = clock == 0 || engine.detector.memory.firstDay < clock
         for piece in engine.detector.memory.takeChanges() where piece.kind != .clock || isEarlier {
             let whole = piece.kind == .domain ? try joined(piece, store) : piece
-            changes.setPiece(piece.kind.pieceKind, key: whole.key.span, body: whole.body.span)
+            guard let body = whole.body else { continue }
+            changes.setPiece(piece.kind.pieceKind, key: whole.key.span, body: body.span)
         }
         do {
             try store.commit(changes, durable: true)
@@ -227,13 +229,14 @@ extension AccountMemory {
 }
 
 extension AccountMemory.Piece.Kind {
-    fileprivate var pieceKind: PieceKind {
+    var pieceKind: PieceKind {
         switch self {
         case .account: .memoryAccount
         case .domain: .memoryDomain
         case .clock: .memoryClock
         case .activity: .memoryActivity
         case .horizon: .memoryHorizon
+        case .name: .domainName
         }
     }
 }

@@ -26,4 +26,8 @@ extension PieceKind {
     static let coverageDay = PieceKind(rawValue: 22)
     static let memoryActivity = PieceKind(rawValue: 23)
     static let memoryHorizon = PieceKind(rawValue: 24)
+    static let silence = PieceKind(rawValue: 40)
+    static let acknowledgement = PieceKind(rawValue: 41)
+    static let silenced = PieceKind(rawValue: 42)
+    static let domainName = PieceKind(rawValue: 43)
 }
