@@ -846,7 +846,11 @@ public struct Assembler: ~Copyable, Sendable {
         tellOuter(of: index, recipientIndex, record, microseconds)
     }
 
-    private func isKnownRecipient(_ fact: LineFact, _ line: Span<UInt8>, in index: Int) -> Bool {
+    private mutating func isKnownRecipient(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) -> Bool {
         let given = (fact.b.isPresent ? fact.b : fact.a).indices
         let hash = addressHash(line, given)
         return slots[index].recipient(given, of: line, hash: hash) != nil
