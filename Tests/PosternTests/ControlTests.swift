@@ -232,7 +232,7 @@ import Testing
         try one.start()
         try other.start()
         for number in 0..<3 { try one.append(receipt(number, second: 0)) }
-        for number in 2..<5 { try other.append(receipt(number, second: 100_000)) }
+        for number in 2..<5 { try other.append(receipt(number, second: 600)) }
         try other.append(receipt(6, second: 0, user: "bob@hosted.example"))
         let show = { (daemon: Daemon, account: String) in
             try daemon.command("state", "show", account, "--json").objects.map { object in
