@@ -53,6 +53,7 @@ let package = Package(
         // System libraries: a module map and a shim.h each.
         systemLibrary("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
         systemLibrary("CBzip2", pkgConfig: nil, apt: "libbz2-dev"),
+        systemLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         systemLibrary("CIdn", pkgConfig: "libidn2", apt: "libidn2-dev"),
         systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLinux", pkgConfig: nil, apt: "libc6-dev"),
@@ -97,7 +98,7 @@ let package = Package(
             ]
         ),
         room("State", [grdb, sqlite, system]),
-        room("Alerting", ["Findings", "SafeText", "State", "LinuxIO"]),
+        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto]),
         room("Settings", [yams]),
         room(
             "Pipeline",

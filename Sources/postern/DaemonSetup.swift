@@ -23,7 +23,7 @@ func daemonConfiguration(
         sources: sources,
         patterns: patterns,
         engine: engine,
-        sinks: settings.sinks.map { $0.sink(settings) },
+        sinks: try settings.sinks.map { try $0.sink(settings) },
         router: Router(
             routes: settings.sinks.map(\.route),
             ageMicrosecondsMax: settings.dispatchAgeSecondsMax.map { $0 * 1_000_000 }
@@ -163,8 +163,10 @@ extension CheckedSettings.JournalSource {
 
 extension CheckedSettings.Sink {
     /// The sink as the dispatcher needs it.
-    fileprivate func sink(_ settings: CheckedSettings) -> any Alerting.Sink {
+    fileprivate func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
         switch kind {
+        case .webhook(let webhook):
+            try webhook.sink(named: name)
         case .syslog(let syslog):
             SyslogSink(name: name, path: syslog.path, facility: syslog.facility.rawValue)
         case .standardOutput(let format):
