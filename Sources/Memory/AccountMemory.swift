@@ -282,10 +282,9 @@ public struct AccountMemory: Sendable {
         public var kind: Kind
         /// Names the piece among those of its kind.
         public var key: [UInt8]
-        /// Nil: the piece is gone.
-        public var body: [UInt8]?
+        public var body: [UInt8]
 
-        public init(kind: Kind, key: [UInt8], body: [UInt8]?) {
+        public init(kind: Kind, key: [UInt8], body: [UInt8]) {
             self.kind = kind
             self.key = key
             self.body = body
@@ -294,8 +293,7 @@ public struct AccountMemory: Sendable {
 
     /// The pieces that changed since the last call, in the order of their first change.
     public mutating func takeChanges() -> [Piece] {
-        var pieces = forgottenKeys.map { Piece(kind: .account, key: $0, body: nil) }
-        forgottenKeys.removeAll()
+        var pieces: [Piece] = []
         for number in changedAccounts {
             accounts[Int(number)].isChanged = false
             guard !accounts[Int(number)].name.isEmpty else { continue }
@@ -356,8 +354,7 @@ public struct AccountMemory: Sendable {
         countsAnew: Bool = false
     ) throws(BinaryReadError) {
         var key = BinaryReader(piece.key)
-        guard let bytes = piece.body else { return }
-        var body = BinaryReader(bytes)
+        var body = BinaryReader(piece.body)
         switch piece.kind {
         case .account:
             let hash = try key.read(UInt64.self)
@@ -409,7 +406,7 @@ public struct AccountMemory: Sendable {
         precondition(piece.kind == .domain)
         var memory = AccountMemory(seed: .constant)
         var domains: [Domain] = []
-        for body in [piece.body ?? other, other] {
+        for body in [piece.body, other] {
             try memory.restore(Piece(kind: .domain, key: piece.key, body: body))
             domains.append(memory.domains[0])
         }
