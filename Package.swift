@@ -129,8 +129,8 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "LinuxIO", "LogSources", "Records", "RingBuffer", "State", argumentParser,
-                system,
+                "LinuxIO", "LogSources", "MailEvents", "MailLog", "Memory", "Records", "RingBuffer",
+                "State", argumentParser, system,
             ],
             swiftSettings: settings
         ),
@@ -153,13 +153,13 @@ let package = Package(
             of: "Pipeline",
             [
                 "Evidence", "Findings", "LogSources", "MailEvents", "Memory", "Records", "Sigma",
-                "State", system,
+                "SafeText", "State", system,
             ]
         ),
         tests(of: "SafeText"),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["Pipeline", "State", "TestSupport", system],
+            dependencies: ["LinuxIO", "Pipeline", "State", "TestSupport", system],
             swiftSettings: settings
         ),
     ]

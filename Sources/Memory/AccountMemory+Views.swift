@@ -170,6 +170,13 @@ extension AccountMemory {
         return known
     }
 
+    /// The keys of the pieces of accounts that were forgotten since the last call: they are to be
+    /// removed before the changes are written.
+    public mutating func takeForgotten() -> [[UInt8]] {
+        defer { forgottenKeys = [] }
+        return forgottenKeys
+    }
+
     /// Those of some domains that nobody remembers: their names need not be kept.
     public func unremembered(among hashes: Set<UInt64>) -> Set<UInt64> {
         var rest = hashes

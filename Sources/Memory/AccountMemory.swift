@@ -5,8 +5,9 @@ public import Records
 public struct MemoryLimits: Sendable, Equatable {
     /// Domains written to, of one account.
     public var domainsPerAccountMax = 5_000
-    /// Domains heard from, of one account.
-    public var heardPerAccountMax = 256
+    /// Domains heard from, of one account; beyond it one that was heard on one day only leaves, the
+    /// longest ago, or the one heard longest ago if there is none.
+    public var heardPerAccountMax = 4_096
     /// A domain not written to for this many days is unseen again.
     public var daysMax = 400
     /// Pairs of an account and a domain, of all accounts; beyond it those that were used longest ago
@@ -285,7 +286,11 @@ public struct AccountMemory: Sendable {
             return Contact(isUnseen: self.isUnseen(known, day: day), isRepeated: known != nil)
         }
         let daysMax = limits.daysMax
-        let change = accounts[index].wroteTo.update(domain, limit: limits.domainsPerAccountMax) {
+        let change = accounts[index].wroteTo.update(
+            domain,
+            limit: limits.domainsPerAccountMax,
+            rank: { UInt32($0.lastDay) }
+        ) {
             isUnseen = $0.lastDay == 0 || day - Int($0.lastDay) > daysMax
             if isReceipt {
                 $0.note = max($0.note, date)
@@ -367,7 +372,13 @@ public struct AccountMemory: Sendable {
         let date = UInt16(clamping: day)
         guard isRemembered(date, accounts[index].nameHash, domain) else { return false }
         var isNews = false
-        let change = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax) {
+        let heardDaysMin = limits.heardDaysMin
+        let change = accounts[index].heardFrom.update(
+            domain,
+            limit: limits.heardPerAccountMax,
+            // A flood of senders who wrote once drives nobody out who came again.
+            rank: { UInt32($0.lastDay) + (Int($0.note) >= heardDaysMin ? 65_536 : 0) }
+        ) {
             guard $0.note == 0 || $0.lastDay < date else { return }
             $0.lastDay = date
             $0.note = min($0.note + 1, 255)
@@ -553,10 +564,9 @@ public struct AccountMemory: Sendable {
         public var kind: Kind
         /// Names the piece among those of its kind.
         public var key: [UInt8]
-        /// Nil: the piece is gone.
-        public var body: [UInt8]?
+        public var body: [UInt8]
 
-        public init(kind: Kind, key: [UInt8], body: [UInt8]?) {
+        public init(kind: Kind, key: [UInt8], body: [UInt8]) {
             self.kind = kind
             self.key = key
             self.body = body
@@ -566,11 +576,6 @@ public struct AccountMemory: Sendable {
     /// The pieces that changed since the last call, in the order of their first change.
     public mutating func takeChanges() -> [Piece] {
         var pieces: [Piece] = []
-        for key in forgottenKeys {
-            pieces.append(Piece(kind: .account, key: key, body: nil))
-            pieces.append(Piece(kind: .activity, key: key, body: nil))
-        }
-        forgottenKeys.removeAll()
         for number in changedAccounts {
             accounts[Int(number)].isChanged = false
             guard !accounts[Int(number)].name.isEmpty else { continue }
@@ -660,8 +665,7 @@ public struct AccountMemory: Sendable {
         countsAnew: Bool = false
     ) throws(BinaryReadError) {
         var key = BinaryReader(piece.key)
-        guard let bytes = piece.body else { return }
-        var body = BinaryReader(bytes)
+        var body = BinaryReader(piece.body)
         switch piece.kind {
         case .account:
             let hash = try key.read(UInt64.self)
@@ -782,7 +786,7 @@ public struct AccountMemory: Sendable {
         precondition(piece.kind == .domain)
         var memory = AccountMemory(seed: .constant)
         var domains: [Domain] = []
-        for body in [piece.body ?? other, other] {
+        for body in [piece.body, other] {
             try memory.restore(Piece(kind: .domain, key: piece.key, body: body))
             domains.append(memory.domains[0])
         }

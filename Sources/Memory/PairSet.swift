@@ -84,7 +84,14 @@ struct PairSet: Sendable, Equatable {
     }
 
     /// Changes the pair of a hash; a new one begins with day and note 0.
-    mutating func update(_ hash: UInt64, limit: Int, _ change: (inout Pair) -> Void) -> Change {
+    ///
+    /// - Parameter rank: of the others, at the limit, one with the lowest leaves.
+    mutating func update(
+        _ hash: UInt64,
+        limit: Int,
+        rank: (Pair) -> UInt32,
+        _ change: (inout Pair) -> Void
+    ) -> Change {
         let index = lowerBound(hash)
         if index < pairs.count, pairs[index].hash == hash {
             change(&pairs[index])
@@ -98,12 +105,12 @@ struct PairSet: Sendable, Equatable {
         }
         pairs.insert(pair, at: index)
         guard pairs.count > limit else { return Change(isNew: true) }
-        var oldest = index == 0 ? 1 : 0
+        var lowest = index == 0 ? 1 : 0
         for candidate in pairs.indices
-        where candidate != index && pairs[candidate].lastDay < pairs[oldest].lastDay {
-            oldest = candidate
+        where candidate != index && rank(pairs[candidate]) < rank(pairs[lowest]) {
+            lowest = candidate
         }
-        return Change(isNew: true, evicted: pairs.remove(at: oldest))
+        return Change(isNew: true, evicted: pairs.remove(at: lowest))
     }
 
     /// What a sweep did to pairs of domains written to.

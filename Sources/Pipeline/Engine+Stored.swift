@@ -26,6 +26,10 @@ extension Engine {
                 changes.removePiece(kind, key: key.span)
             }
         }
+        for key in detector.memory.takeForgotten() {
+            put(.memoryAccount, key, nil)
+            put(.memoryActivity, key, nil)
+        }
         for piece in detector.memory.takeChanges() {
             switch piece.kind {
             case .account: put(.memoryAccount, piece.key, piece.body)

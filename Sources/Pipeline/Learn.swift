@@ -170,8 +170,7 @@ public struct Learn: Sendable {
         let isEarlier = clock == 0 || engine.detector.memory.firstDay < clock
         for piece in engine.detector.memory.takeChanges() where piece.kind != .clock || isEarlier {
             let whole = piece.kind == .domain ? try joined(piece, store) : piece
-            guard let body = whole.body else { continue }
-            changes.setPiece(piece.kind.pieceKind, key: whole.key.span, body: body.span)
+            changes.setPiece(piece.kind.pieceKind, key: whole.key.span, body: whole.body.span)
         }
         do {
             try store.commit(changes, durable: true)

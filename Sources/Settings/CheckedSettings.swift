@@ -79,7 +79,7 @@ public struct CheckedSettings: Sendable {
         public var filterWaitSeconds: Int64 = 600
         /// Domains remembered that one account wrote to, and that wrote to it.
         public var domainsPerAccount = 5_000
-        public var heardPerAccount = 256
+        public var heardPerAccount = 4_096
         /// Alerts that wait for sinks, and bytes of them.
         public var outbox = 10_000
         public var outboxBytes = 64 << 20

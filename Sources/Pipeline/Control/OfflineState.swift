@@ -106,17 +106,10 @@ public final class OfflineState {
         }
         memory = nil
         for record in records { known.merge(record) }
-        for piece in known.takeChanges() { changes.set(piece) }
+        for piece in known.takeChanges() {
+            changes.setPiece(piece.kind.pieceKind, key: piece.key.span, body: piece.body.span)
+        }
         memory = known
         return ControlAnswer(.done, "\(records.count) records were merged")
-    }
-}
-
-extension Changes {
-    mutating func set(_ piece: AccountMemory.Piece) {
-        guard let body = piece.body else {
-            return removePiece(piece.kind.pieceKind, key: piece.key.span)
-        }
-        setPiece(piece.kind.pieceKind, key: piece.key.span, body: body.span)
     }
 }
