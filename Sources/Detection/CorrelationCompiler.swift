@@ -43,6 +43,7 @@ struct CorrelationCompiler {
                     groupFields: groupFields,
                     valueFields: valueFields,
                     isByAccount: rule.groupBy == ["user.name"],
+                    isByPayload: rule.groupBy.contains("postern.payload"),
                     closure: Array(SHA256.hash(data: Array(text.utf8))),
                     closureText: text
                 )
@@ -69,6 +70,7 @@ struct CorrelationCompiler {
                     groupFields: [[user]],
                     valueFields: [],
                     isByAccount: true,
+                    isByPayload: false,
                     closure: Array(SHA256.hash(data: Array(text.utf8))),
                     closureText: text
                 )

@@ -104,6 +104,20 @@ extension Detector {
         return true
     }
 
+    /// The alert that is open in a stored group, of whatever rule.
+    public static func openAlert(inGroup body: [UInt8]) throws(BinaryReadError) -> AlertID? {
+        var reader = BinaryReader(body)
+        guard try reader.read(UInt8.self) == 1 else {
+            throw BinaryReadError(offset: 0, expected: "a group of version 1")
+        }
+        _ = try reader.read(UInt64.self)
+        for _ in 0..<(try reader.readCount(ofSize: 4)) { _ = try reader.readBytes() }
+        _ = try Window(from: &reader, timespan: 1)
+        guard try reader.readBool() else { return nil }
+        let episode = try Episode(from: &reader)
+        return episode.isOpen ? episode.id : nil
+    }
+
     private mutating func restoreGroup(
         _ index: Int,
         key: [UInt8],
@@ -144,6 +158,12 @@ extension Detector {
             }
             for number in numbers {
                 groups[index].change(number) { _ in }
+                if let episode = groups[index][number].episode, episode.isOpen {
+                    var alerts = OpenAlerts()
+                    swap(&alerts, &openAlerts)
+                    notePart(of: episode.events, index, number, in: &alerts)
+                    swap(&alerts, &openAlerts)
+                }
                 let due = groups[index][number].due(
                     correlations[index],
                     lateness: limits.latenessMicroseconds

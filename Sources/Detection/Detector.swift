@@ -25,7 +25,7 @@ public struct Transition: Sendable {
 /// depends on a clock, on the order of a `Dictionary`, or on the machine.
 public struct Detector: ~Copyable, Sendable {
     public let limits: DetectionLimits
-    public private(set) var counters = DetectionCounters()
+    public var counters = DetectionCounters()
     public var memory: AccountMemory
     /// The log's time: the latest believed stamp.
     public private(set) var now: Int64 = 0
@@ -59,6 +59,7 @@ public struct Detector: ~Copyable, Sendable {
     var groups: [CorrelationGroups]
     var held = HeldEvents()
     var timers = TimerQueue()
+    var openAlerts = OpenAlerts()
     private var fields: EventFields
     private var matches: [Int] = []
     private var keyScratch = BinaryWriter(reserving: 128)
@@ -203,7 +204,7 @@ public struct Detector: ~Copyable, Sendable {
         )
     }
 
-    private mutating func remove(_ index: Int, _ number: Int) {
+    mutating func remove(_ index: Int, _ number: Int) {
         for entry in groups[index][number].window.entries { held.giveBack(entry.held) }
         for event in groups[index][number].episode?.events ?? [] { held.giveBack(event) }
         groups[index].remove(number)
@@ -227,14 +228,15 @@ public struct Detector: ~Copyable, Sendable {
     ///   - sender: domain of the envelope sender, by the memory's hash, like all of them.
     ///   - mailbox: the recipient as an account.
     ///   - domain: the recipient's domain.
+    /// - Returns: whether the account heard from the sender's domain for the first time.
     public mutating func heard(
         from sender: UInt64,
         by mailbox: AccountNumber,
         domain: UInt64,
         microseconds: Int64
-    ) {
+    ) -> Bool {
         memory.delivered(to: domain, isLocal: true)
-        memory.heard(mailbox, from: sender, day: day(microseconds))
+        return memory.heard(mailbox, from: sender, day: day(microseconds))
     }
 
     /// The first evaluation of an event: account, subject and recipient are known.
@@ -261,12 +263,18 @@ public struct Detector: ~Copyable, Sendable {
         )
         let isMatched = isMatched(&event, account, day: day, earlier: earlier, stated: stated)
         if event.domain.isPresent {
-            memory.wrote(
+            let isFirst = memory.wrote(
                 account,
                 to: event.domainHash,
                 day: day,
                 isReceipt: event.receipt != .none
             )
+            if isFirst {
+                memory.names?.note(
+                    event.domainHash,
+                    event.text.span.extracting(event.domain.indices)
+                )
+            }
         }
         return isMatched && correlate(event, key)
     }
@@ -294,12 +302,15 @@ public struct Detector: ~Copyable, Sendable {
 
     /// The second evaluation: the first final outcome is known. The event carries the facts that
     /// were frozen at its submission.
+    ///
+    /// - Parameter blocklist: the one because of which it was refused.
     public mutating func settled(
         _ event: inout SendEvent,
-        key: (serial: UInt64, recipient: UInt32)
+        key: (serial: UInt64, recipient: UInt32),
+        blocklist: String? = nil
     ) -> Bool {
         event.phase = .settled
-        noteOutcome(event, key)
+        noteOutcome(event, key, blocklist: blocklist)
         guard hasSettledRules else { return false }
         fill(event)
         settledRules.evaluate(fields, into: &matches)
@@ -308,12 +319,21 @@ public struct Detector: ~Copyable, Sendable {
     }
 
     /// What became of an event that was not settled: its latest state, for the counts of outcomes.
+    ///
+    /// - Parameter blocklist: the one because of which it was refused.
     public mutating func noteOutcome(
         _ event: SendEvent,
-        _ key: (serial: UInt64, recipient: UInt32)
+        _ key: (serial: UInt64, recipient: UInt32),
+        blocklist: String? = nil
     ) {
         guard let id = held.id(serial: key.serial, recipient: key.recipient) else { return }
-        held.settle(id, delivery: event.delivery, microseconds: event.settledMicroseconds)
+        held.settle(
+            id,
+            delivery: event.delivery,
+            microseconds: event.settledMicroseconds,
+            blocklist: blocklist
+        )
+        if blocklist != nil { raiseLevel(id, at: event.settledMicroseconds) }
     }
 
     /// Gives the event the facts that were known before it.
@@ -591,7 +611,9 @@ public struct Detector: ~Copyable, Sendable {
         guard var episode = groups[index][number].episode else { return }
         count(entry, correlations[index], in: &episode)
         add(entry.held, to: &episode)
+        let isHeld = episode.events.last == entry.held
         groups[index].change(number) { $0.episode = episode }
+        if isHeld { noteOpen([entry.held], index, number) }
     }
 
     private func count(
@@ -661,6 +683,7 @@ public struct Detector: ~Copyable, Sendable {
         begin(&episode, group, correlation, range)
         counters.alertsOpened += 1
         groups[index].change(number) { $0.episode = episode }
+        noteOpen(episode.events, index, number)
         emit(.opened, index, number, at: time)
     }
 
@@ -688,6 +711,7 @@ public struct Detector: ~Copyable, Sendable {
         episode.lastUpdate = time
         begin(&episode, group, correlation, range)
         groups[index].change(number) { $0.episode = episode }
+        noteOpen(episode.events, index, number)
         emit(.reopened, index, number, at: time)
         schedule(index, number)
     }
@@ -732,6 +756,10 @@ public struct Detector: ~Copyable, Sendable {
         }
         emit(.resolved, index, number, at: time, reason: reason)
         let events = groups[index][number].episode?.events ?? []
+        let place = OpenAlerts.Place(correlation: index, group: groups[index][number].serial)
+        for event in events {
+            if let account = accountHash(of: event) { openAlerts.remove(account, place) }
+        }
         groups[index].change(number) { group in
             group.episode?.events = []
             group.episode?.values = []
@@ -754,8 +782,19 @@ public struct Detector: ~Copyable, Sendable {
         guard let episode = group.episode else { return }
         let proof = episode.events.compactMap { held[$0] }
         let events = proof.map(\.event)
-        var alert = AlertWriter(correlation: correlation, episode: episode, events: events)
-            .alert(action, at: time, group: group.values)
+        var blocklists: [String] = []
+        for case let name? in proof.map(\.blocklist)
+        where !blocklists.contains(name) && blocklists.count < Self.blocklistsMax {
+            blocklists.append(name)
+        }
+        let writer = AlertWriter(
+            correlation: correlation,
+            episode: episode,
+            events: events,
+            blocklists: blocklists,
+            related: related(to: episode.events, index, group.serial)
+        )
+        var alert = writer.alert(action, at: time, group: group.values)
         alert.reason = reason
         if memory.counters.domainsForgotten > 0,
             events.contains(where: { event in
@@ -776,6 +815,73 @@ public struct Detector: ~Copyable, Sendable {
                 ruleText: correlation.closureText
             )
         )
+    }
+
+    // MARK: Related alerts
+
+    /// Blocklists and related alerts that an alert names.
+    private static let blocklistsMax = 10
+    private static let relatedMax = 100
+
+    private func accountHash(of id: HeldID) -> UInt64? {
+        guard let event = held[id]?.event, event.account.isPresent else { return nil }
+        return memory.hash(event.text.span.extracting(event.account.indices))
+    }
+
+    /// The accounts of the events have a part in the group's open alert.
+    func notePart(of events: [HeldID], _ index: Int, _ number: Int, in alerts: inout OpenAlerts) {
+        let place = OpenAlerts.Place(correlation: index, group: groups[index][number].serial)
+        for event in events {
+            if let account = accountHash(of: event) { alerts.add(account, place) }
+        }
+    }
+
+    private mutating func noteOpen(_ events: [HeldID], _ index: Int, _ number: Int) {
+        var alerts = OpenAlerts()
+        swap(&alerts, &openAlerts)
+        notePart(of: events, index, number, in: &alerts)
+        swap(&alerts, &openAlerts)
+    }
+
+    /// The other open alerts of the events' accounts.
+    private func related(to events: [HeldID], _ index: Int, _ serial: UInt64) -> [AlertID] {
+        let own = OpenAlerts.Place(correlation: index, group: serial)
+        var found: [AlertID] = []
+        var seen: Set<OpenAlerts.Place> = [own]
+        var accounts: Set<UInt64> = []
+        for event in events {
+            guard let account = accountHash(of: event), accounts.insert(account).inserted else {
+                continue
+            }
+            for place in openAlerts.places(of: account) where seen.insert(place).inserted {
+                guard found.count < Self.relatedMax else { return found }
+                guard let number = groups[place.correlation].number(serial: place.group),
+                    let episode = groups[place.correlation][number].episode, episode.isOpen
+                else { continue }
+                found.append(episode.id)
+            }
+        }
+        return found
+    }
+
+    /// A blocklist was named for the first time in the open alerts of an event: their level rises.
+    private mutating func raiseLevel(_ id: HeldID, at time: Int64) {
+        guard let account = accountHash(of: id) else { return }
+        for place in openAlerts.places(of: account) {
+            let index = place.correlation
+            guard let number = groups[index].number(serial: place.group),
+                let episode = groups[index][number].episode, episode.isOpen,
+                episode.events.contains(id),
+                !episode.events.contains(where: { $0 != id && held[$0]?.blocklist != nil }),
+                episode.sequence == 0
+                    || time - episode.lastUpdate >= limits.updateMicrosecondsMin
+            else { continue }
+            groups[index].change(number) { group in
+                group.episode?.sequence += 1
+                group.episode?.lastUpdate = time
+            }
+            emit(.updated, index, number, at: time)
+        }
     }
 
     // MARK: Explaining

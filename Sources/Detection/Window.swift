@@ -99,6 +99,20 @@ struct Window: Sendable {
         return left
     }
 
+    /// Takes entries out.
+    ///
+    /// - Returns: those that left.
+    mutating func remove(
+        timespan: Int64,
+        where isGone: (WindowEntry) -> Bool
+    ) -> [WindowEntry] {
+        let gone = entries.filter(isGone)
+        guard !gone.isEmpty else { return [] }
+        entries.removeAll(where: isGone)
+        recount(timespan: timespan)
+        return gone
+    }
+
     /// The indices of the window of the entry at `index`.
     func range(endingAt index: Int, timespan: Int64) -> Range<Int> {
         if index == entries.count - 1 { return low..<entries.count }

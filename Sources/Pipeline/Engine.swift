@@ -37,7 +37,7 @@ public struct EngineCounters: Sendable, Equatable {
 /// Assembler, memory, detection and kept lines as one deterministic machine: facts go in, findings
 /// come out (architecture §2).
 public struct Engine: ~Copyable, Sendable {
-    public let settings: EngineSettings
+    public internal(set) var settings: EngineSettings
     public internal(set) var assembler: Assembler
     public internal(set) var detector: Detector
     public internal(set) var keeper = LineKeeper()
@@ -70,7 +70,7 @@ public struct Engine: ~Copyable, Sendable {
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
     private let isVerifying: Bool
-    private let seed: HashSeed
+    let seed: HashSeed
 
     /// The sources in the order of their names.
     var lanes: [Lane]
@@ -79,8 +79,8 @@ public struct Engine: ~Copyable, Sendable {
     private var duplicates: DuplicateWatch
     /// Numbers of sources whose names the state does not have yet.
     var unstoredSources: Set<UInt16>
-    private let zone: ZoneRules
-    private var reader: HeaderReader
+    let zone: ZoneRules
+    var reader: HeaderReader
     private let scanner: LogScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
@@ -527,9 +527,11 @@ public struct Engine: ~Copyable, Sendable {
             case .submitted(let slot, let recipient):
                 submit(slot, recipient)
             case .settled(let slot, let recipient):
-                settle(slot, recipient, at: time, isFinal: true, to: &output)
+                settle(slot, recipient, at: time, line, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
-                settle(slot, recipient, at: time, isFinal: false, to: &output)
+                settle(slot, recipient, at: time, Span(), isFinal: false, to: &output)
+            case .deferred(let slot, let recipient):
+                noteDeferral(slot, recipient, at: time, line)
             case .delivered(let domain, let isLocal):
                 if !isVerifying { detector.delivered(to: domain, isLocal: isLocal) }
             case .heard(let slot, let mailbox, let name, let domain, let sender, let isNews):
@@ -538,7 +540,13 @@ public struct Engine: ~Copyable, Sendable {
                     detector.delivered(to: domain, isLocal: true)
                 } else {
                     let number = number(of: mailbox, named: line.extracting(name.indices))
-                    detector.heard(from: sender, by: number, domain: domain, microseconds: time)
+                    let isFirst = detector.heard(
+                        from: sender,
+                        by: number,
+                        domain: domain,
+                        microseconds: time
+                    )
+                    if isFirst { noteName(ofSender: sender, slot) }
                 }
                 if isNews { rememberBait(slot, mailbox, microseconds: time) }
             case .awaited(let slot):
@@ -577,7 +585,25 @@ public struct Engine: ~Copyable, Sendable {
         Canonical.account(address, into: &nameScratch)
         // A name of its own, so that nothing of the engine is read while the memory changes.
         let name = nameScratch
+        if detector.memory.names != nil {
+            reader.domain(ofAddress: address, into: &nameScratch)
+            let domain = nameScratch
+            let hash = detector.memory.hash(domain.span)
+            if !domain.isEmpty { detector.memory.names?.note(hash, domain.span) }
+        }
         return detector.memory.account(mailbox, name: name.span)
+    }
+
+    /// The name of the sender's domain goes to the disk, where `state show` finds it.
+    private mutating func noteName(ofSender domain: UInt64, _ slot: Int32) {
+        guard detector.memory.names != nil else { return }
+        assembler.readSender(slot: slot) { address in
+            reader.domain(ofAddress: address, into: &nameScratch)
+        }
+        let name = nameScratch
+        // The name of what the scanner saw, or none.
+        guard detector.memory.hash(name.span) == domain else { return }
+        detector.memory.names?.note(domain, name.span)
     }
 
     /// A message came to a mailbox: a receipt may answer it.
@@ -662,6 +688,7 @@ public struct Engine: ~Copyable, Sendable {
         _ slot: Int32,
         _ recipient: Int,
         at time: Int64,
+        _ line: Span<UInt8>,
         isFinal: Bool,
         to output: inout some EngineOutput & ~Copyable
     ) {
@@ -675,17 +702,43 @@ public struct Engine: ~Copyable, Sendable {
         }
         event.settledMicroseconds = time
         var isHeld = false
+        let key = (serial, UInt32(recipient))
         if isFinal {
-            isHeld = detector.settled(&event, key: (serial, UInt32(recipient)))
+            let blocklist = isProof ? blocklist(in: line, event.delivery) : nil
+            isHeld = detector.settled(&event, key: key, blocklist: blocklist)
         } else {
             event.phase = .settled
-            detector.noteOutcome(event, (serial, UInt32(recipient)))
+            detector.noteOutcome(event, key)
         }
         if explainer != nil { explain() }
         if showsEvents { output.finished(event, record: place(of: event.record)) }
         assembler.takeBack(&event, slot: slot)
         if isHeld { keepLines(slot, serial) }
         if isProof { keeper.keep(serial, lines: assembler.lines(slot: slot)) }
+    }
+
+    /// What became of an event that is kept as proof, for now.
+    private mutating func noteDeferral(
+        _ slot: Int32,
+        _ recipient: Int,
+        at time: Int64,
+        _ line: Span<UInt8>
+    ) {
+        let serial = assembler.serial(slot: slot)
+        assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
+        event.settledMicroseconds = time
+        let list = blocklist(in: line, event.delivery)
+        detector.noteOutcome(event, (serial, UInt32(recipient)), blocklist: list)
+        assembler.takeBack(&event, slot: slot)
+    }
+
+    /// The blocklist that the reply in a delivery line names.
+    private func blocklist(in line: Span<UInt8>, _ delivery: Delivery) -> String? {
+        let reply = assembler.reply
+        guard delivery == .deferred || delivery == .bounced, reply.isPresent,
+            reply.indices.upperBound <= line.count
+        else { return nil }
+        return BlocklistReply.list(in: line.extracting(reply.indices))
     }
 
     private mutating func keepLines(_ slot: Int32, _ serial: UInt64) {
