@@ -129,8 +129,8 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "LinuxIO", "LogSources", "Records", "RingBuffer", "State", argumentParser,
-                system,
+                "LinuxIO", "LogSources", "MailEvents", "MailLog", "Records", "RingBuffer", "State",
+                argumentParser, system,
             ],
             swiftSettings: settings
         ),

@@ -126,7 +126,10 @@ extension Reading<CheckedSettings.Webhook> {
                 return nil
             }
             if (webhook.certificateFile == nil) != (webhook.certificateKeyFile == nil) {
-                reader.expected("`certificate_file:` and `certificate_key_file:` together", at: tree)
+                reader.expected(
+                    "`certificate_file:` and `certificate_key_file:` together",
+                    at: tree
+                )
                 return nil
             }
             return webhook

@@ -85,7 +85,9 @@ private func chatLines(_ facts: AlertFacts) -> [(label: String, text: String)] {
 private func harmless(_ text: String) -> String { text.replacing("://", with: "[:]//") }
 
 private func headline(_ facts: AlertFacts) -> String {
-    let state = facts.action == "notice" ? "Postern" : facts.action.prefix(1).uppercased() + facts.action.dropFirst()
+    let state =
+        facts.action == "notice"
+        ? "Postern" : facts.action.prefix(1).uppercased() + facts.action.dropFirst()
     return harmless("\(state): \(shown(facts.message, bytesMax: 2_000))")
 }
 

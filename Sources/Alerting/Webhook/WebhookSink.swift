@@ -90,7 +90,9 @@ public struct WebhookSink: Sink {
     }
 
     private func judge(_ answer: TransferAnswer) -> SinkAnswer {
-        let said = shown(String(decoding: answer.body.prefix(Self.answerShownBytesMax), as: UTF8.self))
+        let said = shown(
+            String(decoding: answer.body.prefix(Self.answerShownBytesMax), as: UTF8.self)
+        )
         let words = "HTTP \(answer.status)" + (said.isEmpty ? "" : ": \(said)")
         switch answer.status {
         case 200..<300: return .accepted
