@@ -28,7 +28,7 @@ struct PosternCommand: ParsableCommand {
         subcommands: [
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
-            TraceCommand.self, AlertsCommand.self, ReloadCommand.self,
+            TraceCommand.self, AlertsCommand.self, ReloadCommand.self, TuneCommand.self,
         ]
     )
 
