@@ -8,7 +8,9 @@ struct CorrelationCompiler {
     private(set) var wokenByCorrelation: [[(correlation: Int, position: Int)]] = []
 
     /// Correlations stand after those that they build on, so that one pass carries matches upwards.
-    init(rules: RuleSet, fields: inout FieldTable) {
+    ///
+    /// - Parameter alertRules: whether rules that raise alerts by themselves count too.
+    init(rules: RuleSet, alertRules: Bool = true, fields: inout FieldTable) {
         wokenByDetection = rules.detections.map { _ in [] }
         var placeOf: [Int: Int] = [:]
         let referenced = Self.referenced(rules)
@@ -48,6 +50,7 @@ struct CorrelationCompiler {
                 )
             )
         }
+        guard alertRules else { return }
         let user = fields.add("user.name")
         for (index, rule) in rules.detections.enumerated() {
             let isQuiet = referenced.detections[index].map { !$0 } ?? false

@@ -32,6 +32,8 @@ struct HeldEvents: Sendable {
     private var byAssembly: [UInt64: [HeldID]] = [:]
     private var nextID: UInt64 = 1
     private(set) var byteCount = 0
+    /// False: nobody asks for changes, so none are noted.
+    var notesChanges = true
     private(set) var changed: [HeldID] = []
     private(set) var released: [(id: HeldID, serial: UInt64)] = []
     /// Events that were taken in since ``takeNewCount()``.
@@ -49,7 +51,7 @@ struct HeldEvents: Sendable {
         events[id] = held
         byAssembly[serial, default: []].append(id)
         byteCount += held.byteCount
-        changed.append(id)
+        if notesChanges { changed.append(id) }
         newCount += 1
         return id
     }
@@ -65,8 +67,11 @@ struct HeldEvents: Sendable {
         return releasedSerials
     }
 
-    mutating func use(_ id: HeldID) {
+    /// - Returns: false when there is no such event.
+    @discardableResult
+    mutating func use(_ id: HeldID) -> Bool {
         events[id]?.uses += 1
+        return events[id] != nil
     }
 
     /// Gives a use back; at the last one the event is let go.
@@ -92,7 +97,7 @@ struct HeldEvents: Sendable {
         byteCount -= held.byteCount
         byAssembly[held.serial]?.removeAll { $0 == id }
         if byAssembly[held.serial]?.isEmpty ?? false { byAssembly[held.serial] = nil }
-        released.append((id, held.serial))
+        if notesChanges { released.append((id, held.serial)) }
         releasedSerials.append(held.serial)
     }
 
@@ -104,7 +109,7 @@ struct HeldEvents: Sendable {
     mutating func settle(_ id: HeldID, delivery: Delivery, microseconds: Int64) {
         events[id]?.event.delivery = delivery
         events[id]?.event.settledMicroseconds = microseconds
-        changed.append(id)
+        if notesChanges { changed.append(id) }
     }
 
     mutating func clearChanges() {

@@ -75,12 +75,14 @@ public struct MatchPlan: Sendable {
     /// Names that `fields` does not know are added to it. Regular expressions that PCRE2 refuses
     /// are added to `mistakes`, with the place of the value and the offset (in bytes) inside it;
     /// rules with such a mistake never match. `only` leaves rules out; indices stay those of `rules`.
+    /// Where a rule has the choice, fields that `prefersGuard` likes bring it into question.
     public init(
         _ rules: RuleSet,
         fields: inout FieldTable,
         mistakes: inout [Mistake],
         limits: MatchLimits = MatchLimits(),
-        only isWanted: (Int) -> Bool = { _ in true }
+        only isWanted: (Int) -> Bool = { _ in true },
+        prefersGuard: (FieldIndex) -> Bool = { _ in true }
     ) {
         self.limits = limits
         var builder = MatchPlanBuilder(fields: fields)
@@ -91,7 +93,7 @@ public struct MatchPlan: Sendable {
                 builder.addNothing()
             }
         }
-        builder.finish(&self)
+        builder.finish(&self, prefersGuard)
         fields = builder.fields
         mistakes += builder.mistakes
     }

@@ -34,6 +34,8 @@ struct MatchPlanBuilder {
     private var fieldsOfRule: [[FieldIndex]] = []
     private var keywordsOfRule: [Bool] = []
     private var regexesOfRule: [[Int]] = []
+    /// By field: whether it is one by which rules are better brought into question.
+    private var isPreferred: [Bool] = []
 
     /// The parts of a plan that grow with its predicates.
     private struct Tables {
@@ -398,10 +400,12 @@ struct MatchPlanBuilder {
                 }
         }
         let usesLog = Int.bitWidth - max(1, useCounts[index]).leadingZeroBitCount
-        return base + 2 * usesLog + (predicate.field == CompiledPredicate.keyword ? 100 : 0)
+        if predicate.field == CompiledPredicate.keyword { return base + 2 * usesLog + 100 }
+        return base + 2 * usesLog + (isPreferred[predicate.field] ? 0 : 30)
     }
 
-    mutating func finish(_ result: inout MatchPlan) {
+    mutating func finish(_ result: inout MatchPlan, _ prefersGuard: (FieldIndex) -> Bool) {
+        isPreferred = (0..<fields.count).map { prefersGuard(FieldIndex(position: $0)) }
         result.predicates = plan.predicates
         result.literals = plan.literals
         result.globs = plan.globs
