@@ -128,8 +128,8 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "LinuxIO", "LogSources", "Records", "RingBuffer", "State", argumentParser,
-                system,
+                "Detection", "LinuxIO", "LogSources", "MailEvents", "Memory", "Records",
+                "RingBuffer", "Sigma", "State", argumentParser, system,
             ],
             swiftSettings: settings
         ),

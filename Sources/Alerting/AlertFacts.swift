@@ -25,6 +25,13 @@ public struct AlertFacts: Sendable, Hashable {
     public var count: Int?
     public var threshold: Int?
     public var outcomes: OutcomeCounts?
+    /// How many different addresses the events went to.
+    public var recipients: Int?
+    public var blocklists: [String] = []
+    /// IDs of other alerts of the same accounts.
+    public var related: [String] = []
+    /// For a shell of the mail server, each a line of its own.
+    public var commands: [String] = []
     public var remediation: String?
     public var degraded: [String] = []
     public var reason: String?
@@ -79,6 +86,10 @@ public struct AlertFacts: Sendable, Hashable {
             outcomes.pending = count("pending", in: counts) ?? 0
             self.outcomes = outcomes
         }
+        recipients = count("postern.recipients", in: object)
+        blocklists = object["postern.blocklists"]?.strings ?? []
+        related = object["postern.related_alerts"]?.strings ?? []
+        commands = object["postern.commands"]?.strings ?? []
         remediation = object["postern.remediation"]?.string
         degraded = object["postern.degraded"]?.strings ?? []
         reason = object["postern.reason"]?.string
@@ -105,6 +116,10 @@ public struct AlertFacts: Sendable, Hashable {
         count = alert.count
         threshold = alert.threshold
         outcomes = alert.outcomes
+        recipients = alert.recipientCount
+        blocklists = alert.blocklists
+        related = alert.related.map(\.description)
+        commands = alert.commands
         remediation = alert.remediation
         degraded = alert.degraded
         reason = alert.reason

@@ -45,6 +45,10 @@ public struct AlertText: Sendable {
         for (label, value) in self.facts(facts) {
             text += labelled(label, shown(value, bytesMax: Self.factBytesMax))
         }
+        // Whole and unescaped but for what could harm a terminal: they are there to be copied.
+        for command in facts.commands {
+            text += labelled("command", shownKeepingBackslashes(command), breaks: false)
+        }
         return text
     }
 
@@ -82,12 +86,15 @@ public struct AlertText: Sendable {
             add("count", "\(count)" + (facts.threshold.map { " (threshold \($0))" } ?? ""))
         }
         add("domains", names(facts.hosts, leftOut: facts.hostsLeftOut))
+        if let recipients = facts.recipients, recipients > 0 { add("recipients", "\(recipients)") }
         add("outcomes", facts.outcomes.map(outcomes))
+        add("blocklists", facts.blocklists.joined(separator: ", "))
         add("why", facts.diagnosisFacts.joined(separator: "; "))
         add("closed", facts.reason)
         add("incomplete", facts.degraded.joined(separator: "; "))
         add("evidence", facts.bundle.map(path))
         add("what to do", facts.remediation)
+        add("related", names(facts.related, leftOut: 0))
         add("alert ID", "\(facts.id).\(facts.sequence)")
         return lines
     }
@@ -129,13 +136,14 @@ public struct AlertText: Sendable {
         return String(stamp.prefix(10)) + " " + String(stamp.dropFirst(11).prefix(8))
     }
 
-    private func labelled(_ label: String, _ value: String) -> String {
+    private func labelled(_ label: String, _ value: String, breaks: Bool = true) -> String {
         let margin = String(repeating: " ", count: Self.indent)
         let gap = String(repeating: " ", count: max(1, Self.labelColumns - label.utf8.count))
         let hanging = Self.indent + Self.labelColumns
         let shownLabel = isColoured ? "\u{1b}[2m" + label + "\u{1b}[0m" : label
         var text = ""
-        for (index, line) in broken(value, indent: hanging, first: hanging).enumerated() {
+        let lines = breaks ? broken(value, indent: hanging, first: hanging) : [value]
+        for (index, line) in lines.enumerated() {
             text += index == 0 ? margin + shownLabel + gap : String(repeating: " ", count: hanging)
             text += line + "\n"
         }

@@ -8,15 +8,24 @@ struct AlertWriter {
     let correlation: Correlation
     let episode: Episode
     let events: [SendEvent]
+    /// The blocklists because of which servers refused some of them, each once.
+    let blocklists: [String]
+    /// IDs of the alerts that share accounts with this one.
+    let related: [AlertID]
 
     func alert(_ action: AlertAction, at time: Int64, group: [[UInt8]]) -> Alert {
         let head = correlation.head
+        let proposed = head.postern.diagnosis ?? .unclear
+        let verdict = Verdict(events, proposed: proposed, blocklists: blocklists)
+        var severity = Severity(name: head.level.rawValue) ?? .medium
+        // A blocklist takes the mail of everybody.
+        if !blocklists.isEmpty { severity = severity.raised }
         var alert = Alert(
             id: episode.id,
             sequence: episode.sequence,
             action: action,
             microseconds: time,
-            severity: Severity(name: head.level.rawValue) ?? .medium,
+            severity: severity,
             ruleID: head.id,
             ruleName: head.name ?? head.title
         )
@@ -25,8 +34,12 @@ struct AlertWriter {
         alert.endMicroseconds = episode.end
         var seenAccounts: Set<[UInt8]> = []
         var seenHosts: Set<[UInt8]> = []
+        var recipients: Set<[UInt8]> = []
         for event in events {
             count(event, in: &alert.outcomes)
+            if event.recipient.isPresent {
+                recipients.insert(Array(event.text[event.recipient.indices]))
+            }
             let account = Array(event.text[event.account.indices])
             if seenAccounts.insert(account).inserted, let user = event.string(event.user) {
                 alert.accounts.append(user)
@@ -45,10 +58,21 @@ struct AlertWriter {
         alert.count = episode.count
         alert.threshold = correlation.threshold
         alert.remediation = head.postern.remediation.map(Remediation.text)
-        alert.diagnosis = (head.postern.diagnosis ?? .unclear).rawValue
-        alert.diagnosisFacts = facts
+        alert.recipientCount = recipients.count
+        alert.diagnosis = verdict.name
+        alert.diagnosisFacts = verdict.facts
         alert.degraded = episode.degraded
-        alert.message = message(alert, action)
+        alert.blocklists = blocklists
+        alert.related = related
+        if action != .resolved {
+            alert.commands =
+                ServerCommands(
+                    events,
+                    accounts: alert.accounts,
+                    isStolen: verdict.name == Diagnosis.stolenLogin.rawValue
+                ).commands
+        }
+        alert.message = message(alert, action, verdict)
         return alert
     }
 
@@ -61,55 +85,45 @@ struct AlertWriter {
         }
     }
 
-    /// What decided, each as a short sentence.
-    private var facts: [String] {
-        let receipts = events.filter { $0.receipt == .notRead }.count
-        let proven = events.filter {
-            $0.receiptEvidence == .both || $0.receiptEvidence == .contentType
-        }.count
-        let unseen = events.filter(\.facts.isDomainUnseen).count
-        var facts: [String] = []
-        if receipts > 0 {
-            facts.append("\(receipts) of \(events.count) sends are \"Not read:\" receipts")
-        }
-        if proven > 0 { facts.append("\(proven) are receipts by their content type") }
-        if unseen > 0 {
-            facts.append("\(unseen) went to domains that the account had not written to before")
-        }
-        let ambiguous = events.filter(\.isAmbiguous).count
-        if ambiguous > 0 {
-            facts.append("\(ambiguous) have a log line that can be read in two ways")
-        }
-        return facts
-    }
-
-    private var verdict: String {
-        switch correlation.head.postern.diagnosis ?? .unclear {
-        case .outlookReceipts: "Sent by the user's own Outlook, login not shown stolen"
-        case .stolenLogin: "Login probably stolen"
-        case .unclear: "Unclear whether by the user or by somebody else"
-        }
-    }
-
     /// One sentence that begins with the verdict. Text from the log is escaped.
-    private func message(_ alert: Alert, _ action: AlertAction) -> String {
-        let who =
-            alert.account.map(shown)
-            ?? (alert.accounts.count == 1
-                ? shown(alert.accounts[0]) : "\(alert.accounts.count) accounts")
+    private func message(_ alert: Alert, _ action: AlertAction, _ verdict: Verdict) -> String {
         let hosts = alert.hosts.count + alert.hostsLeftOut
         let receipts = events.filter { $0.receipt == .notRead }.count
-        let what =
-            receipts == events.count
-            ? "\"Not read:\" receipt\(events.count == 1 ? "" : "s")"
-            : "message\(events.count == 1 ? "" : "s")"
         let total = events.count + episode.eventsLeftOut
+        let noun = receipts == events.count ? "\"Not read:\" receipt" : "message"
+        let what = Self.number(total, noun)
+        let domains = Self.number(hosts, "domain")
         let start = shortTime(alert.startMicroseconds)
         let end = shortTime(alert.endMicroseconds)
         let period = start == end ? "at \(start)" : "between \(start) and \(end)"
-        let state = action == .resolved ? "; nothing more since then" : ""
-        return "\(verdict): \(who) sent \(total) \(what) to \(hosts) "
-            + "domain\(hosts == 1 ? "" : "s") \(period) UTC\(state)."
+        let who =
+            alert.account.map(shown)
+            ?? (alert.accounts.count == 1 ? shown(alert.accounts[0]) : nil)
+        var sentence = "\(verdict.sentence): "
+        if let who {
+            sentence += "\(who) sent \(what) to \(domains) \(period) UTC"
+        } else {
+            let mailboxes = Self.number(alert.accounts.count, "mailbox", "mailboxes")
+            let template = correlation.isByPayload ? "one template, " : ""
+            sentence += "\(template)\(mailboxes), \(domains): \(what) \(period) UTC"
+        }
+        if let bait = verdict.bait {
+            let sender =
+                bait.sender.isEmpty
+                ? "the null sender" : shown(String(decoding: bait.sender, as: UTF8.self))
+            sentence +=
+                "; Outlook answered mail that came on "
+                + "\(shortTime(bait.microseconds).prefix(10)) from \(sender)"
+        }
+        if !blocklists.isEmpty {
+            sentence += "; servers refuse mail because of a blocklist"
+        }
+        if action == .resolved { sentence += "; nothing more since then" }
+        return sentence + "."
+    }
+
+    private static func number(_ count: Int, _ noun: String, _ nouns: String? = nil) -> String {
+        "\(count) \(count == 1 ? noun : nouns ?? noun + "s")"
     }
 
     private func shortTime(_ microseconds: Int64) -> String {

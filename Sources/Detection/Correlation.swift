@@ -21,6 +21,8 @@ struct Correlation: Sendable {
     let valueFields: [FieldIndex]
     /// The group is one account and nothing else.
     let isByAccount: Bool
+    /// The groups are of one payload each: of one template of junk mail.
+    let isByPayload: Bool
     /// Digest of the text of the rule and of all it builds on: equal text, same windows.
     let closure: [UInt8]
     /// All text that the bundle's `rule.yml` needs.

@@ -45,7 +45,8 @@ struct CorrelationCompiler {
                     groupFields: groupFields,
                     valueFields: valueFields,
                     isByAccount: rule.groupBy == ["user.name"],
-                    closure: Array(SHA256.hash(data: Array(text.utf8))),
+                    isByPayload: rule.groupBy.contains("postern.payload"),
+                    closure: Self.closure(of: text, rules),
                     closureText: text
                 )
             )
@@ -72,7 +73,8 @@ struct CorrelationCompiler {
                     groupFields: [[user]],
                     valueFields: [],
                     isByAccount: true,
-                    closure: Array(SHA256.hash(data: Array(text.utf8))),
+                    isByPayload: false,
+                    closure: Self.closure(of: text, rules),
                     closureText: text
                 )
             )
@@ -135,6 +137,17 @@ struct CorrelationCompiler {
     private static func documents(ofDetection index: Int, _ rules: RuleSet) -> [String] {
         [rules.detections[index].head.text]
             + rules.detections[index].filters.map { rules.filters[$0].head.text }
+    }
+
+    /// Digest of a closure's text and of the values of the placeholders in it.
+    private static func closure(of text: String, _ rules: RuleSet) -> [UInt8] {
+        var whole = text
+        for (name, values) in rules.placeholders.sorted(by: { $0.key < $1.key })
+        where text.contains("%\(name)%") {
+            whole += "\0%\(name)%"
+            for value in values { whole += "\0" + value }
+        }
+        return Array(SHA256.hash(data: Array(whole.utf8)))
     }
 
     private static func join(_ texts: [String]) -> String {

@@ -114,7 +114,12 @@ extension Detector {
     public mutating func finishRestore() {
         for index in groups.indices {
             groups[index].finishRestore()
-            for number in groups[index].alertingNumbers { schedule(index, number) }
+            for number in groups[index].alertingNumbers {
+                if let episode = groups[index][number].episode, episode.isOpen {
+                    noteOpen(episode.events, index, number)
+                }
+                schedule(index, number)
+            }
             waitForIdle(index)
         }
         held.dropUnused()

@@ -75,6 +75,7 @@ public struct Detector: ~Copyable, Sendable {
     private let ruleNames: [String]
     private var limitedRules: Set<Int> = []
     private var left: [HeldID] = []
+    var openAlerts = OpenAlerts()
     private var fields: EventFields
     private var matches: [Int] = []
     private var keyScratch = BinaryWriter(reserving: 128)
@@ -360,12 +361,15 @@ public struct Detector: ~Copyable, Sendable {
 
     /// The second evaluation: the first final outcome is known. The event carries the facts that
     /// were frozen at its submission.
+    ///
+    /// - Parameter blocklist: the one because of which it was refused.
     public mutating func settled(
         _ event: inout SendEvent,
-        key: (serial: UInt64, recipient: UInt32)
+        key: (serial: UInt64, recipient: UInt32),
+        blocklist: String? = nil
     ) -> Bool {
         event.phase = .settled
-        noteOutcome(event, key)
+        noteOutcome(event, key, blocklist: blocklist)
         guard hasSettledRules else { return false }
         fill(event)
         settledRules.evaluate(fields, into: &matches)
@@ -375,12 +379,21 @@ public struct Detector: ~Copyable, Sendable {
     }
 
     /// What became of an event that was not settled: its latest state, for the counts of outcomes.
+    ///
+    /// - Parameter blocklist: the one because of which it was refused.
     public mutating func noteOutcome(
         _ event: SendEvent,
-        _ key: (serial: UInt64, recipient: UInt32)
+        _ key: (serial: UInt64, recipient: UInt32),
+        blocklist: String? = nil
     ) {
         guard let id = held.id(serial: key.serial, recipient: key.recipient) else { return }
-        held.settle(id, delivery: event.delivery, microseconds: event.settledMicroseconds)
+        held.settle(
+            id,
+            delivery: event.delivery,
+            microseconds: event.settledMicroseconds,
+            blocklist: blocklist
+        )
+        if blocklist != nil { raiseLevel(id, at: event.settledMicroseconds) }
     }
 
     /// Gives the event the facts that were known before it.
@@ -684,7 +697,9 @@ public struct Detector: ~Copyable, Sendable {
         guard var episode = groups[index][number].episode else { return }
         count(entry, correlations[index], in: &episode)
         add(entry.held, to: &episode)
+        let isHeld = episode.events.last == entry.held
         groups[index].change(number) { $0.episode = episode }
+        if isHeld { noteOpen([entry.held], index, number) }
     }
 
     private func count(
@@ -755,6 +770,7 @@ public struct Detector: ~Copyable, Sendable {
         counters.alertsOpened += 1
         groups[index].change(number) { $0.episode = episode }
         schedule(index, number)
+        noteOpen(episode.events, index, number)
         emit(.opened, index, number, at: time)
     }
 
@@ -780,6 +796,7 @@ public struct Detector: ~Copyable, Sendable {
         episode.lastUpdate = time
         begin(&episode, index, number, range)
         groups[index].change(number) { $0.episode = episode }
+        noteOpen(episode.events, index, number)
         emit(.reopened, index, number, at: time)
         schedule(index, number)
     }
@@ -821,6 +838,10 @@ public struct Detector: ~Copyable, Sendable {
         }
         emit(.resolved, index, number, at: time, reason: reason)
         let events = groups[index][number].episode?.events ?? []
+        let place = OpenAlerts.Place(correlation: index, group: groups[index][number].serial)
+        for event in events {
+            if let account = accountHash(of: event) { openAlerts.remove(account, place) }
+        }
         groups[index].change(number) { group in
             group.episode?.events = []
             group.episode?.values = []
@@ -843,8 +864,19 @@ public struct Detector: ~Copyable, Sendable {
         guard let episode = group.episode else { return }
         let proof = episode.events.compactMap { held[$0] }
         let events = proof.map(\.event)
-        var alert = AlertWriter(correlation: correlation, episode: episode, events: events)
-            .alert(action, at: time, group: group.values)
+        var blocklists: [String] = []
+        for case let name? in proof.map(\.blocklist)
+        where !blocklists.contains(name) && blocklists.count < Self.blocklistsMax {
+            blocklists.append(name)
+        }
+        let writer = AlertWriter(
+            correlation: correlation,
+            episode: episode,
+            events: events,
+            blocklists: blocklists,
+            related: related(to: episode.events, index, group.serial)
+        )
+        var alert = writer.alert(action, at: time, group: group.values)
         alert.reason = reason
         if memory.counters.domainsForgotten > 0,
             events.contains(where: { event in
@@ -865,6 +897,70 @@ public struct Detector: ~Copyable, Sendable {
                 ruleText: correlation.closureText
             )
         )
+    }
+
+    // MARK: Related alerts
+
+    /// Blocklists and related alerts that an alert names.
+    private static let blocklistsMax = 10
+    private static let relatedMax = 100
+
+    private func accountHash(of id: HeldID) -> UInt64? {
+        guard let event = held[id]?.event, event.account.isPresent else { return nil }
+        return memory.hash(event.text.span.extracting(event.account.indices))
+    }
+
+    /// The accounts of the events have a part in the group's open alert.
+    mutating func noteOpen(_ events: [HeldID], _ index: Int, _ number: Int) {
+        let place = OpenAlerts.Place(correlation: index, group: groups[index][number].serial)
+        for event in events {
+            if let account = accountHash(of: event) { openAlerts.add(account, place) }
+        }
+    }
+
+    /// The other open alerts of the events' accounts.
+    private mutating func related(
+        to events: [HeldID],
+        _ index: Int,
+        _ serial: UInt64
+    ) -> [AlertID] {
+        let own = OpenAlerts.Place(correlation: index, group: serial)
+        var found: [AlertID] = []
+        var seen: Set<OpenAlerts.Place> = [own]
+        var accounts: Set<UInt64> = []
+        for event in events {
+            guard let account = accountHash(of: event), accounts.insert(account).inserted else {
+                continue
+            }
+            for place in openAlerts.places(of: account) where seen.insert(place).inserted {
+                guard found.count < Self.relatedMax else { return found }
+                guard let number = groups[place.correlation].number(serial: place.group),
+                    let episode = groups[place.correlation][number].episode, episode.isOpen
+                else { continue }
+                found.append(episode.id)
+            }
+        }
+        return found
+    }
+
+    /// A blocklist was named for the first time in the open alerts of an event: their level rises.
+    private mutating func raiseLevel(_ id: HeldID, at time: Int64) {
+        guard let account = accountHash(of: id) else { return }
+        for place in openAlerts.places(of: account) {
+            let index = place.correlation
+            guard let number = groups[index].number(serial: place.group),
+                let episode = groups[index][number].episode, episode.isOpen,
+                episode.events.contains(id),
+                !episode.events.contains(where: { $0 != id && held[$0]?.blocklist != nil }),
+                episode.sequence == 0
+                    || time - episode.lastUpdate >= limits.updateMicrosecondsMin
+            else { continue }
+            groups[index].change(number) { group in
+                group.episode?.sequence += 1
+                group.episode?.lastUpdate = time
+            }
+            emit(.updated, index, number, at: time)
+        }
     }
 
     // MARK: Explaining

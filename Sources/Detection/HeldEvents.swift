@@ -19,6 +19,8 @@ public struct HeldEvent: Sendable {
     /// The assembly that it came from.
     public var serial: UInt64
     public var recipient: UInt32
+    /// The blocklist because of which it was refused, as the reply named it.
+    public var blocklist: String?
     /// Windows and alerts that hold it.
     var uses = 0
 
@@ -106,9 +108,15 @@ struct HeldEvents: Sendable {
         byAssembly[serial]?.first { events[$0]?.recipient == recipient }
     }
 
-    mutating func settle(_ id: HeldID, delivery: Delivery, microseconds: Int64) {
+    mutating func settle(
+        _ id: HeldID,
+        delivery: Delivery,
+        microseconds: Int64,
+        blocklist: String?
+    ) {
         events[id]?.event.delivery = delivery
         events[id]?.event.settledMicroseconds = microseconds
+        if let blocklist { events[id]?.blocklist = blocklist }
         if notesChanges { changed.append(id) }
     }
 
@@ -121,24 +129,30 @@ struct HeldEvents: Sendable {
 
     func write(_ id: HeldID, to writer: inout BinaryWriter) -> Bool {
         guard let held = events[id] else { return false }
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(held.serial)
         writer.write(held.recipient)
         held.event.write(to: &writer)
+        writer.write(held.blocklist ?? "")
         return true
     }
 
     mutating func restore(_ id: HeldID, from reader: inout BinaryReader) throws(BinaryReadError) {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "version 1")
+        let version = try reader.read(UInt8.self)
+        guard version == 1 || version == 2 else {
+            throw BinaryReadError(offset: 0, expected: "an event of version 1 or 2")
         }
         let serial = try reader.read(UInt64.self)
         let recipient = try reader.read(UInt32.self)
-        let held = HeldEvent(
+        var held = HeldEvent(
             event: try SendEvent(from: &reader),
             serial: serial,
             recipient: recipient
         )
+        if version > 1 {
+            let blocklist = try reader.readString()
+            if !blocklist.isEmpty { held.blocklist = blocklist }
+        }
         events[id] = held
         byAssembly[serial, default: []].append(id)
         byteCount += held.byteCount

@@ -76,6 +76,16 @@ public struct Alert: Sendable, Hashable {
     public var count: Int
     public var threshold: Int
     public var outcomes: OutcomeCounts
+    /// How many different addresses the events went to.
+    public var recipientCount = 0
+    /// The blocklists because of which servers refused some of the events, as their replies named
+    /// them: the text of strangers, but no more than host names.
+    public var blocklists: [String] = []
+    /// Other open alerts of the same accounts: of a campaign, those of its accounts, and the other way
+    /// round.
+    public var related: [AlertID] = []
+    /// What an operator may paste into a shell of the mail server.
+    public var commands: [String] = []
     public var remediation: String?
     /// Why the alert may be incomplete.
     public var degraded: [String]
@@ -155,7 +165,13 @@ public struct Alert: Sendable, Hashable {
                 ("bounced", outcomes.bounced), ("pending", outcomes.pending),
             ]
         )
+        object.member("postern.recipients", recipientCount)
+        if !blocklists.isEmpty { object.member("postern.blocklists", blocklists) }
         object.member("postern.remediation", remediation)
+        if !commands.isEmpty { object.member("postern.commands", commands) }
+        if !related.isEmpty {
+            object.member("postern.related_alerts", related.map(\.description))
+        }
         if !degraded.isEmpty { object.member("postern.degraded", degraded) }
         object.member("postern.reason", reason)
         if withEvidence, let evidence {

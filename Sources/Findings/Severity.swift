@@ -20,6 +20,9 @@ public enum Severity: Int, Sendable, Comparable, CaseIterable {
         }
     }
 
+    /// The next higher level; the highest stays.
+    public var raised: Severity { Self.allCases.first { $0 > self } ?? self }
+
     public init?(name: String) {
         guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = match

@@ -39,6 +39,8 @@ public struct Assembler: ~Copyable, Sendable {
         case settled(slot: Int32, recipient: Int)
         /// The message is gone without a final outcome for this recipient.
         case unsettled(slot: Int32, recipient: Int)
+        /// A delivery was put off, and an event is kept as proof: its latest outcome.
+        case deferred(slot: Int32, recipient: Int)
         /// A copy for a domain came to a mailbox of this server (`isLocal`) or to another server.
         case delivered(domain: UInt64, isLocal: Bool)
         /// A copy of a message from a domain came to a mailbox of this server: `name` in the line.
@@ -97,6 +99,8 @@ public struct Assembler: ~Copyable, Sendable {
     /// The message that the last `accepted` fact opened, and on which line: the facts that follow on it
     /// are of the same message.
     var accepted: (sequence: UInt64, key: UInt64, slot: Int32) = (0, 0, -1)
+    /// What the other server said, in the line whose delivery was taken in last.
+    public internal(set) var reply = LineFact.Piece.absent
     /// Number of the line that is being read, counted over all sources.
     var sequence: UInt64 = 0
 
@@ -800,6 +804,7 @@ public struct Assembler: ~Copyable, Sendable {
         in index: Int
     ) {
         guard fact.status != .other, fact.status != .none else { return }
+        reply = fact.d
         settleSubject(in: index)
         if fact.isAmbiguous { slots[index].isAmbiguous = true }
 
@@ -903,7 +908,12 @@ public struct Assembler: ~Copyable, Sendable {
         guard !slots[index].recipients[recipient].isSettled else { return }
         slots[index].recipients[recipient].delivery = delivery
         markChanged(Int32(index))
-        guard delivery.isFinal else { return }
+        guard delivery.isFinal else {
+            if slots[index].isHeldAsProof, delivery == .deferred {
+                happenings.append(.deferred(slot: Int32(index), recipient: recipient))
+            }
+            return
+        }
         slots[index].recipients[recipient].isSettled = true
         guard slots[index].isSubmission else { return }
         happenings.append(.settled(slot: Int32(index), recipient: recipient))

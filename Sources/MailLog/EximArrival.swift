@@ -436,7 +436,8 @@ private struct EximArrivalSearch {
             if let login, !login.end(at: blank, firstBlank, &arrival) { return }
             let known = count
             walk(line, from: blank, arrival, seen)
-            if !isOrdered, count != first { return }
+            // In any order, what can be a field is none of the login.
+            if !isOrdered, count != first || field == .login { return }
             if field == .login, count != known {
                 // Another login ends before another size.
                 guard let size = Self.nextSize(line, from: Int(lastSize)) else { return }

@@ -38,6 +38,9 @@ public struct LogScanner: Sendable {
     /// What is known of the tags that were seen last, by a hash of their length and ends.
     private var tags = [KnownTag](repeating: KnownTag(), count: 64)
 
+    /// Host names with tags that were seen last.
+    private var heads = KnownHeads()
+
     /// Whose lines a tag stands on.
     private enum Program: UInt8, Sendable {
         case other
@@ -150,29 +153,38 @@ public struct LogScanner: Sendable {
         let end = text.count
         var index = hostStart
         var isHostKnown = false
-        let known = index &+ hostBytes.count
-        if known < end, text[known] == UInt8(ascii: " "), !hostBytes.isEmpty,
-            text.equals(index..<known, hostBytes.span, 0..<hostBytes.count)
-        {
-            index = known
-            isHostKnown = true
+        var hostEnd = hostStart
+        var tagStart = hostStart
+        var tag = -1
+        if let known = heads.find(text, at: hostStart) {
+            isHostKnown = known.isHostKnown
+            hostEnd = hostStart &+ known.hostCount
+            tagStart = hostEnd &+ 1
+            tag = known.tag
+            index = hostStart &+ known.count
         } else {
-            while index < end, text[index] != UInt8(ascii: " ") { index &+= 1 }
+            let known = index &+ hostBytes.count
+            if known < end, text[known] == UInt8(ascii: " "), !hostBytes.isEmpty,
+                text.equals(index..<known, hostBytes.span, 0..<hostBytes.count)
+            {
+                index = known
+                isHostKnown = true
+            } else {
+                while index < end, text[index] != UInt8(ascii: " ") { index &+= 1 }
+            }
+            hostEnd = index
+            guard hostEnd > hostStart, hostEnd < end else {
+                readRare(text, else: .noHeader, line: line, into: &facts)
+                return
+            }
+            tagStart = index &+ 1
+            index = Self.endOfTag(text, from: tagStart)
+            guard index > tagStart, index < end else {
+                readRare(text, else: .noHeader, line: line, into: &facts)
+                return
+            }
         }
-        let hostEnd = index
-        guard hostEnd > hostStart, hostEnd < end else {
-            readRare(text, else: .noHeader, line: line, into: &facts)
-            return
-        }
-        index &+= 1
-
-        let tagStart = index
-        index = Self.endOfTag(text, from: index)
         let tagEnd = index
-        guard tagEnd > tagStart, index < end else {
-            readRare(text, else: .noHeader, line: line, into: &facts)
-            return
-        }
         var processID = 0..<0
         if text[index] == UInt8(ascii: "[") {
             index &+= 1
@@ -194,7 +206,13 @@ public struct LogScanner: Sendable {
         }
         index &+= 2
 
-        let tag = lookAtTag(text, tagStart..<tagEnd)
+        if tag < 0 {
+            tag = lookAtTag(text, tagStart..<tagEnd)
+            if isHostKnown || tags[tag].program == .other {
+                let hostCount = hostEnd &- hostStart
+                heads.add(text, hostStart..<tagEnd, hostCount, isHostKnown, tag: tag)
+            }
+        }
         let program = tags[tag].program
         if program == .other {
             counters.foreign &+= 1
@@ -507,6 +525,7 @@ public struct LogScanner: Sendable {
 
     private mutating func lookAtHost(_ text: Span<UInt8>, _ range: Range<Int>) {
         if text.equals(range, hostBytes.span, 0..<hostBytes.count) { return }
+        heads.clear()
         hostBytes.removeAll(keepingCapacity: true)
         for index in range { hostBytes.append(text[index]) }
         hostHash = keyedHash(hostBytes.span, seed: seed)
@@ -519,6 +538,7 @@ public struct LogScanner: Sendable {
         let words = ShortTextWords(text, range)
         let slot = Int(truncatingIfNeeded: words.key(hostHash: 0) >> 58)
         if !tags[slot].isTag(words, text, range) {
+            heads.clear()
             tags[slot] = readTag(text.extracting(range))
             tags[slot].words = words
         }

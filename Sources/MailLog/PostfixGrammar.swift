@@ -151,6 +151,9 @@ enum PostfixGrammar {
         return index > start + 16 ? index : nil
     }
 
+    /// How many bytes a queue ID may have.
+    static let queueIDCounts = 5...24
+
     /// Where a queue ID ends that starts at `start`: the start, if there is none.
     static func endOfQueueID(_ line: Span<UInt8>, from start: Int) -> Int {
         var index = start
@@ -167,7 +170,7 @@ enum PostfixGrammar {
         let end = min(reply.upperBound, line.count)
         var start = end
         while start > reply.lowerBound, queueIDClass(line[start - 1]) != 0 { start -= 1 }
-        guard end - start >= 5, start - reply.lowerBound >= 10,
+        guard queueIDCounts.contains(end - start), start - reply.lowerBound >= 10,
             line.has("queued as ", at: start - 10), endOfQueueID(line, from: start) == end
         else { return nil }
         return start..<end
@@ -481,15 +484,18 @@ enum PostfixGrammar {
         _ form: AddressForm
     ) -> HeaderTails {
         var tails = HeaderTails()
-        var index = start > 0 ? start - 1 : start
-        while tails.count < 16, let candidate = line.first(" from ", from: index) {
-            index = candidate + 1
-            let originStart = candidate + 6
-            let originEnd = originStart + origin.count
-            guard originEnd < line.count,
-                line.equals(originStart..<originEnd, origin, 0..<origin.count),
-                line.has("; from=", at: originEnd),
-                let envelope = envelope(line, from: originEnd + 7, form, sender: sender)
+        // Semicolons are rarer than blanks: the origin is looked for from its end.
+        let originBytes = 6 &+ origin.count
+        var index = max(0, start &- 1) &+ originBytes
+        while tails.count < 16, index < line.count,
+            let originEnd = line.first(UInt8(ascii: ";"), from: index, to: line.count)
+        {
+            index = originEnd &+ 1
+            let candidate = originEnd &- originBytes
+            guard line.has("; from=", at: originEnd),
+                line.has(" from ", at: candidate),
+                line.equals(candidate &+ 6..<originEnd, origin, 0..<origin.count),
+                let envelope = envelope(line, from: originEnd &+ 7, form, sender: sender)
             else { continue }
             let tail = HeaderTail(
                 textEnd: max(candidate, start),
@@ -538,6 +544,23 @@ enum PostfixGrammar {
             recipient = to.address
             index = to.end
         }
+        guard let end = endOfProtocolAndHelo(line, from: index, form) else { return nil }
+        index = end
+        if index == line.count { return (from.address, recipient) }
+        // The action's own text, which is the operator's and has no such tail.
+        guard line.has(": ", at: index), line.first(" proto=", from: index) == nil,
+            line.first(" helo=", from: index) == nil
+        else { return nil }
+        return (from.address, recipient)
+    }
+
+    /// The index behind `[ proto=P][ helo=<H>]`; nil if one of them is not of the grammar.
+    private static func endOfProtocolAndHelo(
+        _ line: Span<UInt8>,
+        from start: Int,
+        _ form: AddressForm
+    ) -> Int? {
+        var index = start
         if line.has(" proto=", at: index) {
             index += 7
             let protocolStart = index
@@ -559,12 +582,7 @@ enum PostfixGrammar {
         } else if form == .bare, line.has(" helo=", at: index) {
             index = endOfValue(line, from: index + 6)
         }
-        if index == line.count { return (from.address, recipient) }
-        // The action's own text, which is the operator's and has no such tail.
-        guard line.has(": ", at: index), line.first(" proto=", from: index) == nil,
-            line.first(" helo=", from: index) == nil
-        else { return nil }
-        return (from.address, recipient)
+        return index
     }
 
     /// The same in internal form, for a sender that another line names. What stands behind the
@@ -586,14 +604,8 @@ enum PostfixGrammar {
             end = next
         }
         guard let end else { return nil }
-        // The rest is that of a line whose recipient is in external form.
-        var index = end + 8
-        while index < line.count, line[index] != UInt8(ascii: " ") { index += 1 }
-        if index < line.count {
-            guard line.has(" helo=<", at: index), line[line.count - 1] == UInt8(ascii: ">"),
-                line.first(UInt8(ascii: ">"), from: index, to: line.count) == line.count - 1,
-                line.first(UInt8(ascii: " "), from: index + 1, to: line.count) == nil
-            else { return nil }
+        guard endOfProtocolAndHelo(line, from: end + 1, .external) == line.count else {
+            return nil
         }
         return (from, recipientStart..<end)
     }

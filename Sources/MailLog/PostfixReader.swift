@@ -6,10 +6,9 @@ import Records
 /// The formats are those of the source of Postfix 3.7, with what older and newer releases (up to
 /// 3.11) write differently; the functions name the files.
 struct PostfixReader: Sendable {
-    private static let queueIDBytesMin = 5
-    private static let queueIDBytesMax = 24
-
     private var names: NameReader
+    /// Queue IDs that were seen last, by a hash.
+    private var queueIDs = [ShortTextWords](repeating: ShortTextWords(), count: 64)
 
     init(names: NameReader) { self.names = names }
 
@@ -41,17 +40,24 @@ struct PostfixReader: Sendable {
         into facts: inout [LineFact]
     ) -> LineOutcome? {
         let end = text.count
-        let limit = min(end, start &+ Self.queueIDBytesMax &+ 1)
+        let limit = min(end, start &+ PostfixGrammar.queueIDCounts.upperBound &+ 1)
         guard let index = text.first(UInt8(ascii: ":"), from: start, to: limit),
-            index &- start >= Self.queueIDBytesMin, index &+ 2 < end,
+            index &- start >= PostfixGrammar.queueIDCounts.lowerBound, index &+ 2 < end,
             text[index &+ 1] == UInt8(ascii: " ")
         else { return nil }
         var fact = LineFact(kind: .time, stamp: context.stamp, line: context.line)
         fact.agent = context.agent
         let outcome = readBody(text, from: index &+ 2, into: &fact)
-        guard PostfixGrammar.isQueueID(text, start..<index) else { return nil }
+        let words = ShortTextWords(text, start..<index)
+        let key = words.key(hostHash: context.hostHash)
+        // Lines of one message stand close together: an ID that was looked at is mostly known.
+        let place = Int(truncatingIfNeeded: key >> 58)
+        if queueIDs[place] != words {
+            guard PostfixGrammar.isQueueID(text, start..<index) else { return nil }
+            if words.isWhole { queueIDs[place] = words }
+        }
         guard outcome == .read else { return outcome }
-        fact.key = queueKey(text.extracting(start..<index), hostHash: context.hostHash)
+        fact.key = key
         fact.instance = context.instance
         fact.queueID = LineFact.Piece(start, index)
         fact.host = LineFact.Piece(context.host)
@@ -200,7 +206,9 @@ struct PostfixReader: Sendable {
         // The sender may hold anything; the ID stands behind it, at the line's end.
         var idStart = text.count
         while idStart > blank, PostfixGrammar.queueIDClass(text[idStart - 1]) != 0 { idStart -= 1 }
-        if text.count - idStart >= 5, idStart >= blank + 9, text.has(" orig_id=", at: idStart - 9) {
+        if PostfixGrammar.queueIDCounts.contains(text.count - idStart), idStart >= blank + 9,
+            text.has(" orig_id=", at: idStart - 9)
+        {
             fact.a = LineFact.Piece(idStart, text.count)
             return give(&fact, .requeued)
         }
@@ -488,7 +496,7 @@ struct PostfixReader: Sendable {
         guard let verb = text.first("hold: ", from: start) else { return .ignored }
         var index = verb + 6
         while index < text.count, text[index] &- UInt8(ascii: "A") < 26 { index += 1 }
-        guard text.has(" from ", at: index),
+        guard index > verb + 6, text.has(" from ", at: index),
             let end = PostfixGrammar.endOfClient(text, from: index + 6), text.has(": ", at: end),
             !context.processID.isEmpty
         else { return .ignored }
@@ -556,12 +564,11 @@ struct PostfixReader: Sendable {
             index += 1
             while index < text.count, text[index] != UInt8(ascii: " ") { index += 1 }
         }
-        guard (5...24).contains(oldEnd - oldStart), text.has(" to ", at: index) else {
-            return .ignored
-        }
+        guard PostfixGrammar.queueIDCounts.contains(oldEnd - oldStart), text.has(" to ", at: index)
+        else { return .ignored }
         let newStart = index + 4
         guard PostfixGrammar.endOfQueueID(text, from: newStart) == text.count,
-            (5...24).contains(text.count - newStart)
+            PostfixGrammar.queueIDCounts.contains(text.count - newStart)
         else { return .ignored }
         var fact = context.fact(.requeued, of: .postfix, newStart..<text.count, in: text)
         fact.a = LineFact.Piece(oldStart, oldEnd)

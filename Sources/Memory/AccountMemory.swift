@@ -197,12 +197,15 @@ public struct AccountMemory: Sendable {
     public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) {
         let index = Int(account.rawValue)
         let today = UInt16(clamping: day)
-        if let pair = accounts[index].heardFrom.pair(domain), pair.lastDay >= today { return }
+        var isNews = false
         let isEvicting = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax)
         {
+            guard $0.note == 0 || $0.lastDay < today else { return }
             $0.lastDay = today
             $0.note = min($0.note + 1, 255)
+            isNews = true
         }
+        guard isNews else { return }
         if isEvicting { counters.heardForgotten += 1 }
         change(account)
     }

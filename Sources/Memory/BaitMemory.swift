@@ -162,8 +162,8 @@ struct InboundRing: Sendable {
     private var textBytes: UInt64 = 0
     /// The last serial; the first is 1.
     private var lastSerial: UInt64 = 0
-    /// By mailbox: the newest serial.
-    private var newest: [UInt64: UInt64] = [:]
+    /// By mailbox: the place of the newest message.
+    private var newest = HashIndex()
     /// The last serial that was stored, and the numbers of the bodies, each with its last serial.
     private var storedSerial: UInt64 = 0
     private var bodies: [(number: UInt64, last: UInt64)] = []
@@ -172,6 +172,14 @@ struct InboundRing: Sendable {
 
     private static func place(_ serial: UInt64) -> Int {
         Int((serial - 1) % UInt64(BaitLimits.messagesMax))
+    }
+
+    /// The serial of the message at a place.
+    private func serial(ofPlace place: UInt32) -> UInt64 {
+        let last = UInt64(Self.place(lastSerial))
+        let turn = UInt64(BaitLimits.messagesMax)
+        let back = (last + turn - UInt64(place)) % turn
+        return lastSerial - back
     }
 
     /// Whether the message of a serial is still there, with its texts.
@@ -204,7 +212,7 @@ struct InboundRing: Sendable {
         write(sender.extracting(first: senderCount))
         write(subject.extracting(first: subjectCount))
         var record = Record(message: message, texts: texts)
-        record.previous = newest[message.mailbox] ?? 0
+        record.previous = newest[message.mailbox].map(serial(ofPlace:)) ?? 0
         append(record)
     }
 
@@ -213,13 +221,12 @@ struct InboundRing: Sendable {
         let place = Self.place(lastSerial)
         if place < records.count {
             let old = records[place].message.mailbox
-            let oldSerial = lastSerial - UInt64(BaitLimits.messagesMax)
-            if newest[old] == oldSerial { newest[old] = nil }
+            if newest[old] == UInt32(place) { newest.remove(old) }
             records[place] = record
         } else {
             records.append(record)
         }
-        newest[record.message.mailbox] = lastSerial
+        newest.set(record.message.mailbox, number: UInt32(place))
     }
 
     private mutating func write(_ text: Span<UInt8>) {
@@ -228,7 +235,13 @@ struct InboundRing: Sendable {
             let more = max(4_096, bytes.count / 2)
             bytes.append(contentsOf: repeatElement(0, count: more))
         }
-        for offset in 0..<text.count { bytes[start + offset] = text[offset] }
+        // The ring has room for the text at that place, as was just made sure of; no pointer leaves.
+        unsafe bytes.withUnsafeMutableBytes { ring in
+            unsafe text.withUnsafeBytes { text in
+                unsafe UnsafeMutableRawBufferPointer(rebasing: ring[start..<(start + text.count)])
+                    .copyMemory(from: text)
+            }
+        }
         bytesWritten += UInt64(text.count)
     }
 
@@ -242,7 +255,7 @@ struct InboundRing: Sendable {
         before: Int64,
         where matches: (InboundMessage, inout UInt64, Span<UInt8>) -> Bool
     ) -> UInt64? {
-        var serial = newest[mailbox] ?? 0
+        var serial = newest[mailbox].map(serial(ofPlace:)) ?? 0
         var compared = 0
         while isThere(serial), compared < BaitLimits.comparedMax {
             compared += 1

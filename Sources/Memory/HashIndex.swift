@@ -34,6 +34,39 @@ struct HashIndex: Sendable {
         count += 1
     }
 
+    /// Enters a key, or gives the one that is there another number.
+    mutating func set(_ key: UInt64, number: UInt32) {
+        var index = Int(truncatingIfNeeded: key) & mask
+        while entries[index].number != Self.none {
+            if entries[index].key == key {
+                entries[index].number = number
+                return
+            }
+            index = (index &+ 1) & mask
+        }
+        insert(key, number: number)
+    }
+
+    /// Removes a key; the entries behind it move up, so that no mark of a deletion is needed.
+    mutating func remove(_ key: UInt64) {
+        var hole = Int(truncatingIfNeeded: key) & mask
+        while entries[hole].key != key || entries[hole].number == Self.none {
+            guard entries[hole].number != Self.none else { return }
+            hole = (hole &+ 1) & mask
+        }
+        count -= 1
+        var next = (hole &+ 1) & mask
+        while entries[next].number != Self.none {
+            let home = Int(truncatingIfNeeded: entries[next].key) & mask
+            if (next &- home) & mask >= (next &- hole) & mask {
+                entries[hole] = entries[next]
+                hole = next
+            }
+            next = (next &+ 1) & mask
+        }
+        entries[hole] = Entry()
+    }
+
     private mutating func place(_ entry: Entry) {
         var index = Int(truncatingIfNeeded: entry.key) & mask
         while entries[index].number != Self.none { index = (index &+ 1) & mask }

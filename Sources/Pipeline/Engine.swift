@@ -527,9 +527,11 @@ public struct Engine: ~Copyable, Sendable {
             case .submitted(let slot, let recipient):
                 submit(slot, recipient)
             case .settled(let slot, let recipient):
-                settle(slot, recipient, at: time, isFinal: true, to: &output)
+                settle(slot, recipient, at: time, line, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
-                settle(slot, recipient, at: time, isFinal: false, to: &output)
+                settle(slot, recipient, at: time, Span(), isFinal: false, to: &output)
+            case .deferred(let slot, let recipient):
+                noteDeferral(slot, recipient, at: time, line)
             case .delivered(let domain, let isLocal):
                 if !isVerifying { detector.delivered(to: domain, isLocal: isLocal) }
             case .heard(let slot, let mailbox, let name, let domain, let sender, let isNews):
@@ -662,6 +664,7 @@ public struct Engine: ~Copyable, Sendable {
         _ slot: Int32,
         _ recipient: Int,
         at time: Int64,
+        _ line: Span<UInt8>,
         isFinal: Bool,
         to output: inout some EngineOutput & ~Copyable
     ) {
@@ -675,17 +678,43 @@ public struct Engine: ~Copyable, Sendable {
         }
         event.settledMicroseconds = time
         var isHeld = false
+        let key = (serial, UInt32(recipient))
         if isFinal {
-            isHeld = detector.settled(&event, key: (serial, UInt32(recipient)))
+            let blocklist = isProof ? blocklist(in: line, event.delivery) : nil
+            isHeld = detector.settled(&event, key: key, blocklist: blocklist)
         } else {
             event.phase = .settled
-            detector.noteOutcome(event, (serial, UInt32(recipient)))
+            detector.noteOutcome(event, key)
         }
         if explainer != nil { explain() }
         if showsEvents { output.finished(event, record: place(of: event.record)) }
         assembler.takeBack(&event, slot: slot)
         if isHeld { keepLines(slot, serial) }
         if isProof { keeper.keep(serial, lines: assembler.lines(slot: slot)) }
+    }
+
+    /// What became of an event that is kept as proof, for now.
+    private mutating func noteDeferral(
+        _ slot: Int32,
+        _ recipient: Int,
+        at time: Int64,
+        _ line: Span<UInt8>
+    ) {
+        let serial = assembler.serial(slot: slot)
+        assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
+        event.settledMicroseconds = time
+        let list = blocklist(in: line, event.delivery)
+        detector.noteOutcome(event, (serial, UInt32(recipient)), blocklist: list)
+        assembler.takeBack(&event, slot: slot)
+    }
+
+    /// The blocklist that the reply in a delivery line names.
+    private func blocklist(in line: Span<UInt8>, _ delivery: Delivery) -> String? {
+        let reply = assembler.reply
+        guard delivery == .deferred || delivery == .bounced, reply.isPresent,
+            reply.indices.upperBound <= line.count
+        else { return nil }
+        return BlocklistReply.list(in: line.extracting(reply.indices))
     }
 
     private mutating func keepLines(_ slot: Int32, _ serial: UInt64) {

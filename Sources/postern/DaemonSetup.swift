@@ -21,7 +21,7 @@ func daemonConfiguration(
         shipped: true,
         folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
         optional: settings.rules == nil ? [CheckedSettings.defaultRules] : [],
-        off: settings.rulesOff
+        settings: settings
     )
     let names = rules.detections.compactMap(\.name) + rules.correlations.compactMap(\.name)
     let unknown = settings.mistakes(ofRulesOff: names)

@@ -17,6 +17,8 @@ struct PosternCommand: ParsableCommand {
               postern learn --config /etc/postern/postern.yml /srv/archive/mail.log.*.gz
               postern evidence verify bundles/*.tar.zst
               postern state continuity --since 2026-03-01
+              postern check
+              postern match --rules ./my-rules events.jsonl
 
             EXIT STATUS
               0 done; 1 something failed at run time; 2 there were alerts (--fail-on-alert);
@@ -26,7 +28,7 @@ struct PosternCommand: ParsableCommand {
         subcommands: [
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
-            TraceCommand.self,
+            TraceCommand.self, MatchCommand.self, CheckCommand.self,
         ]
     )
 

@@ -195,6 +195,6 @@ enum Logs {
                 "\(text.text)"
             )
         }
-        #expect(found > Logs.mutations / 200)
+        #expect(found > Logs.mutations / 400)
     }
 }

@@ -94,7 +94,7 @@ struct EximRun: ~Copyable {
             case .unsettled(let slot, let recipient): note(slot, recipient, "unsettled")
             case .delivered(_, let isLocal): told.append(isLocal ? "local" : "remote")
             case .heard: told.append("heard")
-            case .received, .awaited, .closed: break
+            case .deferred, .received, .awaited, .closed: break
             }
         }
         pending.removeAll()

@@ -406,6 +406,7 @@ struct PostfixShape: Sendable, CustomTestStringConvertible {
             .sessionHeld,
             a: "h[192.0.2.1]"
         ),
+        Self("postfix/smtpd", "NOQUEUE: hold:  from h[192.0.2.1]: <c@d.test>: x;"),
         Self("postfix/smtpd", "NOQUEUE: hold: RCPT from <x hold: RCPT from h[192.0.2.1]: x;"),
         Self("postfix/smtpd", "NOQUEUE: discard: RCPT from h[192.0.2.1]: <c@d.test>: x;"),
     ]

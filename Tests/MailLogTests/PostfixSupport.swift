@@ -82,7 +82,7 @@ func run(
                 assembler.takeBack(&event, slot: slot)
                 event = SendEvent()
             case .delivered(_, let isLocal): result.localDeliveries.append(isLocal)
-            case .received, .awaited: break
+            case .deferred, .received, .awaited: break
             case .heard: result.localDeliveries.append(true)
             case .closed(let slot):
                 let lines = assembler.lines(slot: slot)

@@ -104,7 +104,7 @@ struct ServerRun: ~Copyable {
             case .delivered(_, let isLocal): told.append(isLocal ? "local" : "remote")
             case .heard: told.append("heard")
             case .received: told.append("received")
-            case .awaited, .closed: break
+            case .deferred, .awaited, .closed: break
             }
         }
         pending.removeAll()

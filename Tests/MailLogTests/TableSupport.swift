@@ -67,7 +67,7 @@ func read(_ lines: [[UInt8]], dialect: Dialect? = nil) throws -> Reading {
         assembler.takePending(&pending)
         for happening in pending {
             switch happening {
-            case .submitted, .received, .awaited, .closed: continue
+            case .submitted, .deferred, .received, .awaited, .closed: continue
             case .delivered(_, let isLocal): reading.heard.append(isLocal ? "local" : "remote")
             case .heard(let slot, _, let name, _, _, let isNews):
                 reading.heard.append("heard " + String(bytes: line.extracting(name.indices)))

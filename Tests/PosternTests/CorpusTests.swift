@@ -43,7 +43,8 @@ private struct Truth: Decodable {
     @Test(
         arguments: [
             "postfix", "postfix-short-ids", "postfix-content-filter", "postfix-before-queue",
-            "postfix-before-queue-mute", "postfix-operator", "postfix-internal-addresses", "sendmail",
+            "postfix-before-queue-mute", "postfix-operator", "postfix-internal-addresses",
+            "sendmail",
             "sendmail-filter", "opensmtpd-6", "opensmtpd-7",
         ]
     )

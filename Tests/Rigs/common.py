@@ -220,9 +220,13 @@ class Sink(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), self.Session)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def after(self, address):
+        """What follows in the answers to a recipient."""
+        return self.forged if "hostile" in address.split("@")[0] else ""
+
     def answer(self, address):
         local = address.split("@")[0].strip('"')
-        text = self.forged if "hostile" in local else ""
+        text = self.after(address)
         if local.startswith("reject"):
             return f"550 5.1.1 <{address}>: User unknown" + text
         if local.startswith("never"):
@@ -237,24 +241,24 @@ class Sink(socketserver.ThreadingTCPServer):
         def handle(self):
             say = lambda text: self.wfile.write(text.encode() + b"\r\n")
             say("220 sink.test ESMTP")
-            hostile = False
+            after = ""
             while line := self.rfile.readline():
                 verb = line[:4].upper()
                 if verb == b"EHLO":
                     say("250-sink.test\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES")
                 elif verb == b"RCPT":
                     address = line.decode("utf-8", "replace").split("<", 1)[1].rsplit(">", 1)[0]
-                    hostile |= "hostile" in address
+                    after = after or self.server.after(address)
                     say(self.server.answer(address))
                 elif verb == b"DATA":
                     say("354 go on")
                     while self.rfile.readline() not in (b".\r\n", b""):
                         pass
-                    text = Sink.forged.replace("Sent", "Deferred") if hostile else ""
+                    text = after.replace("Sent", "Deferred")
                     with self.server.lock:
                         number = self.server.random.randrange(2**32)
                     say(f"250 2.0.0 Ok: queued as {number:08X}{text}")
-                    hostile = False
+                    after = ""
                 elif verb == b"QUIT":
                     return say("221 2.0.0 Bye")
                 else:

@@ -57,7 +57,7 @@ struct MistakeCase: CustomTestStringConvertible {
         MistakeCase(
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
-                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `receipts`, `memory`, "
+                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
                 + "`limits`, `state`, `evidence`, `dispatch_age_max`, `sinks`"
         ),
 

@@ -30,6 +30,8 @@ public struct MatchPlan: Sendable {
         var directWhenNull: [GuardedRules] = []
         /// Index into `automata` of the one whose bits are rules; negative: none.
         var automaton = -1
+        /// The same in `gramIndexes`, for literals that are too many for an automaton.
+        var grams = -1
     }
 
     struct GuardedRules: Sendable {
@@ -50,6 +52,8 @@ public struct MatchPlan: Sendable {
     var literalSets: [LiteralSet] = []
     var regexes: [CompiledRegex] = []
     var networks: [Network] = []
+    var gramIndexes: [GramIndex] = []
+    var networkSets: [NetworkSet] = []
 
     var steps: [Step] = []
     /// First step of each rule, `Step.matched` or `Step.failed`.

@@ -138,6 +138,8 @@ public struct RuleMatcher: ~Copyable, Sendable {
         if automaton >= 0, let text = foldedText(field, event) {
             markContained(automaton, text)
         }
+        let grams = plan.guards.span[index].grams
+        if grams >= 0, let text = foldedText(field, event) { markGrams(grams, text) }
         for position in plan.guards.span[index].direct.indices
         where holds(plan.guards.span[index].direct[position].predicate, event) {
             for rule in plan.guards.span[index].direct[position].rules { mark(rule) }
@@ -152,6 +154,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
     ) {
         let field = plan.guards.span[index].field
         let automaton = plan.guards.span[index].automaton
+        let grams = plan.guards.span[index].grams
         var next = first
         while next >= 0 {
             let element = event.elements[next]
@@ -162,6 +165,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
                 markEqual(field, text)
             }
             if automaton >= 0 { markContained(automaton, text) }
+            if grams >= 0 { markGrams(grams, text) }
         }
         for position in plan.guards.span[index].direct.indices
         where holds(plan.guards.span[index].direct[position].predicate, event) {
@@ -190,6 +194,14 @@ public struct RuleMatcher: ~Copyable, Sendable {
         var marks: [UInt64] = []
         swap(&marks, &candidates)
         plan.automata.span[automaton].search(texts.span.extracting(text), marking: &marks)
+        swap(&marks, &candidates)
+    }
+
+    private mutating func markGrams(_ index: Int, _ text: Range<Int>) {
+        // As above.
+        var marks: [UInt64] = []
+        swap(&marks, &candidates)
+        plan.gramIndexes.span[index].search(texts.span.extracting(text), marking: &marks)
         swap(&marks, &candidates)
     }
 
@@ -240,7 +252,8 @@ public struct RuleMatcher: ~Copyable, Sendable {
                 return elementsRelate(predicate, value, event)
             }
             return fieldsRelate(predicate, event)
-        case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet:
+        case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet,
+            .textGrams:
             if predicate.isCased {
                 guard let text = writtenText(predicate.field, event) else { return false }
                 return text.isOfEvent
@@ -251,7 +264,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
             return fits(predicate, texts.span.extracting(text))
         case .textAny:
             return value != .absent && value != .null
-        case .network:
+        case .network, .networkSet:
             guard let text = writtenText(predicate.field, event) else { return false }
             return text.isOfEvent && fits(predicate, event.bytes.span.extracting(text.range))
         case .regex:
@@ -289,14 +302,14 @@ public struct RuleMatcher: ~Copyable, Sendable {
                 case .time: holds(predicate, timeOf: element.value, event)
                 case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
                     elementsRelate(predicate, element.value, event)
-                case .network:
+                case .network, .networkSet:
                     if case .text = element.value {
                         holds(predicate, element.value, field: nil, event)
                     } else {
                         false
                     }
                 case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet,
-                    .textAny, .regex:
+                    .textGrams, .textAny, .regex:
                     holds(predicate, element.value, field: nil, event)
                 }
             if isMatch { return true }
@@ -395,7 +408,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         guard value != .absent, value != .null else { return false }
         let needsWrittenText: Bool =
             switch predicate.kind {
-            case .regex, .network: true
+            case .regex, .network, .networkSet: true
             default: predicate.isCased
             }
         let end = texts.count
@@ -442,6 +455,9 @@ public struct RuleMatcher: ~Copyable, Sendable {
             let hash = text.matchHash
             return plan.literalSets[predicate.argument]
                 .contains(text, hash: hash, literals: plan.literals.span)
+        case .textGrams: return plan.gramIndexes[predicate.argument].isAny(in: text)
+        case .networkSet:
+            return IPAddress(text).map(plan.networkSets[predicate.argument].contains) ?? false
         case .network:
             return IPAddress(text).map(plan.networks[predicate.argument].contains) ?? false
         case .regex, .null, .exists, .boolean, .comparison, .time, .fieldEqual, .fieldPrefix,

@@ -203,7 +203,7 @@ public struct Checkup: ~Copyable {
                 let dialect = assembler.dialect(slot: slot)
                 counts[dialect, default: CheckupCounts()].submissions += 1
                 if hasSubject { counts[dialect, default: CheckupCounts()].withSubject += 1 }
-            case .delivered, .heard, .received, .awaited: break
+            case .deferred, .delivered, .heard, .received, .awaited: break
             }
         }
         pending.removeAll(keepingCapacity: true)

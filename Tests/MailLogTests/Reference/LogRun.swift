@@ -114,6 +114,8 @@ struct LogRun: ~Copyable {
             case .unsettled(let slot, let recipient):
                 events.append(look(slot, recipient))
                 happenings.append("unsettled \(events[events.count - 1])")
+            case .deferred(let slot, let recipient):
+                happenings.append("deferred \(look(slot, recipient))")
             case .delivered(let domain, let isLocal):
                 happenings.append("delivered \(domain) local \(isLocal)")
             case .heard(_, let mailbox, let name, let domain, let sender, let isNews):
@@ -153,7 +155,7 @@ struct LogRun: ~Copyable {
             let phases = phases.removeValue(forKey: serial) ?? [:]
             if phases.values.contains(.submitted) { violations.append("\(serial) is not over") }
             if !closed.insert(serial).inserted { violations.append("\(serial) closed again") }
-        case .delivered, .heard, .received, .awaited:
+        case .deferred, .delivered, .heard, .received, .awaited:
             break
         }
     }

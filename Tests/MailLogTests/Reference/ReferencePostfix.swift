@@ -258,6 +258,11 @@ enum ReferencePostfix {
             + #"(?:(?<reply>.*?); from=<(?:(?<sender>"# + external + #")>)?|(?!.*; from=<))"#
     )
     private static let queued = Pattern("queued as (?<id>" + queueID + #")\z"#)
+    // smtpd_check.c, `log_whatsup`; smtpd.c, `check_milter_reply`: at a command, whose name is a
+    // word, the queue file may not be open yet.
+    private static let sessionHeld = Pattern(
+        #"\ANOQUEUE: (?:milter-)?hold: [A-Z]++ from (?<client>"# + client + "): "
+    )
     // MailScanner's Postfix.pm
     private static let requeue = Pattern(
         #"\ARequeue: (?<old>"# + queueID + #")(?:\.[^ ]*+)? to (?<new>"# + queueID + #")\z"#
@@ -271,8 +276,13 @@ enum ReferencePostfix {
     ) -> Said? {
         var said: Said?
         if agent == .smtpd, hasProcess, text.string(range).hasPrefix("NOQUEUE: ") {
-            said = readClient(text, range)
-            said?.kind = .proxied
+            if let match = sessionHeld.match(text, range) {
+                said = Said(.sessionHeld, .postfix)
+                said?.a = match["client"]
+            } else {
+                said = readClient(text, range)
+                said?.kind = .proxied
+            }
         } else if agent == .smtpd, hasProcess, let match = proxyEnd.match(text, range) {
             said = Said(.proxyEnd, .postfix)
             said?.status = match["accept"] == nil ? .bounced : .sent
@@ -325,10 +335,11 @@ enum ReferencePostfix {
         origin: String,
         sender: String
     ) -> [Tail] {
+        // In internal form the sender is known from qmgr, and protocol and HELO are Postfix's own
+        // words, so what stands between is the recipient.
         let internalTail = Pattern(
             #"\A; from=<(?<sender>"# + Pattern.escaped(sender)
-                + #")>(?> to=<(?<to>.*?)>(?=\z| to=<| proto=| helo=<))?"#
-                + #"(?: proto=[^ :]++)?(?: helo=<[^ <>]*+>)?"# + own
+                + #")> to=<(?<to>.*)> proto=[^ :]++(?: helo=<[^ <>]*+>)?\z"#
         )
         let mark = Array((" from " + origin).utf8)
         for form in [externalTail, bareTail, internalTail] {

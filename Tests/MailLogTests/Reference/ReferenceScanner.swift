@@ -36,7 +36,7 @@ enum ReferenceScanner {
                 text,
                 head.text,
                 agent,
-                hasProcess: Int(head.process) ?? 0 != 0
+                hasProcess: !head.process.isEmpty
             )
             ways = said.isEmpty ? [] : [said]
         }

@@ -1,3 +1,4 @@
+import Foundation
 import MailEvents
 
 @testable import MailLog
@@ -95,23 +96,18 @@ enum ReferenceSendmail {
         guard let match = delivery.match(text, body), let to = match["to"] else { return nil }
         let stat = match.text("stat")
         let status: LineFact.Status?
-        if let reply = match["reply"] {
-            // Of failures only; the code of the reply is the reason.
-            status = text.string(reply).hasPrefix("4") ? .deferred : .bounced
+        if match["reply"] != nil {
+            guard let failure = failure(text.string(body)) else { return [] }
+            status = failure
         } else if stat == "quarantined" {
             status = nil
         } else if match["mailer"] == nil {
             // Nothing was tried.
             guard stat == "discarded" else { return [] }
             status = .discarded
-        } else if stat == "Sent" || stat.hasPrefix("Sent (") && stat.hasSuffix(")") {
-            status = .sent
-        } else if stat == "Deferred" || stat.hasPrefix("Deferred: ") || stat == "queued" {
-            status = .deferred
-        } else if stat.hasPrefix("Sent") {
-            return []
         } else {
-            status = .bounced
+            guard let outcome = outcome(stat) else { return [] }
+            status = outcome
         }
         let agent: LineFact.Agent =
             if match["ip"] != nil {
@@ -137,6 +133,32 @@ enum ReferenceSendmail {
             return said
         }
         return status == nil ? copies + [Said(.queued, .sendmail)] : copies
+    }
+
+    /// What a `stat=` says that goes on to the line's end; nil if that is nothing to be sure of.
+    private static func outcome(_ stat: String) -> LineFact.Status? {
+        if stat == "Sent" || stat.hasPrefix("Sent (") && stat.hasSuffix(")") { return .sent }
+        if stat == "Deferred" || stat.hasPrefix("Deferred: ") || stat == "queued" {
+            return .deferred
+        }
+        return stat.hasPrefix("Sent") ? nil : .bounced
+    }
+
+    /// A line with a reply is of a failure: the code of the reply is the reason. Without a code, all
+    /// that may be the outcome has to say the same.
+    private static func failure(_ body: String) -> LineFact.Status? {
+        guard let reply = body.range(of: ", reply=") else { return nil }
+        let text = body[reply.upperBound...]
+        if text.hasPrefix("4") { return .deferred }
+        if text.hasPrefix("5") { return .bounced }
+        var rest = text
+        var outcomes: Set<LineFact.Status?> = []
+        while let stat = rest.range(of: ", stat=") {
+            rest = rest[stat.upperBound...]
+            outcomes.insert(outcome(String(rest)))
+        }
+        guard outcomes.count == 1, let one = outcomes.first, one != .sent else { return nil }
+        return one
     }
 
     private static func readHeader(_ text: LineText, _ body: Range<Int>) -> [Said]? {
