@@ -53,6 +53,7 @@ let package = Package(
         // System libraries: a module map and a shim.h each.
         systemLibrary("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
         systemLibrary("CBzip2", pkgConfig: nil, apt: "libbz2-dev"),
+        systemLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         systemLibrary("CIdn", pkgConfig: "libidn2", apt: "libidn2-dev"),
         systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLinux", pkgConfig: nil, apt: "libc6-dev"),
@@ -97,7 +98,7 @@ let package = Package(
             ]
         ),
         room("State", [grdb, sqlite, system]),
-        room("Alerting", ["Findings", "SafeText", "State", "LinuxIO"]),
+        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto]),
         room("Settings", [yams]),
         room(
             "Pipeline",
@@ -128,7 +129,7 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "Detection", "LinuxIO", "LogSources", "MailEvents", "Memory", "Records",
+                "Detection", "LinuxIO", "LogSources", "MailEvents", "MailLog", "Memory", "Records",
                 "RingBuffer", "Sigma", "State", argumentParser, system,
             ],
             swiftSettings: settings
@@ -152,13 +153,13 @@ let package = Package(
             of: "Pipeline",
             [
                 "Evidence", "Findings", "LogSources", "MailEvents", "Memory", "Records", "Sigma",
-                "State", system,
+                "SafeText", "State", system,
             ]
         ),
         tests(of: "SafeText"),
         .testTarget(
             name: "PosternTests",
-            dependencies: ["Pipeline", "State", "TestSupport", system],
+            dependencies: ["LinuxIO", "Pipeline", "State", "TestSupport", system],
             swiftSettings: settings
         ),
     ]

@@ -49,6 +49,23 @@ public struct Router: Sendable {
         )
     }
 
+    /// The rows for a transition by what is stored of it.
+    ///
+    /// - Parameters:
+    ///   - severity: 1…99; a route takes it as the highest level that it reaches.
+    ///   - microseconds: event time of the transition.
+    public mutating func dispatches(
+        ofAlert id: String,
+        sequence: Int64,
+        severity: Int,
+        microseconds: Int64,
+        body: [UInt8],
+        nowMicroseconds: Int64
+    ) -> [NewDispatch] {
+        let level = Severity.allCases.last { $0.rawValue <= severity } ?? .informational
+        return rows(id, sequence, level, microseconds, body, nowMicroseconds)
+    }
+
     /// The rows for a notice.
     public mutating func dispatches(of notice: Notice, nowMicroseconds: Int64) -> [NewDispatch] {
         rows(notice.id, 0, notice.severity, notice.microseconds, notice.json(), nowMicroseconds)

@@ -22,8 +22,8 @@ public struct OutgoingAlert: Sendable, Hashable {
 public enum SinkAnswer: Sendable, Hashable {
     /// The sink has it.
     case accepted
-    /// Not now; later it may.
-    case failed(String)
+    /// Not now; later it may. If the other side named a time, the sink gets nothing before it.
+    case failed(String, afterSeconds: Int64? = nil)
     /// Not in this form, however often it is tried.
     case refused(String)
 }

@@ -13,6 +13,8 @@ public struct DispatchLimits: Sendable, Hashable {
     public var retryMicrosecondsMax: Int64 = 60_000_000
     /// Failures of a sink, one after the other, after which only one alert at a time is tried.
     public var failuresMax = 8
+    /// The longest wait that the other side can ask for.
+    public var askedSecondsMax: Int64 = 3_600
     /// Wait between these tries.
     public var probeMicroseconds: Int64 = 30_000_000
 
@@ -83,7 +85,7 @@ struct SinkQueue {
         switch answer {
         case .accepted:
             circuit = .closed(failures: 0)
-        case .failed:
+        case .failed(_, let afterSeconds):
             let failures = min(circuit.failures, 1 << 30) + 1
             circuit =
                 failures >= limits.failuresMax
@@ -95,6 +97,11 @@ struct SinkQueue {
             var attempt = failures
             if case .due(let number) = state { attempt = number }
             retry += delay(afterFailure: min(attempt, failures))
+            if let afterSeconds {
+                let wait = min(max(afterSeconds, 0), limits.askedSecondsMax) * 1_000_000
+                retry = max(retry, nowMicroseconds + wait)
+                circuit = .open(failures: failures, probeMicroseconds: retry)
+            }
         case .refused:
             break  // says something about the alert, nothing about the sink
         }
@@ -137,7 +144,7 @@ extension SinkAnswer {
     fileprivate var error: String {
         switch self {
         case .accepted: ""
-        case .failed(let error), .refused(let error): error
+        case .failed(let error, _), .refused(let error): error
         }
     }
 }

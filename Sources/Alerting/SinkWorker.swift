@@ -226,7 +226,7 @@ struct SinkTurn {
             if failuresBefore > 0 {
                 surroundings.observe(.recovered(sink: name, failures: failuresBefore))
             }
-        case .failed(let error):
+        case .failed(let error, _):
             counters.failed += 1
             if failuresBefore == 0 { surroundings.observe(.failed(sink: name, error: error)) }
             let failures = queue.circuit.failures

@@ -3,5 +3,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
-/* unistd.h declares it for _GNU_SOURCE alone, which Swift's importer does not define. */
+#include <sys/socket.h>
+/* Declared for _GNU_SOURCE alone, which Swift's importer does not define. */
 extern int pipe2(int ends[2], int flags);
+extern int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);

@@ -95,6 +95,11 @@ extension Detector {
         return true
     }
 
+    /// The alert that is open in a stored group, of whatever rule.
+    public static func openAlert(inGroup body: [UInt8]) throws(BinaryReadError) -> AlertID? {
+        try CorrelationGroups.openAlert(inStored: body)
+    }
+
     private mutating func restoreGroup(
         _ index: Int,
         key: [UInt8],

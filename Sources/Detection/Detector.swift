@@ -25,7 +25,7 @@ public struct Transition: Sendable {
 /// depends on a clock, on the order of a `Dictionary`, or on the machine.
 public struct Detector: ~Copyable, Sendable {
     public let limits: DetectionLimits
-    public private(set) var counters = DetectionCounters()
+    public var counters = DetectionCounters()
     public var memory: AccountMemory
     /// The log's time: the latest believed stamp.
     public private(set) var now: Int64 = 0
@@ -267,7 +267,7 @@ public struct Detector: ~Copyable, Sendable {
         )
     }
 
-    private mutating func remove(_ index: Int, _ number: Int) {
+    mutating func remove(_ index: Int, _ number: Int) {
         for entry in 0..<groups[index].entryCount(number) {
             held.giveBack(groups[index].entry(number, entry).held)
         }
@@ -293,14 +293,15 @@ public struct Detector: ~Copyable, Sendable {
     ///   - sender: domain of the envelope sender, by the memory's hash, like all of them.
     ///   - mailbox: the recipient as an account.
     ///   - domain: the recipient's domain.
+    /// - Returns: whether the account heard from the sender's domain for the first time.
     public mutating func heard(
         from sender: UInt64,
         by mailbox: AccountNumber,
         domain: UInt64,
         microseconds: Int64
-    ) {
+    ) -> Bool {
         memory.delivered(to: domain, isLocal: true)
-        memory.heard(mailbox, from: sender, day: day(microseconds))
+        return memory.heard(mailbox, from: sender, day: day(microseconds))
     }
 
     /// The first evaluation of an event: account, subject and recipient are known.
@@ -327,12 +328,18 @@ public struct Detector: ~Copyable, Sendable {
         )
         let isMatched = isMatched(&event, account, day: day, earlier: earlier, stated: stated)
         if event.domain.isPresent {
-            memory.wrote(
+            let isFirst = memory.wrote(
                 account,
                 to: event.domainHash,
                 day: day,
                 isReceipt: event.receipt != .none
             )
+            if isFirst {
+                memory.names?.note(
+                    event.domainHash,
+                    event.text.span.extracting(event.domain.indices)
+                )
+            }
         }
         return isMatched && correlate(event, key)
     }

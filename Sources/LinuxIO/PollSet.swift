@@ -30,6 +30,18 @@ public struct PollSet: Sendable {
         return Member(index: items.count - 1)
     }
 
+    /// Adds a listener that is ready when somebody wants to be connected.
+    public mutating func add(_ listener: borrowing UnixListener) -> Member {
+        add(listener.descriptor)
+    }
+
+    /// Adds a connection that is ready when it can be read, or written, or has been hung up.
+    public mutating func add(_ stream: borrowing UnixStream, forWriting: Bool) -> Member {
+        let events = Int16(forWriting ? POLLOUT : POLLIN)
+        items.append(pollfd(fd: stream.descriptor.number, events: events, revents: 0))
+        return Member(index: items.count - 1)
+    }
+
     public mutating func add(_ watch: borrowing FileWatch) -> Member { add(watch.descriptor) }
 
     public mutating func add(_ signals: borrowing SignalQueue) -> Member {

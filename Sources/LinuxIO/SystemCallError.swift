@@ -29,7 +29,10 @@ public struct SystemCallError: Error, Hashable, Sendable, CustomStringConvertibl
 /// The system calls that this room makes, by their names; and those calls of libsystemd that fail
 /// with an errno (sd-journal(3)), so that they are told of alike.
 public enum SystemCall: String, Hashable, Sendable, CaseIterable {
+    case accept = "accept4"
+    case bind
     case chmod = "fchmod"
+    case connect
     case duplicate = "fcntl"
     case eventfd
     case fdatasync
@@ -38,6 +41,7 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case fstatat
     case fsync
     case ftruncate
+    case getsockopt
     case inotifyAddWatch = "inotify_add_watch"
     case inotifyInit = "inotify_init1"
     case journalNext = "sd_journal_next"
@@ -46,6 +50,7 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case journalRead = "sd_journal_enumerate_data"
     case journalSeek = "sd_journal_seek"
     case listFolder = "getdents64"
+    case listen
     case lseek
     case mkdirat
     case openat
@@ -55,7 +60,9 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case read
     case readlinkat
     case renameat
+    case send
     case signalfd
+    case socket
     case spawn = "posix_spawn"
     case unlinkat
     case write

@@ -17,4 +17,20 @@ public enum UserAccounts {
         guard result == 0, unsafe found != nil else { return nil }
         return unsafe entry.pw_uid
     }
+
+    /// The name of a user by its ID (getpwuid_r(3)); nil when there is no such user, or none can be
+    /// found out now.
+    public static func name(ofUserID number: UInt32) -> String? {
+        var entry = unsafe passwd()
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        var found: UnsafeMutablePointer<passwd>?
+        // SAFETY: as above; the name lies in the buffer and is copied while that is lent.
+        return unsafe buffer.withUnsafeMutableBufferPointer { buffer in
+            guard let start = buffer.baseAddress,
+                unsafe getpwuid_r(number, &entry, start, buffer.count, &found) == 0,
+                unsafe found != nil, let name = unsafe entry.pw_name
+            else { return nil }
+            return unsafe String(cString: name)
+        }
+    }
 }

@@ -401,10 +401,11 @@ extension Assembler {
         guard slots[index].isSubmission else { return }
         let before = fact.kind == .expanded ? fact.a : fact.b
         let hash = addressHash(line, before.indices)
-        guard
-            let recipient = slots[index].recipient(before.indices, of: line, hash: hash)
-                ?? slots[index].recipient(withTarget: before.indices, of: line)
-        else { return }
+        var found = slots[index].recipient(before.indices, of: line, hash: hash)
+        if found == nil {
+            found = slots[index].recipient(withTarget: before.indices, of: line)
+        }
+        guard let recipient = found else { return }
         if fact.kind == .expanded {
             take(.sent, for: recipient, record, microseconds, in: index)
         } else {

@@ -94,6 +94,11 @@ extension Assembler {
         slots[Int(slot)].readInbound(body)
     }
 
+    /// Lends the envelope sender as it was logged; empty when it is not known.
+    public mutating func readSender(slot: Int32, _ body: (Span<UInt8>) -> Void) {
+        slots[Int(slot)].readSender(body)
+    }
+
     /// Says that an event of this assembly became proof: its lines are wanted when it closes.
     public mutating func markAsProof(slot: Int32) {
         slots[Int(slot)].isHeldAsProof = true
@@ -147,6 +152,13 @@ extension HeaderReader {
         return domain == 0 || domain != names.domain(ofAddress: other)
     }
 
+    /// Replaces `out` by the canonical domain of an address; nothing when it has none.
+    public func domain(ofAddress address: Span<UInt8>, into out: inout [UInt8]) {
+        out.removeAll(keepingCapacity: true)
+        guard let range = MailAddress(address).domain, !range.isEmpty else { return }
+        _ = Canonical.domain(address.extracting(range), into: &out)
+    }
+
     /// The identity of the payload that a logged subject would give a receipt for it; 0 if it has
     /// none.
     public mutating func payload(
@@ -171,6 +183,11 @@ extension HeaderReader {
 }
 
 extension Assembly {
+    fileprivate mutating func readSender(_ body: (Span<UInt8>) -> Void) {
+        let all = text.span
+        body(all.extracting(sender.isPresent ? sender.indices : 0..<0))
+    }
+
     fileprivate mutating func readInbound(
         _ body: (
             Span<UInt8>, Span<UInt8>, Span<UInt8>, LineFact.TextForm, Span<UInt8>, Span<UInt8>

@@ -806,7 +806,12 @@ public struct Assembler: ~Copyable, Sendable {
         guard fact.status != .other, fact.status != .none else { return }
         reply = fact.d
         settleSubject(in: index)
-        if fact.isAmbiguous { slots[index].isAmbiguous = true }
+        if fact.isAmbiguous {
+            slots[index].isAmbiguous = true
+            // A recipient that holds the end of such a line looks like another's line with a reply that
+            // holds one. It names nobody who is not known already.
+            if fact.dialect == .postfix, !isKnownRecipient(fact, line, in: index) { return }
+        }
 
         var inner: Int32 = -1
         var isToFilter = false
@@ -824,7 +829,7 @@ public struct Assembler: ~Copyable, Sendable {
         }
         if inner >= 0 || isToFilter {
             noteReceived(fact, line, in: index)
-        } else if fact.status == .sent, fact.domain != 0 {
+        } else if fact.status == .sent, fact.domain != 0, !fact.isAmbiguous {
             noteDelivered(fact, line, isLocalRelay: isLocalRelay, in: index)
         }
         guard let recipientIndex else { return }
@@ -844,6 +849,16 @@ public struct Assembler: ~Copyable, Sendable {
             }
         take(delivery, for: recipientIndex, record, microseconds, in: index)
         tellOuter(of: index, recipientIndex, record, microseconds)
+    }
+
+    private mutating func isKnownRecipient(
+        _ fact: LineFact,
+        _ line: Span<UInt8>,
+        in index: Int
+    ) -> Bool {
+        let given = (fact.b.isPresent ? fact.b : fact.a).indices
+        let hash = addressHash(line, given)
+        return slots[index].recipient(given, of: line, hash: hash) != nil
     }
 
     /// The recipient of a delivery line. Aliases add deliveries, no recipients: `orig_to=` is what

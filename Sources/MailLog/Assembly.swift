@@ -364,7 +364,9 @@ struct Assembly: Sendable {
     }
 
     /// The index of the recipient with this address; nil if there is none.
-    func recipient(_ address: Range<Int>, of line: Span<UInt8>, hash: UInt32) -> Int? {
+    ///
+    /// Changes nothing; of a large structure, a method that may not would be given a copy.
+    mutating func recipient(_ address: Range<Int>, of line: Span<UInt8>, hash: UInt32) -> Int? {
         guard recipientBits & 1 << UInt64(hash & 63) != 0 else { return nil }
         for index in recipients.indices
         where recipients[index].hash == hash && recipients[index].address.count == address.count
@@ -381,8 +383,9 @@ struct Assembly: Sendable {
 }
 
 extension Assembly {
-    /// The index of the recipient whose copy goes to this address now; nil if there is none.
-    func recipient(withTarget address: Range<Int>, of line: Span<UInt8>) -> Int? {
+    /// The index of the recipient whose copy goes to this address now; nil if there is none. Changes
+    /// nothing.
+    mutating func recipient(withTarget address: Range<Int>, of line: Span<UInt8>) -> Int? {
         for index in recipients.indices
         where text.span.equalsIgnoringCase(recipients[index].target.indices, line, address) {
             return index

@@ -39,7 +39,7 @@ public struct AccountNumber: Hashable, Sendable {
 /// Names are keyed hashes here; two names are taken for one with a chance of 2⁻⁶⁴ that nobody who
 /// does not know the seed can raise. All times are days since 1970 in the log's zone.
 public struct AccountMemory: Sendable {
-    private struct Account: Sendable {
+    struct Account: Sendable {
         var nameHash: UInt64
         /// Day of the first submission; 0 before it.
         var firstDay: UInt16 = 0
@@ -51,7 +51,7 @@ public struct AccountMemory: Sendable {
         var heardFrom = PairSet()
     }
 
-    private struct Domain: Sendable {
+    struct Domain: Sendable {
         var nameHash: UInt64
         var localDeliveries: UInt8 = 0
         /// A copy went to another server: it is not hosted here.
@@ -63,15 +63,19 @@ public struct AccountMemory: Sendable {
     public let limits: MemoryLimits
     public private(set) var counters = MemoryCounters()
     /// Day on which the log was first seen; 0 before.
-    public private(set) var firstDay: UInt16 = 0
+    public internal(set) var firstDay: UInt16 = 0
+    /// Names of domains on their way to the disk; nil where nobody takes the changes.
+    public var names: DomainNames?
 
-    private var accounts: [Account] = []
-    private var numbers = HashIndex()
-    private var domains: [Domain] = []
-    private var domainNumbers = HashIndex()
+    var accounts: [Account] = []
+    private(set) var numbers = HashIndex()
+    var domains: [Domain] = []
+    private(set) var domainNumbers = HashIndex()
     private var changedAccounts: [UInt32] = []
     private var changedDomains: [UInt32] = []
-    private var isFirstDayChanged = false
+    var isFirstDayChanged = false
+    /// The pieces of accounts that were forgotten.
+    var forgottenKeys: [[UInt8]] = []
 
     public init(seed: HashSeed, limits: MemoryLimits = MemoryLimits()) {
         self.seed = seed
@@ -108,12 +112,13 @@ public struct AccountMemory: Sendable {
     ///   - hash: its identity.
     ///   - name: its canonical form, of which the hash is.
     public mutating func account(_ hash: UInt64, name: Span<UInt8>) -> AccountNumber {
-        if let number = numbers[hash] { return AccountNumber(number) }
+        if let number = numbers[hash] {
+            // One that was forgotten is met again.
+            if accounts[Int(number)].name.isEmpty { accounts[Int(number)].name = name.copied }
+            return AccountNumber(number)
+        }
         let number = UInt32(accounts.count)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(name.count)
-        for index in name.indices { bytes.append(name[index]) }
-        accounts.append(Account(nameHash: hash, name: bytes))
+        accounts.append(Account(nameHash: hash, name: name.copied))
         numbers.insert(hash, number: number)
         return AccountNumber(number)
     }
@@ -167,19 +172,24 @@ public struct AccountMemory: Sendable {
     }
 
     /// The account handed in a message to the domain. Receipts teach nothing but that they were.
+    ///
+    /// - Returns: whether it is the first time that is remembered.
+    @discardableResult
     public mutating func wrote(
         _ account: AccountNumber,
         to domain: UInt64,
         day: Int,
         isReceipt: Bool
-    ) {
+    ) -> Bool {
         let index = Int(account.rawValue)
         let today = UInt16(clamping: day)
         if accounts[index].firstDay == 0 || today < accounts[index].firstDay {
             accounts[index].firstDay = today
         }
+        var isFirst = false
         let isEvicting = accounts[index].wroteTo.update(domain, limit: limits.domainsPerAccountMax)
         {
+            isFirst = $0.isNew
             if isReceipt {
                 $0.note |= Pair.receiptFlag
             } else {
@@ -191,23 +201,30 @@ public struct AccountMemory: Sendable {
             accounts[index].isForgetful = true
         }
         change(account)
+        return isFirst
     }
 
     /// Mail from the domain came to a mailbox of the account.
-    public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) {
+    ///
+    /// - Returns: whether it is the first time that is remembered.
+    @discardableResult
+    public mutating func heard(_ account: AccountNumber, from domain: UInt64, day: Int) -> Bool {
         let index = Int(account.rawValue)
         let today = UInt16(clamping: day)
         var isNews = false
+        var isFirst = false
         let isEvicting = accounts[index].heardFrom.update(domain, limit: limits.heardPerAccountMax)
         {
+            isFirst = $0.isNew
             guard $0.note == 0 || $0.lastDay < today else { return }
             $0.lastDay = today
             $0.note = min($0.note + 1, 255)
             isNews = true
         }
-        guard isNews else { return }
+        guard isNews else { return false }
         if isEvicting { counters.heardForgotten += 1 }
         change(account)
+        return isFirst
     }
 
     /// A copy for the domain was delivered here, or to another server.
@@ -232,17 +249,36 @@ public struct AccountMemory: Sendable {
         }
     }
 
-    private mutating func change(_ account: AccountNumber) {
+    mutating func change(_ account: AccountNumber) {
         guard !accounts[Int(account.rawValue)].isChanged else { return }
         accounts[Int(account.rawValue)].isChanged = true
         changedAccounts.append(account.rawValue)
+    }
+
+    /// Puts a domain in, or in place of what was known of it.
+    mutating func put(_ domain: Domain) {
+        var domain = domain
+        domain.isChanged = true
+        if let number = domainNumbers[domain.nameHash] {
+            if !domains[Int(number)].isChanged { changedDomains.append(number) }
+            domains[Int(number)] = domain
+        } else {
+            let number = UInt32(domains.count)
+            domains.append(domain)
+            domainNumbers.insert(domain.nameHash, number: number)
+            changedDomains.append(number)
+        }
     }
 
     // MARK: Stored form
 
     /// One piece of the memory in its stored form. Version 1.
     public struct Piece: Sendable, Equatable {
-        public enum Kind: UInt8, Sendable { case account, domain, clock }
+        public enum Kind: UInt8, Sendable {
+            case account, domain, clock
+            /// The name of a domain by its hash, which is never read back into the memory.
+            case name
+        }
         public var kind: Kind
         /// Names the piece among those of its kind.
         public var key: [UInt8]
@@ -260,6 +296,7 @@ public struct AccountMemory: Sendable {
         var pieces: [Piece] = []
         for number in changedAccounts {
             accounts[Int(number)].isChanged = false
+            guard !accounts[Int(number)].name.isEmpty else { continue }
             pieces.append(piece(ofAccount: number))
         }
         for number in changedDomains {
@@ -270,6 +307,11 @@ public struct AccountMemory: Sendable {
             var writer = BinaryWriter()
             writer.write(firstDay)
             pieces.append(Piece(kind: .clock, key: [], body: writer.bytes))
+        }
+        for (hash, name) in names?.take() ?? [] {
+            var key = BinaryWriter(reserving: 8)
+            key.write(hash)
+            pieces.append(Piece(kind: .name, key: key.bytes, body: name))
         }
         changedAccounts.removeAll(keepingCapacity: true)
         changedDomains.removeAll(keepingCapacity: true)
@@ -345,6 +387,7 @@ public struct AccountMemory: Sendable {
             }
         case .clock:
             firstDay = try body.read(UInt16.self)
+        case .name: return
         }
         try key.finish()
         try body.finish()

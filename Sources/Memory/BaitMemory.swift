@@ -104,6 +104,12 @@ public struct BaitMemory: Sendable {
         return other.map { others.bait($0, evidence: .subject) }
     }
 
+    /// Forgets what came to a mailbox.
+    public mutating func forget(mailbox: UInt64) {
+        requests.forget(mailbox)
+        others.forget(mailbox)
+    }
+
     // MARK: Stored form
 
     /// What was added since the last call, as bodies by a number that never comes again, and the
@@ -167,6 +173,8 @@ struct InboundRing: Sendable {
     /// The last serial that was stored, and the numbers of the bodies, each with its last serial.
     private var storedSerial: UInt64 = 0
     private var bodies: [(number: UInt64, last: UInt64)] = []
+    /// The numbers of those that are to be stored once more.
+    private var changedBodies: Set<UInt64> = []
 
     var count: Int { records.count }
 
@@ -296,6 +304,38 @@ struct InboundRing: Sendable {
         )
     }
 
+    /// Empties the places of a mailbox's messages.
+    mutating func forget(_ mailbox: UInt64) {
+        let oldest = lastSerial - min(lastSerial, UInt64(records.count))
+        for serial in (oldest + 1)..<(lastSerial + 1) {
+            let place = Self.place(serial)
+            guard records[place].message.mailbox == mailbox else { continue }
+            if isThere(serial) {
+                let texts = self.texts(records[place].texts)
+                for index in texts.queueID.lowerBound..<texts.subject.upperBound {
+                    bytes[index] = 0
+                }
+            }
+            var empty = Record(message: Self.nobody, texts: records[place].texts)
+            empty.texts.queueIDCount = 0
+            empty.texts.senderCount = 0
+            empty.texts.subjectCount = 0
+            records[place] = empty
+            for body in bodies where body.number <= serial && serial <= body.last {
+                changedBodies.insert(body.number)
+            }
+        }
+        if newest[mailbox] != nil { newest.remove(mailbox) }
+    }
+
+    private static let nobody = InboundMessage(
+        mailbox: 0,
+        requestedAddress: 0,
+        isThirdParty: false,
+        microseconds: 0,
+        subjectForm: 0
+    )
+
     // MARK: Stored form
 
     /// All messages since the last call as one body, named by the first serial in it.
@@ -303,28 +343,41 @@ struct InboundRing: Sendable {
         let oldest = lastSerial - min(lastSerial, UInt64(records.count))
         while let body = bodies.first, body.last <= oldest {
             bodies.removeFirst()
+            changedBodies.remove(body.number)
             give(body.number, nil)
         }
+        for (number, last) in bodies where changedBodies.contains(number) {
+            give(number, body(number...last, oldest: oldest))
+        }
+        changedBodies.removeAll()
         let first = max(storedSerial, oldest) + 1
         guard first <= lastSerial else { return }
-        var writer = BinaryWriter(reserving: 128 * Int(lastSerial - first + 1))
+        give(first, body(first...lastSerial, oldest: oldest))
+        bodies.append((first, lastSerial))
+        storedSerial = lastSerial
+    }
+
+    /// - Parameter oldest: serials up to it have been written over.
+    private func body(_ serials: ClosedRange<UInt64>, oldest: UInt64) -> [UInt8] {
+        var writer = BinaryWriter(reserving: 128 * serials.count)
         writer.write(UInt8(1))
-        writer.write(UInt32(lastSerial - first + 1))
-        for serial in first...lastSerial {
-            let record = records[Self.place(serial)]
+        writer.write(UInt32(serials.count))
+        for serial in serials {
+            let record =
+                serial > oldest
+                ? records[Self.place(serial)] : Record(message: Self.nobody, texts: TextPlace())
             writer.write(record.message.mailbox)
             writer.write(record.message.requestedAddress)
             writer.write(record.message.isThirdParty)
             writer.write(record.message.microseconds)
             writer.write(record.message.subjectForm)
-            let texts = isThere(serial) ? self.texts(record.texts) : (0..<0, 0..<0, 0..<0)
+            let isThere = serial > oldest && isThere(serial)
+            let texts = isThere ? self.texts(record.texts) : (0..<0, 0..<0, 0..<0)
             writer.write(Array(bytes[texts.0]))
             writer.write(Array(bytes[texts.1]))
             writer.write(Array(bytes[texts.2]))
         }
-        give(first, writer.bytes)
-        bodies.append((first, lastSerial))
-        storedSerial = lastSerial
+        return writer.bytes
     }
 
     mutating func restore(_ number: UInt64, _ body: [UInt8]) throws(BinaryReadError) {
@@ -359,16 +412,9 @@ struct InboundRing: Sendable {
 
     /// Fills the places before the first message that is restored, which belong to none.
     private mutating func begin(after serial: UInt64) {
-        let nobody = InboundMessage(
-            mailbox: 0,
-            requestedAddress: 0,
-            isThirdParty: false,
-            microseconds: 0,
-            subjectForm: 0
-        )
         let used = min(serial, UInt64(BaitLimits.messagesMax))
         records = [Record](
-            repeating: Record(message: nobody, texts: TextPlace()),
+            repeating: Record(message: Self.nobody, texts: TextPlace()),
             count: Int(used)
         )
     }

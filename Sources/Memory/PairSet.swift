@@ -19,6 +19,9 @@ struct Pair: Sendable, Equatable {
         self.note = note
     }
 
+    /// Nothing is known of it yet: ``PairSet/update(_:limit:_:)`` has just made it.
+    var isNew: Bool { lastDay == 0 && note == 0 }
+
     var hash: UInt64 { UInt64(high) << 32 | UInt64(low) }
 }
 
@@ -96,6 +99,34 @@ struct PairSet: Sendable, Equatable {
         }
         pairs.remove(at: oldest)
         return true
+    }
+
+    /// Joins what two hosts know: of each pair the later day and the greater note; at the limit those
+    /// that were longest ago leave. It is the same whichever comes first, and again is once.
+    ///
+    /// - Returns: whether pairs left.
+    mutating func merge(_ other: [Pair], limit: Int) -> Bool {
+        var all: [UInt64: Pair] = [:]
+        for pair in pairs { all[pair.hash] = pair }
+        for pair in other {
+            guard let known = all[pair.hash] else {
+                all[pair.hash] = pair
+                continue
+            }
+            all[pair.hash] = Pair(
+                hash: pair.hash,
+                lastDay: max(pair.lastDay, known.lastDay),
+                note: max(pair.note, known.note)
+            )
+        }
+        var merged = Array(all.values)
+        let isFull = merged.count > limit
+        if isFull {
+            merged.sort { ($0.lastDay, $0.hash) > ($1.lastDay, $1.hash) }
+            merged.removeLast(merged.count - limit)
+        }
+        pairs = merged.sorted { $0.hash < $1.hash }
+        return isFull
     }
 
     func write(to writer: inout BinaryWriter) {

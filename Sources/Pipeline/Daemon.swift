@@ -1,12 +1,15 @@
 public import Alerting
+import Detection
 public import Evidence
 public import Findings
 public import LinuxIO
 public import LogSources
 import MailEvents
 import MailLog
+import Memory
 import Records
 public import RingBuffer
+import SafeText
 public import State
 import Synchronization
 import SystemPackage
@@ -39,6 +42,14 @@ public enum DaemonMessage: Sendable {
     case sealFailed(EvidenceError)
     /// A commit failed; it is tried again with what comes.
     case commitFailed(StateError)
+    /// There is no control socket in this run.
+    case controlFailed(SystemCallError)
+    /// Settings and rules are being read again.
+    case reloading
+    /// They are in force now, but for these settings, which wait for a restart.
+    case reloaded(untilRestart: [String])
+    /// They have these mistakes, and the old ones stay in force.
+    case reloadRefused([String])
     case notice(Notice)
     case stopped(lines: UInt64)
 }
@@ -50,12 +61,21 @@ public enum DaemonMessage: Sendable {
 /// messages, memory and the cursor go into one transaction, and only then does the dispatcher hear
 /// of it. Idle, nothing wakes up but the source's periodic look.
 public struct Daemon: ~Copyable {
-    private var configuration: DaemonConfiguration
-    private var store: StateStore
-    private var engine: Engine
-    private var output: DaemonOutput
-    private let tell: @Sendable (DaemonMessage) -> Void
-    private let bell: Bell
+    var configuration: DaemonConfiguration
+    let store: StateStore
+    var engine: Engine
+    var output: DaemonOutput
+    let tell: @Sendable (DaemonMessage) -> Void
+    let bell: Bell
+    /// Reads settings and rules again, on a thread of its own.
+    let reloads: ReloadFeed
+    /// Somebody asked for a reload that has not begun.
+    var isReloadWanted = false
+    /// What was read, until a commit lets it be applied.
+    var loaded: LoadedConfiguration?
+    /// Who is to hear what became of the reload that goes on, and of the next.
+    var reloadTasks: [ControlTask] = []
+    var nextReloadTasks: [ControlTask] = []
     private let marksWaiting: MarkFlag
     /// Where each source enters its files.
     private var tables: [FileTable]
@@ -63,7 +83,7 @@ public struct Daemon: ~Copyable {
     private var cursors: [[UInt8]?]
     /// What was last told of a source that failed, by its name.
     private var failures: [String: ToldFailure] = [:]
-    private var hasUncommitted = false
+    var hasUncommitted = false
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
@@ -125,6 +145,7 @@ public struct Daemon: ~Copyable {
         self.engine = engine
         self.output = output
         marksWaiting = MarkFlag()
+        reloads = ReloadFeed(bell: bell)
     }
 
     /// The engine as it was at the last commit.
@@ -156,8 +177,10 @@ public struct Daemon: ~Copyable {
         engine.sealsEvidence = true
         engine.keepsContinuity = true
         engine.watchesCoverage = true
+        engine.detector.memory.names = DomainNames()
+        let abandoned: [AlertID]
         do {
-            try engine.restore(from: store, changes: &output.changes)
+            abandoned = try engine.restore(from: store, changes: &output.changes)
         } catch {
             switch error {
             case .state(let error): throw .state(error)
@@ -166,6 +189,12 @@ public struct Daemon: ~Copyable {
         }
         do {
             try output.restore(from: store)
+            output.silences = try SilenceBook(from: store)
+            output.silences.accountDomain = configuration.engine.accountDomain
+            output.now = Clocks.realtimeMicroseconds()
+            for alert in abandoned {
+                try output.close(alert, "rule-changed", at: engine.detector.now, store)
+            }
         } catch {
             throw .state(error)
         }
@@ -176,11 +205,14 @@ public struct Daemon: ~Copyable {
     ///
     /// - Parameter untilCaughtUp: end as well once all that is there was read; the sinks get nothing
     ///   then, and what is to go to them waits for the next run.
+    ///   - reload: reads settings and rules again, after SIGHUP or when the control socket asks for
+    ///     it; called on a thread of its own. Nil: nothing is ever read again.
     /// - Returns: how many lines were read in all runs on this state.
     @discardableResult
     public consuming func run(
         signals: borrowing SignalQueue,
-        untilCaughtUp: Bool = false
+        untilCaughtUp: Bool = false,
+        reload: (@Sendable () -> Reloaded)? = nil
     ) throws(DaemonError) -> UInt64 {
         let stored = try storedCursors()
         let stop: SourceStop
@@ -189,14 +221,17 @@ public struct Daemon: ~Copyable {
         } catch {
             throw .system(error)
         }
-        let dispatcher = try startDispatcher(sinks: untilCaughtUp ? [] : configuration.sinks)
+        var dispatcher = try startDispatcher(sinks: untilCaughtUp ? [] : configuration.sinks)
         defer { dispatcher.stop() }
+        let control = untilCaughtUp ? nil : startControl()
+        defer { control?.stop() }
         let patterns = PatternFeed()
         var merger = try startFeeds(stored, stop)
         if !configuration.patterns.isEmpty {
             patterns.start(configuration.patterns.map(\.pattern), stop: stop, bell: bell)
         }
         if !untilCaughtUp { try abandonRowsOfRemovedSinks() }
+        sweepNames()
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
         var isStopping = false
@@ -205,12 +240,19 @@ public struct Daemon: ~Copyable {
             let wait = try work(&merger, dispatcher)
             if marksWaiting.take() { commitMarks(&merger, dispatcher) }
             commitIfDue(merger, dispatcher)
-            isStopping = hasStopSignal(signals) || untilCaughtUp && merger.isCaughtUp
+            if let control { serve(control, merger, dispatcher) }
+            isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
+            if let reload { goOnReloading(reload) }
+            if loaded != nil, !isStopping {
+                try applyReload(control, &merger, &dispatcher, stop)
+            }
             if !isStopping {
-                park(merger, patterns, signals, until: wait, looksOften: untilCaughtUp)
+                park(merger, patterns, control, signals, until: wait, looksOften: untilCaughtUp)
             }
         }
         stop.ring()
+        control?.stop()
+        reloads.join()
         commit(durable: true, merger, dispatcher)
         merger.join()
         patterns.join()
@@ -249,7 +291,7 @@ public struct Daemon: ~Copyable {
         )
     }
 
-    private func startDispatcher(sinks: [any Sink]) throws(DaemonError) -> Dispatcher {
+    func startDispatcher(sinks: [any Sink]) throws(DaemonError) -> Dispatcher {
         let folder = configuration.state
         let flag = marksWaiting
         let bell = bell
@@ -271,7 +313,7 @@ public struct Daemon: ~Copyable {
     }
 
     /// Alerts that wait for a sink which the settings do not name any more would wait for ever.
-    private func abandonRowsOfRemovedSinks() throws(DaemonError) {
+    func abandonRowsOfRemovedSinks() throws(DaemonError) {
         let names = configuration.sinks.map(\.name)
         do {
             while true {
@@ -330,7 +372,7 @@ public struct Daemon: ~Copyable {
         }
     }
 
-    private mutating func add(
+    mutating func add(
         _ source: FollowedSource,
         _ merger: inout Merger,
         _ stop: SourceStop
@@ -440,12 +482,14 @@ public struct Daemon: ~Copyable {
         if isDue { commit(durable: output.hasFindings, merger, dispatcher) }
     }
 
-    private mutating func commit(
+    /// - Returns: whether all that was taken in is committed.
+    @discardableResult
+    mutating func commit(
         durable: Bool,
         _ merger: borrowing Merger,
         _ dispatcher: Dispatcher
-    ) {
-        guard !engine.hasDoubtfulLines else { return }
+    ) -> Bool {
+        guard !engine.hasDoubtfulLines else { return false }
         engine.takeChanges(into: &output.changes)
         for (index, source) in configuration.sources.enumerated() {
             guard let cursor = merger.cursor(index, engine) else { continue }
@@ -465,15 +509,17 @@ public struct Daemon: ~Copyable {
             lastCommit = Clocks.monotonicNanoseconds()
             dispatcher.committed(marks)
             if durable { dispatcher.wake() }
+            return true
         } catch {
             // The changes stay and go with the next commit; the sources wait in their files.
             tell(.commitFailed(error))
             lastCommit = Clocks.monotonicNanoseconds()
+            return false
         }
     }
 
     /// Answers of sinks, committed on their own when nothing else is to be.
-    private mutating func commitMarks(_ merger: inout Merger, _ dispatcher: Dispatcher) {
+    mutating func commitMarks(_ merger: inout Merger, _ dispatcher: Dispatcher) {
         if hasUncommitted, !engine.hasDoubtfulLines {
             commit(durable: false, merger, dispatcher)
             return
@@ -491,9 +537,14 @@ public struct Daemon: ~Copyable {
         }
     }
 
-    private func hasStopSignal(_ signals: borrowing SignalQueue) -> Bool {
+    /// - Returns: whether the daemon is to end.
+    private mutating func takeSignals(_ signals: borrowing SignalQueue) -> Bool {
         while let signal = try? signals.next() {
-            if signal == SignalNumber.terminate || signal == SignalNumber.interrupt { return true }
+            switch signal {
+            case SignalNumber.terminate, SignalNumber.interrupt: return true
+            case SignalNumber.hangUp: isReloadWanted = true
+            default: break
+            }
         }
         return false
     }
@@ -501,6 +552,7 @@ public struct Daemon: ~Copyable {
     private func park(
         _ merger: borrowing Merger,
         _ patterns: PatternFeed,
+        _ control: ControlServer?,
         _ signals: borrowing SignalQueue,
         until wait: UInt64?,
         looksOften: Bool
@@ -513,7 +565,10 @@ public struct Daemon: ~Copyable {
         let now = Clocks.monotonicNanoseconds()
         let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(
-            unless: { merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady },
+            unless: {
+                merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady
+                    || control?.isReady ?? false || reloads.isReady
+            },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout
         )
@@ -522,6 +577,7 @@ public struct Daemon: ~Copyable {
 
 /// Signals by their numbers (signal(7), x86 and ARM).
 public enum SignalNumber {
+    public static let hangUp: Int32 = 1
     public static let interrupt: Int32 = 2
     public static let terminate: Int32 = 15
 }
@@ -548,6 +604,8 @@ struct DaemonOutput: EngineOutput {
     /// Wall clock of the batch: microseconds.
     var now: Int64 = 0
     private(set) var hasFindings = false
+    /// Which alerts go to no sink now.
+    var silences = SilenceBook()
     /// The newest bundle of each alert that is open, for its updates.
     private var latest: [AlertID: SealedEvidence] = [:]
 
@@ -615,13 +673,93 @@ struct DaemonOutput: EngineOutput {
                 bundle: alert.evidence?.bundle
             )
         )
-        for dispatch in router.dispatches(of: alert, body: body, nowMicroseconds: now) {
-            changes.addDispatch(dispatch)
+        send(
+            AlertSubject(alert),
+            router.dispatches(of: alert, body: body, nowMicroseconds: now),
+            alert.id,
+            Int64(alert.sequence)
+        )
+        if alert.action == .resolved { forgetBundle(of: alert.id) }
+    }
+
+    /// A transition goes to the sinks, unless somebody does not want to hear of it; then it is noted
+    /// who.
+    private mutating func send(
+        _ subject: AlertSubject,
+        _ dispatches: [NewDispatch],
+        _ id: AlertID,
+        _ sequence: Int64
+    ) {
+        if let silence = silences.first(covering: subject, nowMicroseconds: now) {
+            changes.setPiece(
+                .silenced,
+                key: Array("\(id).\(sequence)".utf8).span,
+                body: silence.json().span
+            )
+            return
         }
-        if alert.action == .resolved {
-            latest[alert.id] = nil
-            changes.removePiece(.latestBundle, key: Array(alert.id.description.utf8).span)
-        }
+        for dispatch in dispatches { changes.addDispatch(dispatch) }
+    }
+
+    /// Resolves an alert that is open in the state and that the engine does not have any more.
+    ///
+    /// - Parameters:
+    ///   - reason: for `postern.reason`.
+    ///   - microseconds: the log's time.
+    mutating func close(
+        _ id: AlertID,
+        _ reason: String,
+        at microseconds: Int64,
+        _ store: StateReader
+    ) throws(StateError) {
+        guard let row = try store.alert(id.description), row.status == "open",
+            let object = try? JSONObjectReader.read(row.body)
+        else { return }
+        hasFindings = true
+        let time = max(microseconds, row.changedMicroseconds)
+        let sequence = row.sequence + 1
+        let body = object.replacing([
+            ("@timestamp", .string(rfc3339(microseconds: time))),
+            ("event.action", .string(AlertAction.resolved.name)),
+            ("event.sequence", .integer(sequence)),
+            ("postern.reason", .string(reason)),
+        ])
+        var closed = row
+        closed.sequence = sequence
+        closed.status = "resolved"
+        closed.changedMicroseconds = time
+        closed.body = body
+        changes.setAlert(closed)
+        changes.addTransition(
+            TransitionRow(
+                alert: row.id,
+                sequence: sequence,
+                timeMicroseconds: time,
+                action: AlertAction.resolved.name,
+                body: body,
+                bundle: latest[id]?.bundle
+            )
+        )
+        send(
+            AlertSubject(object),
+            router.dispatches(
+                ofAlert: row.id,
+                sequence: sequence,
+                severity: row.severity,
+                microseconds: time,
+                body: body,
+                nowMicroseconds: now
+            ),
+            id,
+            sequence
+        )
+        forgetBundle(of: id)
+    }
+
+    /// The alert has ended, or is forgotten.
+    mutating func forgetBundle(of id: AlertID) {
+        latest[id] = nil
+        changes.removePiece(.latestBundle, key: Array(id.description.utf8).span)
     }
 
     mutating func raised(_ notice: Notice) {

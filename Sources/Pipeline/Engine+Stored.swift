@@ -1,5 +1,6 @@
 import Detection
 import Evidence
+import Findings
 import MailLog
 import Memory
 public import Records
@@ -25,11 +26,13 @@ extension Engine {
                 changes.removePiece(kind, key: key.span)
             }
         }
+        for key in detector.memory.takeForgotten() { put(.memoryAccount, key, nil) }
         for piece in detector.memory.takeChanges() {
             switch piece.kind {
             case .account: put(.memoryAccount, piece.key, piece.body)
             case .domain: put(.memoryDomain, piece.key, piece.body)
             case .clock: put(.memoryClock, piece.key, piece.body)
+            case .name: put(.domainName, piece.key, piece.body)
             }
         }
         for (number, body) in baits.takeChanges() {
@@ -86,10 +89,12 @@ extension Engine {
     /// Takes the whole stored state in; the engine must be new.
     ///
     /// - Parameter changes: gets what is to be removed because the rules changed.
+    /// - Returns: the alerts that were open under rules which are not there any more, or not as they
+    ///   were.
     mutating func restore(
         from store: StateReader,
         changes: inout Changes
-    ) throws(EngineRestoreError) {
+    ) throws(EngineRestoreError) -> [AlertID] {
         try forEach(store, .memoryAccount, "memory") { engine, key, body throws(BinaryReadError) in
             try engine.detector.memory.restore(.init(kind: .account, key: key, body: body))
         }
@@ -111,25 +116,13 @@ extension Engine {
         } catch {
             throw .stored(StoredStateError(piece: "inbound messages", cause: error))
         }
-        try forEach(store, .heldEvent, "events") { engine, key, body throws(BinaryReadError) in
-            _ = try engine.detector.restore(.init(kind: .held, key: key, body: body))
-        }
-        var unknownGroups: [[UInt8]] = []
-        try forEach(store, .group, "windows") { engine, key, body throws(BinaryReadError) in
-            let isKnown = try engine.detector.restore(.init(kind: .group, key: key, body: body))
-            if !isKnown { unknownGroups.append(key) }
-        }
-        for key in unknownGroups { changes.removePiece(.group, key: key.span) }
-        try forEach(store, .detectionClock, "clock") { engine, key, body throws(BinaryReadError) in
-            _ = try engine.detector.restore(.init(kind: .clock, key: key, body: body))
-        }
+        let abandoned = try restoreWindows(from: store, changes: &changes)
         try forEach(store, .lineHold, "lines") { engine, key, body throws(BinaryReadError) in
             try engine.keeper.restore(.init(kind: .hold, key: key, body: body))
         }
         try forEach(store, .keptLines, "lines") { engine, key, body throws(BinaryReadError) in
             try engine.keeper.restore(.init(kind: .lines, key: key, body: body))
         }
-        detector.finishRestore()
         for serial in detector.takeReleased() { keeper.release(serial) }
         keeper.dropUnheld()
 
@@ -151,6 +144,65 @@ extension Engine {
         try restoreSources(from: store)
         try continuity.restore(from: store)
         try coverage.restore(from: store)
+        return abandoned
+    }
+
+    /// Takes the windows in that the state holds; the detector must have none.
+    mutating func restoreWindows(
+        from store: StateReader,
+        changes: inout Changes
+    ) throws(EngineRestoreError) -> [AlertID] {
+        try forEach(store, .heldEvent, "events") { engine, key, body throws(BinaryReadError) in
+            _ = try engine.detector.restore(.init(kind: .held, key: key, body: body))
+        }
+        var unknownGroups: [[UInt8]] = []
+        var abandoned: [AlertID] = []
+        try forEach(store, .group, "windows") { engine, key, body throws(BinaryReadError) in
+            let piece = DetectionPiece(kind: .group, key: key, body: body)
+            guard try !engine.detector.restore(piece) else { return }
+            unknownGroups.append(key)
+            if let alert = try Detector.openAlert(inGroup: body) { abandoned.append(alert) }
+        }
+        for key in unknownGroups { changes.removePiece(.group, key: key.span) }
+        try forEach(store, .detectionClock, "clock") { engine, key, body throws(BinaryReadError) in
+            _ = try engine.detector.restore(.init(kind: .clock, key: key, body: body))
+        }
+        detector.finishRestore()
+        return abandoned
+    }
+
+    /// Goes on with other rules: windows whose rule, with all that it builds on, is as it was stay as
+    /// they are.
+    ///
+    /// Everything must have been committed to `store`: the windows are read from there, as at a start.
+    ///
+    /// - Parameters:
+    ///   - fresh: made of the new rules, with no event taken in.
+    ///   - changes: gets what is to be removed because the rules changed.
+    /// - Returns: the alerts that were open under rules which are not there any more, or not as they
+    ///   were. When it throws, all is as it was.
+    mutating func replaceDetector(
+        _ fresh: consuming Detector,
+        settings fresher: EngineSettings,
+        from store: StateReader,
+        changes: inout Changes
+    ) throws(EngineRestoreError) -> [AlertID] {
+        fresh.memory = detector.memory
+        fresh.showsFacts = detector.showsFacts
+        fresh.counters = detector.counters
+        var old = consume fresh
+        swap(&old, &detector)
+        let abandoned: [AlertID]
+        do {
+            abandoned = try restoreWindows(from: store, changes: &changes)
+        } catch {
+            swap(&old, &detector)
+            throw error
+        }
+        settings = fresher
+        reader.wantsPayload = showsEvents || detector.usesPayload
+        for serial in detector.takeReleased() { keeper.release(serial) }
+        return abandoned
     }
 
     private mutating func restoreSources(

@@ -37,7 +37,7 @@ public struct EngineCounters: Sendable, Equatable {
 /// Assembler, memory, detection and kept lines as one deterministic machine: facts go in, findings
 /// come out (architecture §2).
 public struct Engine: ~Copyable, Sendable {
-    public let settings: EngineSettings
+    public internal(set) var settings: EngineSettings
     public internal(set) var assembler: Assembler
     public internal(set) var detector: Detector
     public internal(set) var keeper = LineKeeper()
@@ -70,7 +70,7 @@ public struct Engine: ~Copyable, Sendable {
     /// The facts that a bundle states for its events; nil in every other run.
     let stated: StatedFacts?
     private let isVerifying: Bool
-    private let seed: HashSeed
+    let seed: HashSeed
 
     /// The sources in the order of their names.
     var lanes: [Lane]
@@ -79,8 +79,8 @@ public struct Engine: ~Copyable, Sendable {
     private var duplicates: DuplicateWatch
     /// Numbers of sources whose names the state does not have yet.
     var unstoredSources: Set<UInt16>
-    private let zone: ZoneRules
-    private var reader: HeaderReader
+    let zone: ZoneRules
+    var reader: HeaderReader
     private let scanner: LogScanner
     private var event = SendEvent()
     private var nameScratch: [UInt8] = []
@@ -540,7 +540,13 @@ public struct Engine: ~Copyable, Sendable {
                     detector.delivered(to: domain, isLocal: true)
                 } else {
                     let number = number(of: mailbox, named: line.extracting(name.indices))
-                    detector.heard(from: sender, by: number, domain: domain, microseconds: time)
+                    let isFirst = detector.heard(
+                        from: sender,
+                        by: number,
+                        domain: domain,
+                        microseconds: time
+                    )
+                    if isFirst { noteName(ofSender: sender, slot) }
                 }
                 if isNews { rememberBait(slot, mailbox, microseconds: time) }
             case .awaited(let slot):
@@ -579,7 +585,25 @@ public struct Engine: ~Copyable, Sendable {
         Canonical.account(address, into: &nameScratch)
         // A name of its own, so that nothing of the engine is read while the memory changes.
         let name = nameScratch
+        if detector.memory.names != nil {
+            reader.domain(ofAddress: address, into: &nameScratch)
+            let domain = nameScratch
+            let hash = detector.memory.hash(domain.span)
+            if !domain.isEmpty { detector.memory.names?.note(hash, domain.span) }
+        }
         return detector.memory.account(mailbox, name: name.span)
+    }
+
+    /// The name of the sender's domain goes to the disk, where `state show` finds it.
+    private mutating func noteName(ofSender domain: UInt64, _ slot: Int32) {
+        guard detector.memory.names != nil else { return }
+        assembler.readSender(slot: slot) { address in
+            reader.domain(ofAddress: address, into: &nameScratch)
+        }
+        let name = nameScratch
+        // The name of what the scanner saw, or none.
+        guard detector.memory.hash(name.span) == domain else { return }
+        detector.memory.names?.note(domain, name.span)
     }
 
     /// A message came to a mailbox: a receipt may answer it.

@@ -102,6 +102,7 @@ public struct Learn: Sendable {
             throw .replay(.engine(error))
         }
         engine.window = window
+        engine.detector.memory.names = DomainNames()
         for (index, chain) in chains.enumerated() {
             if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
         }
@@ -225,11 +226,12 @@ extension AccountMemory {
 }
 
 extension AccountMemory.Piece.Kind {
-    fileprivate var pieceKind: PieceKind {
+    var pieceKind: PieceKind {
         switch self {
         case .account: .memoryAccount
         case .domain: .memoryDomain
         case .clock: .memoryClock
+        case .name: .domainName
         }
     }
 }

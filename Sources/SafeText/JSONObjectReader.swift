@@ -51,6 +51,23 @@ public struct JSONObject: Sendable, Hashable {
         // Names are the same when their scalars are; `==` of strings takes é for e and U+0301.
         members.first { $0.name.utf8.elementsEqual(name.utf8) }?.value
     }
+
+    /// The object as it is written, with some members changed in their places; those that it does not
+    /// have come at its end.
+    public func replacing(_ changes: [(name: String, value: JSONValue)]) -> [UInt8] {
+        var rest = changes
+        var writer = JSONObjectWriter()
+        for member in members {
+            if let index = rest.firstIndex(where: { $0.name == member.name }) {
+                let change = rest.remove(at: index)
+                writer.member(change.name, change.value)
+            } else {
+                writer.member(member.name, member.value)
+            }
+        }
+        for change in rest { writer.member(change.name, change.value) }
+        return writer.finished()
+    }
 }
 
 /// Text that is not the JSON object that was expected.

@@ -69,6 +69,33 @@ public struct JSONObjectWriter: Sendable {
         bytes.append(contentsOf: value)
     }
 
+    /// Any value, as it was read.
+    public mutating func member(_ name: String, _ value: JSONValue) {
+        key(name)
+        Self.append(value, to: &bytes)
+    }
+
+    private static func append(_ value: JSONValue, to bytes: inout [UInt8]) {
+        switch value {
+        case .null: bytes.append(contentsOf: "null".utf8)
+        case .boolean(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+        case .integer(let number): bytes.append(contentsOf: String(number).utf8)
+        case .number(let text): bytes.append(contentsOf: text.utf8)
+        case .string(let text): append(string: text, to: &bytes)
+        case .array(let values):
+            bytes.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                append(value, to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let object):
+            var inner = JSONObjectWriter()
+            for member in object.members { inner.member(member.name, member.value) }
+            bytes.append(contentsOf: inner.finished())
+        }
+    }
+
     private mutating func key(_ name: String) {
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
         Self.append(string: name, to: &bytes)

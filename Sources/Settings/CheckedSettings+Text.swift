@@ -154,6 +154,28 @@ extension CheckedSettings.Source {
     }
 }
 
+extension CheckedSettings.Webhook {
+    /// The path of a URL is a secret with some services, so it does not come out.
+    fileprivate func text(indent: String) -> String {
+        let authorityEnd = url.utf8.indices.dropFirst(8).first { url.utf8[$0] == UInt8(ascii: "/") }
+        let shown = authorityEnd.map { String(url[..<$0]) + "/…" } ?? url
+        var lines = ["url: " + yaml(shown), "format: " + format.rawValue]
+        for (key, file) in [
+            ("secret_file", secretFile), ("key_file", keyFile), ("headers_file", headersFile),
+            ("ca_file", authorityFile), ("certificate_file", certificateFile),
+            ("certificate_key_file", certificateKeyFile),
+        ] {
+            lines.append(key + ": " + (file.map(yaml) ?? "null"))
+        }
+        // A proxy's address may have a password in it.
+        lines.append("proxy: " + (proxy == nil ? "null" : yaml("…")))
+        lines.append("connect_timeout: " + span(connectTimeout))
+        lines.append("timeout: " + span(timeout))
+        lines.append("insecure: \(isInsecureAllowed)")
+        return "webhook:" + lines.map { "\n\(indent)    " + $0 }.joined()
+    }
+}
+
 extension CheckedSettings.Sink {
     fileprivate func text(indent: String) -> String {
         let kind =
@@ -162,6 +184,7 @@ extension CheckedSettings.Sink {
                 "syslog: { address: \(yaml("unix:" + syslog.path)), "
                     + "facility: \(syslog.facility.name) }"
             case .standardOutput(let format): "stdout: { format: \(format.rawValue) }"
+            case .webhook(let webhook): webhook.text(indent: indent)
             }
         return kind + "\n\(indent)levels: \(levels.lowest.name)..\(levels.highest.name)"
     }

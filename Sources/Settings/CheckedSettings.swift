@@ -115,6 +115,7 @@ public struct CheckedSettings: Sendable {
         public enum Kind: Sendable, Hashable {
             case syslog(Syslog)
             case standardOutput(TextFormat)
+            case webhook(Webhook)
         }
         public var kind: Kind
         public var levels: Levels
@@ -125,8 +126,32 @@ public struct CheckedSettings: Sendable {
             switch kind {
             case .syslog(let syslog): "syslog:unix:" + syslog.path
             case .standardOutput: "stdout"
+            case .webhook(let webhook): "webhook:" + webhook.url
             }
         }
+    }
+
+    public struct Webhook: Sendable, Hashable {
+        public var url = ""
+        public var format = WebhookFormat.ecs
+        /// Files with secrets, which nobody else may read: for signatures, PagerDuty's routing key,
+        /// further headers.
+        public var secretFile: String?
+        public var keyFile: String?
+        public var headersFile: String?
+        /// Certificates that are trusted in place of the system's.
+        public var authorityFile: String?
+        public var certificateFile: String?
+        public var certificateKeyFile: String?
+        public var proxy: String?
+        public var connectTimeout: Int64 = 5
+        public var timeout: Int64 = 10
+        /// Whether http may go farther than loopback.
+        public var isInsecureAllowed = false
+    }
+
+    public enum WebhookFormat: String, Sendable, CaseIterable {
+        case ecs, alertmanager, slack, teams, ntfy, pagerduty
     }
 
     public struct Syslog: Sendable, Hashable {

@@ -14,6 +14,10 @@ private struct SinkItem {
         get { .text }
         set { kinds.append(.standardOutput(newValue)) }
     }
+    var webhook: CheckedSettings.Webhook {
+        get { CheckedSettings.Webhook() }
+        set { kinds.append(.webhook(newValue)) }
+    }
 }
 
 private struct OutputItem {
@@ -26,9 +30,10 @@ extension Reading<[CheckedSettings.Sink]> {
             [
                 Key("syslog", \.syslog, .syslog),
                 Key("stdout", \.output, .standardOutput),
+                Key("webhook", \.webhook, .webhook),
                 Key("levels", \.levels, .levels),
             ],
-            later: ["webhook", "rate", "group", "quiet", "storm"]
+            later: ["rate", "group", "quiet", "storm"]
         )
         return Reading { tree, reader in
             guard !tree.isNull else { return nil }
@@ -45,7 +50,7 @@ extension Reading<[CheckedSettings.Sink]> {
                     if item.kinds.count > 1 {
                         reader.refuse("one sink for each list item was expected", at: tree.place)
                     } else if reader.mistakes.count == mistakesBefore {
-                        reader.expected("`syslog:` or `stdout:`", at: tree)
+                        reader.expected("`syslog:`, `webhook:` or `stdout:`", at: tree)
                     }
                     continue
                 }
@@ -78,6 +83,74 @@ extension Reading<CheckedSettings.Syslog> {
     }
 }
 
+extension Reading<CheckedSettings.Webhook> {
+    static var webhook: Reading {
+        let formats = CheckedSettings.WebhookFormat.allCases.map { ($0.rawValue, $0) }
+        let file = Reading<String>.text("the path of a file").orNull()
+        let wait = Reading<Int64>.span(1...60, named: (lowest: "1s", highest: "1m"))
+        let table = KeyTable<CheckedSettings.Webhook>([
+            Key("url", \.url, .webhookURL),
+            Key("format", \.format, .choice("a format", formats)),
+            Key("secret_file", \.secretFile, file),
+            Key("key_file", \.keyFile, file),
+            Key("headers_file", \.headersFile, file),
+            Key("ca_file", \.authorityFile, file),
+            Key("certificate_file", \.certificateFile, file),
+            Key("certificate_key_file", \.certificateKeyFile, file),
+            Key("proxy", \.proxy, Reading<String>.text("the URL of a proxy").orNull()),
+            Key("connect_timeout", \.connectTimeout, wait),
+            Key("timeout", \.timeout, wait),
+            Key("insecure", \.isInsecureAllowed, .flag),
+        ])
+        return Reading { tree, reader in
+            var webhook = CheckedSettings.Webhook()
+            let mistakesBefore = reader.mistakes.count
+            table.read(tree, into: &webhook, &reader)
+            guard reader.mistakes.count == mistakesBefore else { return nil }
+            guard !webhook.url.isEmpty else {
+                reader.expected("`url:`, the webhook's address", at: tree)
+                return nil
+            }
+            if webhook.url.hasPrefix("http://"), !webhook.isInsecureAllowed,
+                !webhook.isOnLoopback
+            {
+                reader.refuse(
+                    "an https URL was expected: alerts name accounts; `insecure: true` allows "
+                        + "http beyond this machine",
+                    at: tree.place
+                )
+                return nil
+            }
+            if webhook.format == .pagerduty, webhook.keyFile == nil {
+                reader.expected("`key_file:` with PagerDuty's routing key", at: tree)
+                return nil
+            }
+            if (webhook.certificateFile == nil) != (webhook.certificateKeyFile == nil) {
+                reader.expected(
+                    "`certificate_file:` and `certificate_key_file:` together",
+                    at: tree
+                )
+                return nil
+            }
+            return webhook
+        }
+    }
+}
+
+extension CheckedSettings.Webhook {
+    /// Whether the URL's host is this machine, by name or address.
+    fileprivate var isOnLoopback: Bool {
+        let rest = url.drop { $0 != "/" }.dropFirst(2)
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        guard !authority.contains("@") else { return false }
+        if authority.hasPrefix("[::1]") { return true }
+        let host = authority.prefix { $0 != ":" }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        let isAddress = parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+        return host == "localhost" || isAddress && parts.first == "127"
+    }
+}
+
 extension Reading<CheckedSettings.TextFormat> {
     static var standardOutput: Reading {
         let formats = CheckedSettings.TextFormat.allCases.map { ($0.rawValue, $0) }
@@ -93,6 +166,31 @@ extension Reading<CheckedSettings.TextFormat> {
 }
 
 extension Reading<String> {
+    /// An http or https URL without a login in it, which would show in logs.
+    static var webhookURL: Reading {
+        let what = "a URL such as https://alerts.example/postern"
+        let text = Reading<String>.text(what)
+        return Reading { tree, reader in
+            guard let url = text.read(tree, &reader) else { return nil }
+            let rest = ["https://", "http://"].first { url.hasPrefix($0) }.map {
+                url.dropFirst($0.utf8.count)
+            }
+            let authority = (rest ?? "").prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+            guard !authority.isEmpty, url.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            guard !authority.contains("@") else {
+                reader.refuse(
+                    "a URL without a login was expected; `headers_file:` takes `Authorization`",
+                    at: tree.place
+                )
+                return nil
+            }
+            return url
+        }
+    }
+
     /// The path in `unix:PATH`.
     static var syslogAddress: Reading {
         let what = "an address such as unix:/dev/log"

@@ -49,6 +49,7 @@ public struct Changes: Sendable {
     private(set) var dispatches: [NewDispatch] = []
     private(set) var marks: [Mark] = []
     private(set) var forgotten: [Forgotten] = []
+    private(set) var removedAlerts: [String] = []
     /// Bytes of the bodies that the rows above bring with them.
     private var rowBytes = 0
 
@@ -61,6 +62,7 @@ public struct Changes: Sendable {
     public var count: Int {
         emptiedKinds.count + pieces.count + metas.count + cursors.count + alerts.count
             + transitions.count + seals.count + dispatches.count + marks.count + forgotten.count
+            + removedAlerts.count
     }
 
     public var isEmpty: Bool { count == 0 }
@@ -78,6 +80,7 @@ public struct Changes: Sendable {
         dispatches.removeAll(keepingCapacity: true)
         marks.removeAll(keepingCapacity: true)
         forgotten.removeAll(keepingCapacity: true)
+        removedAlerts.removeAll(keepingCapacity: true)
         rowBytes = 0
     }
 
@@ -154,6 +157,9 @@ public struct Changes: Sendable {
             Forgotten(status: status, changedBefore: changedBeforeMicroseconds, limit: limit)
         )
     }
+
+    /// Removes one alert as ``forgetAlerts(status:changedBeforeMicroseconds:limit:)`` does.
+    public mutating func removeAlert(_ id: String) { removedAlerts.append(id) }
 
     // MARK: Outbox
 

@@ -25,6 +25,7 @@ struct Outbox {
         for dispatch in changes.dispatches { try add(dispatch) }
         for mark in changes.marks { try apply(mark) }
         for forgotten in changes.forgotten { try forget(forgotten) }
+        for alert in changes.removedAlerts { try forget(alert) }
         try keepLimits()
     }
 
@@ -160,29 +161,29 @@ struct Outbox {
         var alerts: [String] = []
         while try find.next() { alerts.append(find.text(0)) }
         find.reset()
-        for alert in alerts {
-            for sql in [
-                "DELETE FROM alert WHERE id = ?",
-                "DELETE FROM transition WHERE alert = ?",
-            ] {
-                let remove = try Prepared(connection, sql)
-                try remove.bind(alert, at: 1)
-                try remove.run()
-            }
-            let done = try Prepared(
-                connection,
-                "SELECT number, state, length(body) FROM outbox WHERE alert = ? AND state <> 0"
-            )
-            try done.bind(alert, at: 1)
-            var numbers: [(Int64, Dispatch.Stage, Int)] = []
-            while try done.next() {
-                guard let state = Dispatch.Stage(rawValue: done.int(1)) else { continue }
-                numbers.append((done.int(0), state, Int(done.int(2))))
-            }
-            done.reset()
-            for (number, state, bytes) in numbers { try remove(number, state, bytes) }
-            report.alertsForgotten += 1
+        for alert in alerts { try forget(alert) }
+    }
+
+    private mutating func forget(_ alert: String) throws {
+        let remove = try Prepared(connection, "DELETE FROM alert WHERE id = ?")
+        try remove.bind(alert, at: 1)
+        try remove.run()
+        if connection.changesCount > 0 { report.alertsForgotten += 1 }
+        let history = try Prepared(connection, "DELETE FROM transition WHERE alert = ?")
+        try history.bind(alert, at: 1)
+        try history.run()
+        let done = try Prepared(
+            connection,
+            "SELECT number, state, length(body) FROM outbox WHERE alert = ? AND state <> 0"
+        )
+        try done.bind(alert, at: 1)
+        var numbers: [(Int64, Dispatch.Stage, Int)] = []
+        while try done.next() {
+            guard let state = Dispatch.Stage(rawValue: done.int(1)) else { continue }
+            numbers.append((done.int(0), state, Int(done.int(2))))
         }
+        done.reset()
+        for (number, state, bytes) in numbers { try self.remove(number, state, bytes) }
     }
 
     // MARK: Limits

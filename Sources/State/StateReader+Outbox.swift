@@ -56,6 +56,13 @@ extension StateReader {
         }
     }
 
+    /// The dispatches of one alert, step by step.
+    public func dispatches(ofAlert alert: String) throws(StateError) -> [Dispatch] {
+        try dispatches("WHERE alert = ?1 ORDER BY sequence, sink") { rows in
+            try rows.bind(alert, at: 1)
+        }
+    }
+
     /// How full the outbox is. O(rows), which `StateLimits` bounds; `StateStore` knows it in O(1).
     public func countOutbox() throws(StateError) -> OutboxTotals {
         try database.read("count the outbox") { connection in

@@ -17,6 +17,31 @@ func daemonConfiguration(
     ruleFolders: [String] = []
 ) throws -> DaemonConfiguration {
     let (sources, patterns) = try followedSources(settings)
+    let engine = try daemonEngine(settings, ruleFolders: ruleFolders)
+    var configuration = DaemonConfiguration(
+        state: FilePath(settings.state),
+        sources: sources,
+        patterns: patterns,
+        engine: engine,
+        sinks: try settings.sinks.map { try $0.sink(settings) },
+        router: Router(
+            routes: settings.sinks.map(\.route),
+            ageMicrosecondsMax: settings.dispatchAgeSecondsMax.map { $0 * 1_000_000 }
+        ),
+        posternVersion: Version.text,
+        host: hostName()
+    )
+    configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
+    configuration.stateLimits.waitingMax = settings.limits.outbox
+    configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
+    return configuration
+}
+
+/// The daemon's engine: rules and what decides about its answers.
+func daemonEngine(
+    _ settings: CheckedSettings,
+    ruleFolders: [String] = []
+) throws -> EngineSettings {
     let rules = try loadAllRules(
         shipped: true,
         folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
@@ -33,35 +58,26 @@ func daemonConfiguration(
     }
     var engine = EngineSettings(timeZone: zone, rules: rules)
     engine.apply(settings)
-    var configuration = DaemonConfiguration(
-        state: FilePath(settings.state),
-        sources: sources,
-        patterns: patterns,
-        engine: engine,
-        sinks: settings.sinks.map { $0.sink(settings) },
-        router: Router(
-            routes: settings.sinks.map(\.route),
-            ageMicrosecondsMax: settings.dispatchAgeSecondsMax.map { $0 * 1_000_000 }
-        ),
-        posternVersion: Version.text,
-        host: hostName()
-    )
-    configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
-    configuration.stateLimits.waitingMax = settings.limits.outbox
-    configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
-    return configuration
+    return engine
 }
 
 /// Runs the daemon in this process.
 ///
-/// - Parameter untilCaughtUp: see ``Daemon/run(signals:untilCaughtUp:)``.
+/// - Parameters:
+///   - untilCaughtUp, reload: see ``Daemon/run(signals:untilCaughtUp:reload:)``.
 /// - Returns: how many lines were read in all runs on its state.
-func runDaemon(_ configuration: DaemonConfiguration, untilCaughtUp: Bool) throws -> UInt64 {
+func runDaemon(
+    _ configuration: DaemonConfiguration,
+    untilCaughtUp: Bool,
+    reload: (@Sendable () -> Reloaded)? = nil
+) throws -> UInt64 {
     do {
         // Before the first thread: they inherit the mask.
-        let signals = try SignalQueue([SignalNumber.terminate, SignalNumber.interrupt])
+        let signals = try SignalQueue([
+            SignalNumber.terminate, SignalNumber.interrupt, SignalNumber.hangUp,
+        ])
         let daemon = try Daemon(configuration, tell: { $0.print() })
-        return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp)
+        return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
     } catch let error as DaemonError {
         throw Failure(error)
     } catch let error as SystemCallError {
@@ -105,7 +121,7 @@ func followedSources(
 
 extension CheckedSettings.Source {
     /// Of a file whose path is a pattern.
-    fileprivate var pattern: FollowedPattern? {
+    var pattern: FollowedPattern? {
         guard case .file(let path, let backfill) = kind else { return nil }
         let pattern = FilePattern(FilePath(path))
         guard pattern.isPattern else { return nil }
@@ -147,8 +163,10 @@ extension CheckedSettings.JournalSource {
 
 extension CheckedSettings.Sink {
     /// The sink as the dispatcher needs it.
-    fileprivate func sink(_ settings: CheckedSettings) -> any Alerting.Sink {
+    fileprivate func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
         switch kind {
+        case .webhook(let webhook):
+            try webhook.sink(named: name)
         case .syslog(let syslog):
             SyslogSink(name: name, path: syslog.path, facility: syslog.facility.rawValue)
         case .standardOutput(let format):
@@ -227,6 +245,15 @@ extension DaemonMessage {
         case .sealFailed(let error):
             warn("evidence: the alert goes out without its bundle: \(error)")
         case .commitFailed(let error): warn(shown("state: \(error)"))
+        case .controlFailed(let error):
+            warn("no control socket, and so no postern alerts ack or reload: " + shown("\(error)"))
+        case .reloading: warn("reading settings and rules again")
+        case .reloaded(let untilRestart):
+            for setting in untilRestart { warn("reload: \(setting)") }
+            warn("reload: settings and rules are in force")
+        case .reloadRefused(let mistakes):
+            for mistake in mistakes { warn(mistake) }
+            warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }

@@ -15,6 +15,8 @@ struct PosternCommand: ParsableCommand {
               postern events --json /var/log/mail.log
               postern run --config /etc/postern/postern.yml
               postern learn --config /etc/postern/postern.yml /srv/archive/mail.log.*.gz
+              postern alerts list --open
+              postern alerts silence --account alice@example.com --for 7d --reason "told her"
               postern evidence verify bundles/*.tar.zst
               postern state continuity --since 2026-03-01
               postern check
@@ -28,7 +30,8 @@ struct PosternCommand: ParsableCommand {
         subcommands: [
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
-            TraceCommand.self, MatchCommand.self, CheckCommand.self,
+            TraceCommand.self, MatchCommand.self, CheckCommand.self, AlertsCommand.self,
+            ReloadCommand.self,
         ]
     )
 

@@ -9,6 +9,11 @@ struct RunCommand: ParsableCommand {
             and sends alerts to the sinks. SIGTERM ends it; killed at any moment, it goes on where it \
             was and raises no alert twice.
 
+            SIGHUP (systemctl reload, or postern reload) reads settings and rules again. With any \
+            mistake in them the old ones stay in force. Windows of rules that did not change go on; \
+            an alert that is open under a rule that changed or went is resolved. What cannot change \
+            while it runs is named, and waits for a restart.
+
             EXAMPLES
               postern run
               postern run --config ./postern.yml
@@ -26,6 +31,7 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let settings = try daemonSettings(config)
         let configuration = try daemonConfiguration(settings, ruleFolders: rules)
-        _ = try runDaemon(configuration, untilCaughtUp: false)
+        let reader = SettingsReload(config: config, ruleFolders: rules, settings: settings)
+        _ = try runDaemon(configuration, untilCaughtUp: false, reload: { reader.read() })
     }
 }

@@ -9,14 +9,21 @@ import SystemPackage
 struct StateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "state",
-        abstract: "Shows what the state folder holds, and makes it anew.",
+        abstract: "Shows what the state folder holds, moves it, and makes it anew.",
         discussion: """
             EXAMPLES
+              postern state show alice@example.com
+              postern state forget alice@example.com
+              postern state export > memory.zst
+              postern state import memory.zst
               postern state continuity
               postern state continuity --since 2026-03-01 --json
               postern state rebuild
             """,
-        subcommands: [Continuity.self, StateRebuild.self]
+        subcommands: [
+            StateShow.self, StateForget.self, StateExport.self, StateImport.self,
+            Continuity.self, StateRebuild.self,
+        ]
     )
 
     struct Continuity: ParsableCommand {

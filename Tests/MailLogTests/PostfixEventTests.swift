@@ -956,6 +956,20 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
             events: ["ann@a.example c@d.test [hi] bounced ambiguous"],
             submittedAt: [2]
         ),
+        Self(
+            testDescription:
+                "a recipient in internal form that holds the end of a line is nobody else",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/local: ABCDEF0123: "
+                    + delivered("v@w.test>, relay=none, delay=1, status=sent (x@a.example"),
+                "postfix/smtp: ABCDEF0123: \(delivered())"
+            ),
+            events: ["ann@a.example c@d.test [hi] sent ambiguous"],
+            submittedAt: [2]
+        ),
     ]
 }
 

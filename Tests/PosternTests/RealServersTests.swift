@@ -84,4 +84,71 @@ struct RealServersTests {
         let scored = try await run(Self.rigs + "/score", [scratch.path("out/truth.jsonl"), events])
         #expect(scored.status == 0, "\(scored.said)")
     }
+
+    /// What strangers may choose, in every place where a real server takes it: an event is true, or is
+    /// not there.
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            Rig(name: "real-hostile", seed: 5, options: ["--server", "postfix"]),
+            Rig(
+                name: "real-hostile",
+                seed: 6,
+                options: ["--server", "postfix", "--internal", "--short-ids"]
+            ),
+            Rig(name: "real-hostile", seed: 7, options: ["--server", "exim"]),
+        ]
+    )
+    func hostileTextIsNeverAnAccountARecipientOrAnOutcome(_ rig: Rig) async throws {
+        let scratch = try Scratch()
+        // Exim starts a process for each connection and each delivery.
+        let count = rig.options.contains("exim") ? "80" : "900"
+        let common = ["--cache", Self.cache, "--messages", count, "--seed", "\(rig.seed)"]
+        let made = try await run(
+            Self.rigs + "/" + rig.name,
+            common + rig.options + [scratch.path("out")]
+        )
+        try #require(made.status == 0, "\(made.said)")
+        #expect(!made.said.contains("left in the queue"), "\(made.said)")
+        let result = try Program().run([
+            "events", "--json", "--timezone", "UTC", scratch.path("out/mail.log"),
+        ])
+        #expect(result.status == 0, "\(result.error)")
+        let events = try scratch.write("events.jsonl", result.output)
+        let scored = try await run(
+            Self.rigs + "/score",
+            ["--hostile", scratch.path("out/truth.jsonl"), events]
+        )
+        #expect(scored.status == 0, "\(scored.said)")
+    }
+
+    /// A Postfix without header_checks is not ready; with the lines that the doctor prints, and that
+    /// are those of the snippet, it is.
+    @Test(.timeLimit(.minutes(2)))
+    func theDoctorsLinesMakeAPostfixReady() async throws {
+        let scratch = try Scratch()
+        let made = try await run(
+            Self.rigs + "/live-doctor",
+            [
+                "--cache", Self.cache, "--messages", "20", "--program", try Program().path,
+                scratch.path("out"),
+            ]
+        )
+        try #require(made.status == 0, "\(made.said)")
+        func said(_ name: String) throws -> String {
+            try String(contentsOfFile: scratch.path("out/" + name), encoding: .utf8)
+        }
+        let before = try said("before.txt")
+        #expect(before.contains("Not ready: subject missing."), "\(before)")
+        #expect(before.hasSuffix("exit status 1\n"), "\(before)")
+        let snippet = sourceTree.appendingPathComponent("deploy/snippets/postfix-header-checks")
+        for rule in try String(contentsOf: snippet, encoding: .utf8).split(separator: "\n")
+        where rule.hasPrefix("/") {
+            #expect(before.contains("\n    \(rule)\n"), "\(before)")
+        }
+        let after = try said("after.txt")
+        #expect(after.contains("subject        20 of 20 (100 %)"), "\(after)")
+        #expect(after.contains("\nReady"), "\(after)")
+        #expect(after.hasSuffix("exit status 0\n"), "\(after)")
+    }
 }

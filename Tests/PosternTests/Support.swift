@@ -37,7 +37,12 @@ final class Daemon {
     /// - Parameters:
     ///   - sources: items of `sources:`, in which `FOLDER` is the scratch folder; nil: the log.
     ///   - settings: further lines of the settings.
-    init(sources: [String]? = nil, settings: String = "") throws {
+    ///   - state: name of the state folder.
+    init(
+        sources: [String]? = nil,
+        settings: String = "",
+        state: String = "state"
+    ) throws {
         program = try Program()
         scratch = try Scratch()
         log = try scratch.write("mail.log", "")
@@ -51,7 +56,7 @@ final class Daemon {
             \(items.joined(separator: "\n"))
             timezone: UTC
             \(settings)
-            state: \(scratch.path("state"))
+            state: \(scratch.path(state))
             dispatch_age_max: null
             sinks:
                 - stdout: { format: json }
@@ -88,6 +93,17 @@ final class Daemon {
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         self.process = nil
+    }
+
+    /// Tells it to read its settings and rules again, as `systemctl reload` does.
+    func hangUp() {
+        guard let process else { return }
+        Foundation.kill(process.processIdentifier, SIGHUP)
+    }
+
+    /// Runs a command on its state.
+    func command(_ arguments: String...) throws -> Program.Result {
+        try program.run(arguments + ["--config", config])
     }
 
     /// Ends it as systemd does; gives the exit status.

@@ -1,0 +1,102 @@
+import Alerting
+import LinuxIO
+import SafeText
+import Settings
+import SystemPackage
+
+extension CheckedSettings.Webhook {
+    /// The sink, with what its secret files hold. A file that is missing, that others may read, or that
+    /// holds something else is a mistake of the settings (78).
+    func sink(named name: String) throws -> WebhookSink {
+        var secrets = WebhookSecrets()
+        if let secretFile {
+            var badLine = 0
+            guard let read = WebhookSecrets(try secretText(secretFile), badLine: &badLine) else {
+                let what = "a secret such as whsec_MfKQ… of 24 to 64 bytes was expected"
+                throw Failure(.settings, "\(shown(secretFile)):\(badLine): \(what)")
+            }
+            secrets = read
+        }
+        var headers: [(name: String, value: String)] = []
+        if let headersFile {
+            headers = try Self.headers(try secretText(headersFile), of: headersFile)
+        }
+        var routingKey: String?
+        if let keyFile {
+            let lines = try secretText(keyFile).split(whereSeparator: \.isNewline)
+            guard lines.count == 1, lines[0].utf8.allSatisfy({ 0x21...0x7e ~= $0 }) else {
+                throw Failure(.settings, "\(shown(keyFile)): one line with a key was expected")
+            }
+            routingKey = String(lines[0])
+        }
+        var transfer = TransferSettings()
+        transfer.connectMilliseconds = Int(connectTimeout) * 1_000
+        transfer.wholeMilliseconds = Int(timeout) * 1_000
+        transfer.authorityFile = authorityFile
+        transfer.certificateFile = certificateFile
+        transfer.keyFile = certificateKeyFile
+        transfer.proxy = proxy
+        transfer.userAgent = "Postern/\(Version.text)"
+        for file in [authorityFile, certificateFile, certificateKeyFile].compactMap(\.self) {
+            do {
+                _ = try readWholeFile(FilePath(file), bytesMax: 1 << 20)
+            } catch {
+                throw Failure(.settings, shown("\(error)"))
+            }
+        }
+        return WebhookSink(
+            name: name,
+            url: url,
+            format: WebhookFormat(rawValue: format.rawValue) ?? .ecs,
+            secrets: secrets,
+            headers: headers,
+            routingKey: routingKey,
+            settings: transfer
+        )
+    }
+
+    /// Lines such as `Authorization: Bearer …`. Names are tokens (RFC 9110, 5.6.2), values visible ASCII
+    /// and blanks.
+    private static func headers(
+        _ text: String,
+        of path: String
+    ) throws -> [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
+        where !line.isEmpty {
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            let value = (parts.last ?? "").drop { $0 == " " }
+            let isName = parts[0].utf8.allSatisfy { byte in
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+                    || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || byte == UInt8(ascii: "-")
+                    || byte == UInt8(ascii: "_")
+            }
+            guard parts.count == 2, !parts[0].isEmpty, isName, !value.isEmpty,
+                value.utf8.allSatisfy({ 0x20...0x7e ~= $0 })
+            else {
+                throw Failure(.settings, "\(shown(path)):\(index + 1): `NAME: VALUE` was expected")
+            }
+            headers.append((String(parts[0]), String(value)))
+        }
+        return headers
+    }
+}
+
+/// The text of a file with a secret in it, which nobody but its owner and group may read.
+private func secretText(_ path: String) throws -> String {
+    let bytes: [UInt8]
+    do {
+        let status = try SystemCalls().status(of: FilePath(path))
+        guard status.mode & 0o007 == 0 else {
+            throw Failure(.settings, "\(shown(path)): others may read this secret; chmod 600 it")
+        }
+        bytes = try readWholeFile(FilePath(path), bytesMax: 65_536)
+    } catch let error as SystemCallError {
+        throw Failure(.settings, shown("\(error)"))
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw Failure(.settings, "\(shown(path)): text in UTF-8 was expected")
+    }
+    return text
+}
