@@ -41,7 +41,6 @@ struct MistakeCase: CustomTestStringConvertible {
         ),
         MistakeCase(
             "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30/h\n",
-            "3:7: `rate` is not supported by this version",
             "3:7: `rate` is not supported by this version"
         ),
         MistakeCase(
@@ -57,7 +56,7 @@ struct MistakeCase: CustomTestStringConvertible {
         MistakeCase(
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
-                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `receipts`, `memory`, "
+                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
                 + "`limits`, `state`, `evidence`, `dispatch_age_max`, `sinks`"
         ),
 
