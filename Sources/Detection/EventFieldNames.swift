@@ -51,24 +51,21 @@ enum EventField: Int, CaseIterable {
         }
     }
 
-    /// Whether all events of one message have the same value in it when they are submitted.
-    var isOfMessage: Bool {
+    /// Whether it is known of each event when it is submitted, without asking the memory for more
+    /// than ordinary mail needs.
+    var isAlwaysKnown: Bool {
         switch self {
-        case .userName, .sourceIP, .sourceDomain, .localID, .sender, .subject, .host, .dialect,
-            .phase, .receipt, .receiptEvidence, .payload:
+        case .timestamp, .userName, .sourceIP, .sourceDomain, .localID, .messageID, .sender,
+            .recipient, .domain, .subject, .host, .dialect, .ambiguous, .phase, .receipt,
+            .receiptEvidence, .payload, .domainUnseen, .bait, .baitEvidence, .baitAgeSeconds,
+            .baitSender, .baitThirdParty:
             true
-        case .timestamp, .messageID, .recipient, .domain, .outcome, .delivery, .ambiguous,
-            .domainUnseen, .domainHeardDays, .domainInternal, .accountAgeDays, .memoryDays, .bait,
-            .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty, .domainAccounts,
-            .domainUnseenByServer, .unseenDomainsHour, .unseenDomainsDay, .receiptsDay,
-            .returnsDay, .unseenSurprise, .receiptSurprise:
+        case .outcome, .delivery, .domainHeardDays, .domainInternal, .accountAgeDays,
+            .memoryDays, .domainAccounts, .domainUnseenByServer, .unseenDomainsHour,
+            .unseenDomainsDay, .receiptsDay, .returnsDay, .unseenSurprise, .receiptSurprise:
             false
         }
     }
-
-    /// Whether it is known of each event when it is submitted, without asking the memory for more
-    /// than ordinary mail needs.
-    var isAlwaysKnown: Bool { isOfMessage || self == .domainUnseen }
 
     static let table = FieldTable(allCases.map(\.name))
 

@@ -52,9 +52,13 @@ struct EventTriage: Sendable {
         let left = rules.detections.indices.filter { !isSettled[$0] && unusual[$0] }
         // Their mistakes were told.
         var told: [Mistake] = []
-        let others = MatchPlan(rules, fields: &table, mistakes: &told) {
-            !isSettled[$0] && !unusual[$0]
-        }
+        let others = MatchPlan(
+            rules,
+            fields: &table,
+            mistakes: &told,
+            only: { !isSettled[$0] && !unusual[$0] },
+            prefersGuard: { EventField(rawValue: $0.position)?.isAlwaysKnown ?? false }
+        )
         unseenDomainsMin =
             left.compactMap { index in
                 rules.detections[index].requiredMinimum(of: EventField.unseenDomainsHour.name)

@@ -206,6 +206,12 @@ public struct Engine: ~Copyable, Sendable {
         )
     }
 
+    /// Days from the first submission to now, both counted; 1 before there was one.
+    mutating func dayCount() -> Int {
+        let first = Int(detector.memory.firstDay)
+        return first == 0 ? 1 : max(1, detector.day(detector.now) - first + 1)
+    }
+
     /// For the clock of the stored state.
     mutating func restore(lineCount: UInt64) { self.lineCount = lineCount }
 

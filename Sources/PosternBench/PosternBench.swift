@@ -8,7 +8,8 @@ struct PosternBench: ParsableCommand {
         abstract: "Measures what Postern's figures rest on.",
         subcommands: [
             RingBench.self, ReplayBench.self, ReadBench.self, FollowBench.self, JournalBench.self,
-            CheckpointBench.self, MemoryBench.self, DialectBench.self,
+            CheckpointBench.self, DialectBench.self, RulesBench.self, WindowsBench.self,
+            MemoryBench.self,
         ]
     )
 }

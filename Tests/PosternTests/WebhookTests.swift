@@ -16,6 +16,7 @@ private final class Receiver {
             + [scratch.path("got")] + answers.flatMap { ["--answer", $0] } + arguments
         let pipe = Pipe()
         process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
         try process.run()
         var line: [UInt8] = []
         while let byte = try pipe.fileHandleForReading.read(upToCount: 1)?.first, byte != 10 {
@@ -24,7 +25,11 @@ private final class Receiver {
         port = try #require(Int(String(decoding: line, as: UTF8.self)))
     }
 
-    deinit { process.terminate() }
+    deinit {
+        // Test runners block signals, and who they start inherits it.
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
 
     /// The requests, in order.
     var got: [[String: Any]] {
@@ -64,7 +69,7 @@ private func item(_ receiver: Receiver, _ lines: [String] = [], path: String = "
 }
 
 private let secrets = [
-    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2VjcmV0LW9mLWFub3RoZXItdGltZQ==",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_dGhlLXNlY3JldC1vZi1hbm90aGVyLXRpbWU=",
 ]
 
 @Suite(.serialized) struct WebhookTests {
@@ -72,7 +77,7 @@ private let secrets = [
         let receiver = try Receiver(secrets.flatMap { ["--secret", $0] })
         let scratch = try Scratch()
         let file = try scratch.write("secret", secrets.joined(separator: "\n") + "\n")
-        chmod(file, 0o600)
+        unsafe chmod(file, 0o600)
         let daemon = try daemon(item(receiver, ["secret_file: \(file)"]))
         try daemon.start()
         try alert(daemon)
@@ -145,7 +150,7 @@ private let secrets = [
         let receiver = try Receiver()
         let scratch = try Scratch()
         let key = try scratch.write("key", "R0UT1NGKEY\n")
-        chmod(key, 0o600)
+        unsafe chmod(key, 0o600)
         var bodies: [String: Any] = [:]
         let forms = ["ecs", "alertmanager", "slack", "teams", "ntfy", "pagerduty"]
         for (number, form) in forms.enumerated() {
@@ -255,9 +260,10 @@ private let secrets = [
     @Test func aSecretThatOthersMayReadIsRefused() throws {
         let scratch = try Scratch()
         let file = try scratch.write("secret", secrets[0])
-        chmod(file, 0o644)
+        unsafe chmod(file, 0o644)
         let lines = "          url: https://alerts.example/\n          secret_file: \(file)\n"
-        let result = try Program().run(["run", "--config", try daemon(lines).config])
+        let daemon = try daemon(lines)
+        let result = try Program().run(["run", "--config", daemon.config])
         #expect(result.status == 78)
         #expect(result.error.contains("others may read"))
     }
