@@ -21,9 +21,6 @@ public struct HeldEvent: Sendable {
     public var recipient: UInt32
     /// The blocklist because of which it was refused, as the reply named it.
     public var blocklist: String?
-    /// Windows and alerts that hold it.
-    var uses = 0
-
     /// About how much memory it takes.
     var byteCount: Int { event.text.count + 320 }
 }
@@ -31,6 +28,8 @@ public struct HeldEvent: Sendable {
 /// The events that windows and alerts hold, each once however many hold it.
 struct HeldEvents: Sendable {
     private var events: [HeldID: HeldEvent] = [:]
+    /// How many windows and alerts hold each, apart from the events, which are large.
+    private var uses: [HeldID: UInt32] = [:]
     private var byAssembly: [UInt64: [HeldID]] = [:]
     private var nextID: UInt64 = 1
     private(set) var byteCount = 0
@@ -45,12 +44,15 @@ struct HeldEvents: Sendable {
 
     subscript(id: HeldID) -> HeldEvent? { events[id] }
 
+    func contains(_ id: HeldID) -> Bool { uses[id] != nil }
+
     /// Takes an event in, with no use yet.
     mutating func insert(_ event: SendEvent, serial: UInt64, recipient: UInt32) -> HeldID {
         let id = HeldID(nextID)
         nextID += 1
         let held = HeldEvent(event: event.compacted(), serial: serial, recipient: recipient)
         events[id] = held
+        uses[id] = 0
         byAssembly[serial, default: []].append(id)
         byteCount += held.byteCount
         if notesChanges { changed.append(id) }
@@ -72,15 +74,16 @@ struct HeldEvents: Sendable {
     /// - Returns: false when there is no such event.
     @discardableResult
     mutating func use(_ id: HeldID) -> Bool {
-        events[id]?.uses += 1
-        return events[id] != nil
+        guard let count = uses[id] else { return false }
+        uses[id] = count + 1
+        return true
     }
 
     /// Gives a use back; at the last one the event is let go.
     mutating func giveBack(_ id: HeldID) {
-        guard let uses = events[id]?.uses else { return }
-        if uses > 1 {
-            events[id]?.uses = uses - 1
+        guard let count = uses[id] else { return }
+        if count > 1 {
+            uses[id] = count - 1
             return
         }
         drop(id)
@@ -88,7 +91,7 @@ struct HeldEvents: Sendable {
 
     /// Lets an event go that was just taken in and that nobody came to use.
     mutating func dropIfUnused(_ id: HeldID) {
-        guard events[id]?.uses == 0 else { return }
+        guard uses[id] == 0 else { return }
         drop(id)
         releasedSerials.removeLast()
         newCount -= 1
@@ -96,6 +99,7 @@ struct HeldEvents: Sendable {
 
     private mutating func drop(_ id: HeldID) {
         guard let held = events.removeValue(forKey: id) else { return }
+        uses[id] = nil
         byteCount -= held.byteCount
         byAssembly[held.serial]?.removeAll { $0 == id }
         if byAssembly[held.serial]?.isEmpty ?? false { byAssembly[held.serial] = nil }
@@ -153,6 +157,7 @@ struct HeldEvents: Sendable {
             let blocklist = try reader.readString()
             if !blocklist.isEmpty { held.blocklist = blocklist }
         }
+        uses[id] = 0
         events[id] = held
         byAssembly[serial, default: []].append(id)
         byteCount += held.byteCount
@@ -161,7 +166,7 @@ struct HeldEvents: Sendable {
 
     /// After a restore: forgets what no restored window or alert uses.
     mutating func dropUnused() {
-        let unused = events.filter { $0.value.uses == 0 }.map(\.key).sorted()
+        let unused = uses.filter { $0.value == 0 }.map(\.key).sorted()
         for id in unused { drop(id) }
     }
 }
