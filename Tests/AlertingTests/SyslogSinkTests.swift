@@ -53,7 +53,7 @@ final class Receiver {
     }
 
     func isFailure(_ answer: SinkAnswer, _ text: String) -> Bool {
-        guard case .failed(let error) = answer else { return false }
+        guard case .failed(let error, _) = answer else { return false }
         return error.contains(text)
     }
 

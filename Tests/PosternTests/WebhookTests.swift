@@ -72,7 +72,7 @@ private let secrets = [
         let receiver = try Receiver(secrets.flatMap { ["--secret", $0] })
         let scratch = try Scratch()
         let file = try scratch.write("secret", secrets.joined(separator: "\n") + "\n")
-        chmod(file, 0o600)
+        unsafe chmod(file, 0o600)
         let daemon = try daemon(item(receiver, ["secret_file: \(file)"]))
         try daemon.start()
         try alert(daemon)
@@ -145,7 +145,7 @@ private let secrets = [
         let receiver = try Receiver()
         let scratch = try Scratch()
         let key = try scratch.write("key", "R0UT1NGKEY\n")
-        chmod(key, 0o600)
+        unsafe chmod(key, 0o600)
         var bodies: [String: Any] = [:]
         let forms = ["ecs", "alertmanager", "slack", "teams", "ntfy", "pagerduty"]
         for (number, form) in forms.enumerated() {
@@ -255,7 +255,7 @@ private let secrets = [
     @Test func aSecretThatOthersMayReadIsRefused() throws {
         let scratch = try Scratch()
         let file = try scratch.write("secret", secrets[0])
-        chmod(file, 0o644)
+        unsafe chmod(file, 0o644)
         let lines = "          url: https://alerts.example/\n          secret_file: \(file)\n"
         let result = try Program().run(["run", "--config", try daemon(lines).config])
         #expect(result.status == 78)
