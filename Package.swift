@@ -129,8 +129,8 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "LinuxIO", "LogSources", "MailEvents", "MailLog", "Records", "RingBuffer", "State",
-                argumentParser, system,
+                "Detection", "LinuxIO", "LogSources", "MailEvents", "MailLog", "Memory", "Records",
+                "RingBuffer", "Sigma", "State", argumentParser, system,
             ],
             swiftSettings: settings
         ),

@@ -40,47 +40,11 @@ struct Correlation: Sendable {
         return Int(clamping: comparison == .greater ? value + 1 : value)
     }
 
-    /// Whether a window's last event makes a match.
-    func holds(_ window: Window, endingAt index: Int) -> Bool {
-        switch trigger {
-        case .figure(let comparison, let number, _, let percentile):
-            guard
-                let figure = window.figure(
-                    kind,
-                    percentile: percentile,
-                    endingAt: index,
-                    timespan: timespan
-                )
-            else { return false }
-            return comparison.holds(figure, number)
-        case .everyRule:
-            return kind == .temporalOrdered
-                ? window.isOrdered(bases.count, endingAt: index, timespan: timespan)
-                : window.rules(endingAt: index, timespan: timespan).count == bases.count
-        case .condition(let condition):
-            let present = window.rules(endingAt: index, timespan: timespan)
-            guard Self.holds(condition, present) else { return false }
-            return kind == .temporal || isOrdered(window, present, endingAt: index)
-        }
-    }
-
-    private static func holds(_ condition: RuleCondition, _ present: Set<UInt8>) -> Bool {
-        switch condition {
-        case .rule(let position): present.contains(UInt8(truncatingIfNeeded: position))
-        case .all(let parts): parts.allSatisfy { holds($0, present) }
-        case .any(let parts): parts.contains { holds($0, present) }
-        case .not(let part): !holds(part, present)
-        }
-    }
-
-    /// For `temporal_ordered` with a condition: the rules that are there came in the order in which
-    /// the correlation names them.
-    private func isOrdered(_ window: Window, _ present: Set<UInt8>, endingAt index: Int) -> Bool {
-        var wanted = present.sorted()[...]
-        for entry in window.entries[window.range(endingAt: index, timespan: timespan)]
-        where entry.rule == wanted.first {
-            wanted = wanted.dropFirst()
-        }
-        return wanted.isEmpty
+    /// How many events a window of one group holds: enough for twice the figure that the rule asks
+    /// for, within reason.
+    func windowEventsMax(_ limits: DetectionLimits) -> Int {
+        guard kind == .eventCount || kind == .valueCount else { return limits.windowEventsMax }
+        let wanted = min(max(0, threshold), limits.largeWindowEventsMax / 2) * 2
+        return max(limits.windowEventsMax, wanted)
     }
 }

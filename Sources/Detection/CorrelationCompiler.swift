@@ -8,7 +8,9 @@ struct CorrelationCompiler {
     private(set) var wokenByCorrelation: [[(correlation: Int, position: Int)]] = []
 
     /// Correlations stand after those that they build on, so that one pass carries matches upwards.
-    init(rules: RuleSet, fields: inout FieldTable) {
+    ///
+    /// - Parameter alertRules: whether rules that raise alerts by themselves count too.
+    init(rules: RuleSet, alertRules: Bool = true, fields: inout FieldTable) {
         wokenByDetection = rules.detections.map { _ in [] }
         var placeOf: [Int: Int] = [:]
         let referenced = Self.referenced(rules)
@@ -44,11 +46,12 @@ struct CorrelationCompiler {
                     valueFields: valueFields,
                     isByAccount: rule.groupBy == ["user.name"],
                     isByPayload: rule.groupBy.contains("postern.payload"),
-                    closure: Array(SHA256.hash(data: Array(text.utf8))),
+                    closure: Self.closure(of: text, rules),
                     closureText: text
                 )
             )
         }
+        guard alertRules else { return }
         let user = fields.add("user.name")
         for (index, rule) in rules.detections.enumerated() {
             let isQuiet = referenced.detections[index].map { !$0 } ?? false
@@ -71,7 +74,7 @@ struct CorrelationCompiler {
                     valueFields: [],
                     isByAccount: true,
                     isByPayload: false,
-                    closure: Array(SHA256.hash(data: Array(text.utf8))),
+                    closure: Self.closure(of: text, rules),
                     closureText: text
                 )
             )
@@ -134,6 +137,17 @@ struct CorrelationCompiler {
     private static func documents(ofDetection index: Int, _ rules: RuleSet) -> [String] {
         [rules.detections[index].head.text]
             + rules.detections[index].filters.map { rules.filters[$0].head.text }
+    }
+
+    /// Digest of a closure's text and of the values of the placeholders in it.
+    private static func closure(of text: String, _ rules: RuleSet) -> [UInt8] {
+        var whole = text
+        for (name, values) in rules.placeholders.sorted(by: { $0.key < $1.key })
+        where text.contains("%\(name)%") {
+            whole += "\0%\(name)%"
+            for value in values { whole += "\0" + value }
+        }
+        return Array(SHA256.hash(data: Array(whole.utf8)))
     }
 
     private static func join(_ texts: [String]) -> String {

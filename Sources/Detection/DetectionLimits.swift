@@ -2,6 +2,8 @@
 public struct DetectionLimits: Sendable, Equatable {
     /// Events in one window of one group; the oldest leave.
     public var windowEventsMax = 1_024
+    /// The same of a rule that asks for so high a count that it would never hold otherwise.
+    public var largeWindowEventsMax = 200_000
     /// Groups of one rule; the one that was longest without an event leaves.
     public var groupsMax = 100_000
     /// Bytes of all events that windows and open alerts hold.
@@ -27,6 +29,8 @@ public struct DetectionCounters: Sendable, Equatable {
     public var alertsOpened = 0
     /// Events that an alert counts but does not keep.
     public var eventsLeftOut = 0
+    /// Searches for regular expressions that were given up at their match limit.
+    public var regexLimits = 0
 
     public init() {}
 }

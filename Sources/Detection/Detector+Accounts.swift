@@ -37,23 +37,23 @@ extension Detector {
     /// The windows that hold something of an account, in the order of the rules.
     ///
     /// - Parameter account: in canonical form.
-    public func windows(of account: [UInt8]) -> [AccountWindow] {
+    public mutating func windows(of account: [UInt8]) -> [AccountWindow] {
         var found: [AccountWindow] = []
         for (index, correlation) in correlations.enumerated() {
             for number in groups[index].ordered {
                 let group = groups[index][number]
-                let own = group.window.entries.count { held[$0.held]?.isOf(account) ?? false }
+                let entries = groups[index].entries(of: number)
+                let own = entries.count { held[$0.held]?.isOf(account) ?? false }
                 guard own > 0 || isGroup(group, of: account, correlation) else { continue }
                 var figure: String?
                 if case .figure(_, _, _, let percentile) = correlation.trigger,
-                    group.window.count > 0
+                    !entries.isEmpty
                 {
                     figure =
-                        group.window.figure(
-                            correlation.kind,
+                        groups[index].figure(
+                            number,
                             percentile: percentile,
-                            endingAt: group.window.count - 1,
-                            timespan: correlation.timespan
+                            endingAt: entries.count - 1
                         )?.text
                 }
                 let isOpen = group.episode?.isOpen ?? false
@@ -61,12 +61,12 @@ extension Detector {
                     AccountWindow(
                         rule: correlation.head.name ?? correlation.head.title,
                         group: group.values.map { String(decoding: $0, as: UTF8.self) },
-                        events: group.window.count,
+                        events: entries.count,
                         eventsOfAccount: own,
                         figure: figure,
                         threshold: correlation.threshold,
-                        first: group.window.entries.first?.microseconds ?? 0,
-                        last: group.window.last ?? 0,
+                        first: entries.first?.microseconds ?? 0,
+                        last: entries.last?.microseconds ?? 0,
                         alert: isOpen ? group.episode?.id : nil
                     )
                 )
@@ -89,7 +89,9 @@ extension Detector {
                     remove(index, number)
                     continue
                 }
-                let own = group.window.entries.filter { held[$0.held]?.isOf(account) ?? false }
+                let own = groups[index].entries(of: number).filter {
+                    held[$0.held]?.isOf(account) ?? false
+                }
                 if group.episode?.isOpen ?? false {
                     let proof = group.episode?.events ?? []
                     let all = Set(proof + own.map(\.held))
@@ -99,14 +101,11 @@ extension Detector {
                 guard !own.isEmpty else { continue }
                 forgotten.events += own.count
                 let ids = Set(own.map(\.held))
-                groups[index].change(number) { group in
-                    _ = group.window.remove(timespan: correlation.timespan) {
-                        ids.contains($0.held)
-                    }
+                for event in groups[index].removeEntries(number, where: { ids.contains($0.held) }) {
+                    held.giveBack(event)
                 }
-                for entry in own { held.giveBack(entry.held) }
                 // With nothing left and no alert to be reopened, there is nothing to be kept.
-                let isEmpty = groups[index][number].window.count == 0
+                let isEmpty = groups[index].entryCount(number) == 0
                 if isEmpty, groups[index][number].episode == nil { remove(index, number) }
             }
         }

@@ -1,5 +1,6 @@
 public import Findings
 public import Records
+import Memory
 import Sigma
 
 /// One piece of the detector's state in its stored form.
@@ -34,6 +35,9 @@ public struct PriorEpisode: Sendable, Equatable {
 extension Detector {
     // MARK: Stored form
 
+    /// Bytes of a digest, with which a group's key begins.
+    private static let closureByteCount = 32
+
     /// What changed since the last call. The memory gives its changes itself.
     public mutating func takeChanges() -> [DetectionPiece] {
         var pieces: [DetectionPiece] = []
@@ -52,19 +56,9 @@ extension Detector {
             for key in groups[index].removed {
                 pieces.append(DetectionPiece(kind: .group, key: closure + key, body: nil))
             }
-            for number in groups[index].changedNumbers {
-                let group = groups[index][number]
-                var writer = BinaryWriter(reserving: 256)
-                writer.write(UInt8(1))
-                writer.write(group.serial)
-                writer.write(UInt32(group.values.count))
-                for value in group.values { writer.write(value) }
-                group.window.write(to: &writer)
-                writer.write(group.episode != nil)
-                group.episode?.write(to: &writer)
-                pieces.append(
-                    DetectionPiece(kind: .group, key: closure + group.key, body: writer.bytes)
-                )
+            for number in groups[index].takeChanged() {
+                let (key, body) = groups[index].stored(number)
+                pieces.append(DetectionPiece(kind: .group, key: closure + key, body: body))
             }
             groups[index].clearChanges()
         }
@@ -93,10 +87,7 @@ extension Detector {
         case .clock:
             restoreClock(try reader.read(Int64.self))
         case .group:
-            guard
-                let index = correlations.firstIndex(where: { correlation in
-                    piece.key.starts(with: correlation.closure)
-                })
+            guard let index = numberOfClosure[Array(piece.key.prefix(Self.closureByteCount))]
             else { return false }
             try restoreGroup(index, key: piece.key, from: &reader)
         }
@@ -106,16 +97,7 @@ extension Detector {
 
     /// The alert that is open in a stored group, of whatever rule.
     public static func openAlert(inGroup body: [UInt8]) throws(BinaryReadError) -> AlertID? {
-        var reader = BinaryReader(body)
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "a group of version 1")
-        }
-        _ = try reader.read(UInt64.self)
-        for _ in 0..<(try reader.readCount(ofSize: 4)) { _ = try reader.readBytes() }
-        _ = try Window(from: &reader, timespan: 1)
-        guard try reader.readBool() else { return nil }
-        let episode = try Episode(from: &reader)
-        return episode.isOpen ? episode.id : nil
+        try CorrelationGroups.openAlert(inStored: body)
     }
 
     private mutating func restoreGroup(
@@ -123,61 +105,27 @@ extension Detector {
         key: [UInt8],
         from reader: inout BinaryReader
     ) throws(BinaryReadError) {
-        guard try reader.read(UInt8.self) == 1 else {
-            throw BinaryReadError(offset: 0, expected: "a group of version 1")
-        }
-        let serial = try reader.read(UInt64.self)
-        var values: [[UInt8]] = []
-        for _ in 0..<(try reader.readCount(ofSize: 4)) { values.append(try reader.readBytes()) }
-        let window = try Window(from: &reader, timespan: correlations[index].timespan)
-        let episode = try reader.readBool() ? try Episode(from: &reader) : nil
-        for id in window.entries.map(\.held) + (episode?.events ?? []) {
-            guard held[id] != nil else {
-                throw BinaryReadError(offset: 0, expected: "the event \(id.rawValue)")
-            }
-            held.use(id)
-        }
-        let number = groups[index].insert(
-            key: Array(key.dropFirst(correlations[index].closure.count)),
-            values: values,
-            serial: serial
-        )
-        groups[index].change(number) { group in
-            group.window = window
-            group.episode = episode
-        }
+        let key = Array(key.dropFirst(correlations[index].closure.count))
+        let hash = keyedHash(key, seed: memory.seed)
+        // Taken out of `self`, of which the groups are changed meanwhile; nothing is copied.
+        var events = HeldEvents()
+        swap(&events, &held)
+        defer { swap(&events, &held) }
+        try groups[index].restore(key: key, hash: hash, from: &reader) { events.use($0) }
     }
 
     /// Ends a restore: puts the groups in the order of their last events, sets the timers, and lets
     /// the events of groups go that are not there any more.
     public mutating func finishRestore() {
         for index in groups.indices {
-            let numbers = groups[index].ordered.sorted { left, right in
-                let (a, b) = (groups[index][left], groups[index][right])
-                return (a.window.last ?? 0, a.serial) < (b.window.last ?? 0, b.serial)
-            }
-            for number in numbers {
-                groups[index].change(number) { _ in }
+            groups[index].finishRestore()
+            for number in groups[index].alertingNumbers {
                 if let episode = groups[index][number].episode, episode.isOpen {
-                    var alerts = OpenAlerts()
-                    swap(&alerts, &openAlerts)
-                    notePart(of: episode.events, index, number, in: &alerts)
-                    swap(&alerts, &openAlerts)
+                    noteOpen(episode.events, index, number)
                 }
-                let due = groups[index][number].due(
-                    correlations[index],
-                    lateness: limits.latenessMicroseconds
-                )
-                guard let due else { continue }
-                timers.push(
-                    TimerQueue.Timer(
-                        due: due,
-                        correlation: index,
-                        group: groups[index][number].serial
-                    )
-                )
+                schedule(index, number)
             }
-            groups[index].clearChanges()
+            waitForIdle(index)
         }
         held.dropUnused()
     }
@@ -189,9 +137,10 @@ extension Detector {
         guard let index = correlations.firstIndex(where: { $0.head.id == ruleID }) else { return }
         var key = BinaryWriter()
         for value in group { key.write(value) }
+        let hash = keyedHash(key.bytes, seed: memory.seed)
         let number =
-            groups[index].number(key: key.bytes)
-            ?? groups[index].insert(key: key.bytes, values: group)
+            groups[index].number(key: key.bytes, hash: hash)
+            ?? groups[index].insert(key: key.bytes, hash: hash)
         groups[index].change(number) { entry in
             var episode = Episode(
                 id: prior.id,

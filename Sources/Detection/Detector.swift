@@ -51,7 +51,17 @@ public struct Detector: ~Copyable, Sendable {
     /// Whether some rule or group needs `postern.payload`, which costs more than other fields.
     public let usesPayload: Bool
 
+    /// Whether somebody will ask for what changed (``takeChanges()``).
+    public var notesChanges = true {
+        didSet {
+            held.notesChanges = notesChanges
+            for index in groups.indices { groups[index].notesChanges = notesChanges }
+        }
+    }
+
     let correlations: [Correlation]
+    /// By the digest of its closure: a correlation whose stored groups are still good.
+    let numberOfClosure: [[UInt8]: Int]
     /// By detection rule: the correlations that it wakes, and its position in each.
     private let wokenByDetection: [[(correlation: Int, position: Int)]]
     private let wokenByCorrelation: [[(correlation: Int, position: Int)]]
@@ -59,6 +69,12 @@ public struct Detector: ~Copyable, Sendable {
     var groups: [CorrelationGroups]
     var held = HeldEvents()
     var timers = TimerQueue()
+    /// By correlation: whether a timer waits for the end of its idle groups.
+    private var isWaitingForIdle: [Bool]
+    /// By detection rule: its name, or its ID; and those whose regular expressions met their limit.
+    private let ruleNames: [String]
+    private var limitedRules: Set<Int> = []
+    private var left: [HeldID] = []
     var openAlerts = OpenAlerts()
     private var fields: EventFields
     private var matches: [Int] = []
@@ -90,17 +106,36 @@ public struct Detector: ~Copyable, Sendable {
         let isSettled = rules.detections.indices.map { index in
             probe.fieldsUsed(by: index).contains { settledFields.contains($0) }
         }
-        let submittedPlan = MatchPlan(rules, fields: &table, mistakes: &mistakes) {
-            !isSettled[$0]
-        }
-        let settledPlan = MatchPlan(rules, fields: &table, mistakes: &mistakes) { isSettled[$0] }
+        let submittedPlan = MatchPlan(
+            rules,
+            fields: &table,
+            mistakes: &mistakes,
+            only: { !isSettled[$0] },
+            prefersGuard: { field in
+                EventField(rawValue: field.position)?.isOfMessageAndDomain ?? false
+            }
+        )
+        let settledPlan = MatchPlan(
+            rules,
+            fields: &table,
+            mistakes: &mistakes,
+            only: { isSettled[$0] }
+        )
         hasSettledRules = isSettled.contains(true)
 
         let compiled = CorrelationCompiler(rules: rules, fields: &table)
         correlations = compiled.correlations
         wokenByDetection = compiled.wokenByDetection
         wokenByCorrelation = compiled.wokenByCorrelation
-        groups = compiled.correlations.map { _ in CorrelationGroups() }
+        groups = compiled.correlations.map { correlation in
+            CorrelationGroups(kind: correlation.kind, timespan: correlation.timespan)
+        }
+        numberOfClosure = [[UInt8]: Int](
+            compiled.correlations.enumerated().map { ($0.element.closure, $0.offset) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        isWaitingForIdle = compiled.correlations.map { _ in false }
+        ruleNames = rules.detections.map { $0.name ?? $0.id }
 
         var used = [Bool](repeating: false, count: table.count)
         for index in rules.detections.indices {
@@ -121,8 +156,8 @@ public struct Detector: ~Copyable, Sendable {
         }
         guardFields = guarding
         furtherFields = further
-        // Of one message, either all events are asked about or none.
-        let isAskedWhole = guards != nil && guarding.allSatisfy { $0.isOfMessage }
+        // Of one message, either all events to a domain are asked about or none.
+        let isAskedWhole = guards != nil && guarding.allSatisfy { $0.isOfMessageAndDomain }
         asksAllFacts = isSettled.contains(true) ? true : !isAskedWhole
         let payload = EventField.payload.index
         usesPayload =
@@ -173,39 +208,69 @@ public struct Detector: ~Copyable, Sendable {
     private mutating func fireTimers() {
         while let timer = timers.pop(until: now) {
             let index = timer.correlation
-            guard let number = groups[index].number(serial: timer.group) else { continue }
-            let correlation = correlations[index]
-            if let due = groups[index][number].due(
-                correlation,
-                lateness: limits.latenessMicroseconds
-            ) {
-                if due > timer.due || due > now {
-                    timers.push(TimerQueue.Timer(due: due, correlation: index, group: timer.group))
-                    continue
-                }
-                if groups[index][number].episode?.isOpen ?? false {
-                    resolve(index, number, at: due)
-                    schedule(index, number)
-                    continue
-                }
+            if timer.group == TimerQueue.Timer.idleGroups {
+                isWaitingForIdle[index] = false
+                expireIdleGroups(index)
+                waitForIdle(index)
+                continue
             }
+            guard let number = groups[index].number(serial: timer.group) else { continue }
+            let due = groups[index].due(
+                number,
+                correlations[index],
+                lateness: limits.latenessMicroseconds
+            )
+            if due > timer.due || due > now {
+                timers.push(TimerQueue.Timer(due: due, correlation: index, group: timer.group))
+            } else if groups[index].hasOpenEpisode(number) {
+                resolve(index, number, at: due)
+                schedule(index, number)
+            } else {
+                remove(index, number)
+            }
+        }
+    }
+
+    /// Lets the groups go of which no event can come into question any more.
+    private mutating func expireIdleGroups(_ index: Int) {
+        while let (number, due) = groups[index].nextToExpire(
+            lateness: limits.latenessMicroseconds
+        ), due <= now {
             remove(index, number)
         }
     }
 
-    private mutating func schedule(_ index: Int, _ number: Int) {
-        let due = groups[index][number].due(
+    /// Sets the timer of a correlation's idle groups, if it has some.
+    mutating func waitForIdle(_ index: Int) {
+        guard !isWaitingForIdle[index],
+            let (_, due) = groups[index].nextToExpire(lateness: limits.latenessMicroseconds)
+        else { return }
+        isWaitingForIdle[index] = true
+        timers.push(
+            TimerQueue.Timer(
+                due: due,
+                correlation: index,
+                group: TimerQueue.Timer.idleGroups
+            )
+        )
+    }
+
+    /// Sets the timer of a group that has an alert.
+    mutating func schedule(_ index: Int, _ number: Int) {
+        let due = groups[index].due(
+            number,
             correlations[index],
             lateness: limits.latenessMicroseconds
         )
-        guard let due else { return }
         timers.push(
             TimerQueue.Timer(due: due, correlation: index, group: groups[index][number].serial)
         )
     }
 
     mutating func remove(_ index: Int, _ number: Int) {
-        for entry in groups[index][number].window.entries { held.giveBack(entry.held) }
+        for entry in 0..<groups[index].entryCount(number) {
+            held.giveBack(groups[index].entry(number, entry).held)
+        }
         for event in groups[index][number].episode?.events ?? [] { held.giveBack(event) }
         groups[index].remove(number)
     }
@@ -297,6 +362,7 @@ public struct Detector: ~Copyable, Sendable {
         if !wantsFacts { enrich(&event, account, day: day, earlier: earlier, stated: stated) }
         for field in furtherFields { set(field, of: event) }
         submittedRules.evaluateCandidates(fields, into: &matches)
+        if submittedRules.hasLimitedRules { tellLimited(submittedRules.takeLimitedRules()) }
         return !matches.isEmpty
     }
 
@@ -314,6 +380,7 @@ public struct Detector: ~Copyable, Sendable {
         guard hasSettledRules else { return false }
         fill(event)
         settledRules.evaluate(fields, into: &matches)
+        if settledRules.hasLimitedRules { tellLimited(settledRules.takeLimitedRules()) }
         guard !matches.isEmpty else { return false }
         return correlate(event, key)
     }
@@ -476,9 +543,11 @@ public struct Detector: ~Copyable, Sendable {
         }
         keyScratch.removeAll()
         for value in groupValues { keyScratch.write(value) }
-        let known = groups[index].number(key: keyScratch.bytes)
+        let hash = keyedHash(keyScratch.bytes, seed: memory.seed)
+        expireIdleGroups(index)
+        let known = groups[index].number(key: keyScratch.bytes, hash: hash)
         if isLate {
-            if let known, groups[index][known].episode?.isOpen ?? false {
+            if let known, groups[index].hasOpenEpisode(known) {
                 groups[index].change(known) { $0.episode?.degrade("late") }
             }
             return false
@@ -488,43 +557,39 @@ public struct Detector: ~Copyable, Sendable {
             number = known
         } else {
             if groups[index].count >= limits.groupsMax { dropIdlestGroup(index) }
-            number = groups[index].insert(key: keyScratch.bytes, values: groupValues)
+            number = groups[index].insert(key: keyScratch.bytes, hash: hash)
         }
         let entry = WindowEntry(
             microseconds: event.microseconds,
-            rule: UInt8(truncatingIfNeeded: position),
+            rule: position,
             held: id,
-            value: valueHash(correlation.valueFields, event),
-            number: correlation.valueFields.first.flatMap { numberValue($0) }
+            figure: figure(correlation, event)
         )
         held.use(id)
-        let wasScheduled = known != nil
-        var inserted: (index: Int, left: [WindowEntry]) = (0, [])
-        groups[index].change(number) { group in
-            inserted = group.window.insert(
-                entry,
-                timespan: correlation.timespan,
-                lateness: limits.latenessMicroseconds,
-                countMax: limits.windowEventsMax
-            )
-        }
-        for left in inserted.left { held.giveBack(left.held) }
-        if groups[index][number].window.wasFull {
+        left.removeAll(keepingCapacity: true)
+        let entered = groups[index].add(
+            entry,
+            to: number,
+            lateness: limits.latenessMicroseconds,
+            countMax: correlation.windowEventsMax(limits),
+            left: &left
+        )
+        for event in left { held.giveBack(event) }
+        if groups[index].wasFull(number) {
             counters.windowsFull += 1
             groups[index].change(number) { $0.episode?.degrade("window-full") }
         }
-        if groups[index][number].episode?.isOpen ?? false { join(entry, index, number) }
+        if groups[index].hasOpenEpisode(number) { join(entry, index, number) }
 
         var holdsAtEvent = false
-        if inserted.index >= 0 {
-            for later in inserted.index..<groups[index][number].window.count {
-                let window = groups[index][number].window
-                guard correlation.holds(window, endingAt: later) else { continue }
-                if later == inserted.index { holdsAtEvent = true }
+        if entered >= 0 {
+            for later in entered..<groups[index].entryCount(number)
+            where groups[index].holds(correlation, number, endingAt: later) {
+                if later == entered { holdsAtEvent = true }
                 if correlation.raisesAlert { match(index, number, endingAt: later) }
             }
         }
-        if !wasScheduled { schedule(index, number) }
+        waitForIdle(index)
         shrinkIfNeeded(index)
         return holdsAtEvent
     }
@@ -545,7 +610,7 @@ public struct Detector: ~Copyable, Sendable {
             return event.account.isPresent ? Array(event.text[event.account.indices]) : nil
         }
         switch fields.value(at: field.position) {
-        case .absent, .null: return nil
+        case .absent, .null, .list: return nil
         case .bool(let value): return Array((value ? "true" : "false").utf8)
         case .integer(let value): return Array(String(value).utf8)
         case .number(let value): return Array(Number(value).text.utf8)
@@ -553,8 +618,17 @@ public struct Detector: ~Copyable, Sendable {
         }
     }
 
+    /// What a correlation counts of an event, or adds up.
+    private func figure(_ correlation: Correlation, _ event: SendEvent) -> WindowEntry.Figure {
+        guard let first = correlation.valueFields.first else { return .none }
+        guard correlation.kind == .valueCount else {
+            return numberValue(first).map { .number($0) } ?? .none
+        }
+        let value = valueHash(correlation.valueFields, event)
+        return value == 0 ? .none : .value(value)
+    }
+
     private func valueHash(_ wanted: [FieldIndex], _ event: SendEvent) -> UInt64 {
-        guard !wanted.isEmpty else { return 0 }
         var writer = BinaryWriter()
         for field in wanted {
             guard let value = canonicalValue(field, event) else { return 0 }
@@ -568,7 +642,7 @@ public struct Detector: ~Copyable, Sendable {
         case .integer(let value): Number(value)
         case .number(let value): Number(value)
         case .text(let range): Number(decimal: fields.bytes.span.extracting(range))
-        case .absent, .null, .bool: nil
+        case .absent, .null, .bool, .list: nil
         }
     }
 
@@ -576,7 +650,7 @@ public struct Detector: ~Copyable, Sendable {
         guard let number = groups[index].idlest else { return }
         counters.groupsLeft += 1
         raiseLimitNotice("groups of rule \(correlations[index].head.id)")
-        if groups[index][number].episode?.isOpen ?? false {
+        if groups[index].hasOpenEpisode(number) {
             groups[index].change(number) { $0.episode?.degrade("groups-full") }
             resolve(index, number, at: now, reason: "limit")
         }
@@ -602,6 +676,25 @@ public struct Detector: ~Copyable, Sendable {
                 message: message
             )
         )
+    }
+
+    /// Searches for regular expressions were given up: counted, and each rule is named once.
+    private mutating func tellLimited(_ rules: [(rule: Int, searches: UInt64)]) {
+        for (rule, searches) in rules {
+            counters.regexLimits += Int(searches)
+            guard limitedRules.insert(rule).inserted else { continue }
+            let name = ruleNames[rule]
+            notices.append(
+                Notice(
+                    name: "postern_limit",
+                    id: base32(Array("limit:regex:\(name)".utf8)),
+                    microseconds: now,
+                    severity: .medium,
+                    message: "A regular expression of the rule \(name) was given up at its match "
+                        + "limit, and so matched nothing; write it so that it backtracks less."
+                )
+            )
+        }
     }
 
     // MARK: Alerts
@@ -649,7 +742,7 @@ public struct Detector: ~Copyable, Sendable {
     private mutating func match(_ index: Int, _ number: Int, endingAt last: Int) {
         let correlation = correlations[index]
         let group = groups[index][number]
-        let time = group.window.entries[last].microseconds
+        let time = groups[index].entry(number, last).microseconds
         if var episode = group.episode {
             switch episode.state {
             case .open:
@@ -666,23 +759,24 @@ public struct Detector: ~Copyable, Sendable {
                 if isDue { emit(.updated, index, number, at: time) }
                 return
             case .resolved(let resolved):
-                let id = alertID(group, correlation, endingAt: last)
+                let id = alertID(index, number, endingAt: last)
                 if time < resolved + correlation.silence || id == episode.id {
                     reopen(episode, index, number, endingAt: last)
                     return
                 }
             }
         }
-        let range = group.window.range(endingAt: last, timespan: correlation.timespan)
+        let range = groups[index].range(number, endingAt: last)
         var episode = Episode(
-            id: alertID(group, correlation, endingAt: last),
-            start: group.window.entries[range.lowerBound].microseconds,
+            id: alertID(index, number, endingAt: last),
+            start: groups[index].entry(number, range.lowerBound).microseconds,
             match: time,
             threshold: correlation.threshold
         )
-        begin(&episode, group, correlation, range)
+        begin(&episode, index, number, range)
         counters.alertsOpened += 1
         groups[index].change(number) { $0.episode = episode }
+        schedule(index, number)
         noteOpen(episode.events, index, number)
         emit(.opened, index, number, at: time)
     }
@@ -693,10 +787,8 @@ public struct Detector: ~Copyable, Sendable {
         _ number: Int,
         endingAt last: Int
     ) {
-        let correlation = correlations[index]
-        let group = groups[index][number]
-        let range = group.window.range(endingAt: last, timespan: correlation.timespan)
-        let time = group.window.entries[last].microseconds
+        let range = groups[index].range(number, endingAt: last)
+        let time = groups[index].entry(number, last).microseconds
         var episode = old
         if case .resolved(let resolved) = old.state {
             episode.prior = PriorEpisode(
@@ -709,7 +801,7 @@ public struct Detector: ~Copyable, Sendable {
         episode.sequence += 1
         episode.lastMatch = time
         episode.lastUpdate = time
-        begin(&episode, group, correlation, range)
+        begin(&episode, index, number, range)
         groups[index].change(number) { $0.episode = episode }
         noteOpen(episode.events, index, number)
         emit(.reopened, index, number, at: time)
@@ -719,28 +811,25 @@ public struct Detector: ~Copyable, Sendable {
     /// The events of the window are the first of the episode.
     private mutating func begin(
         _ episode: inout Episode,
-        _ group: CorrelationGroups.Group,
-        _ correlation: Correlation,
+        _ index: Int,
+        _ number: Int,
         _ range: Range<Int>
     ) {
-        for entry in group.window.entries[range] {
-            count(entry, correlation, in: &episode)
+        for position in range {
+            let entry = groups[index].entry(number, position)
+            count(entry, correlations[index], in: &episode)
             add(entry.held, to: &episode)
         }
-        if group.window.wasFull { episode.degrade("window-full") }
+        if groups[index].wasFull(number) { episode.degrade("window-full") }
         while episode.nextUpdateCount <= episode.count { episode.nextUpdateCount *= 2 }
     }
 
-    private func alertID(
-        _ group: CorrelationGroups.Group,
-        _ correlation: Correlation,
-        endingAt last: Int
-    ) -> AlertID {
-        let range = group.window.range(endingAt: last, timespan: correlation.timespan)
+    private mutating func alertID(_ index: Int, _ number: Int, endingAt last: Int) -> AlertID {
+        let range = groups[index].range(number, endingAt: last)
         return AlertID(
-            rule: correlation.head.id,
-            group: group.values,
-            earliestMicroseconds: group.window.entries[range.lowerBound].microseconds
+            rule: correlations[index].head.id,
+            group: groups[index][number].values,
+            earliestMicroseconds: groups[index].entry(number, range.lowerBound).microseconds
         )
     }
 
@@ -829,22 +918,19 @@ public struct Detector: ~Copyable, Sendable {
     }
 
     /// The accounts of the events have a part in the group's open alert.
-    func notePart(of events: [HeldID], _ index: Int, _ number: Int, in alerts: inout OpenAlerts) {
+    mutating func noteOpen(_ events: [HeldID], _ index: Int, _ number: Int) {
         let place = OpenAlerts.Place(correlation: index, group: groups[index][number].serial)
         for event in events {
-            if let account = accountHash(of: event) { alerts.add(account, place) }
+            if let account = accountHash(of: event) { openAlerts.add(account, place) }
         }
     }
 
-    private mutating func noteOpen(_ events: [HeldID], _ index: Int, _ number: Int) {
-        var alerts = OpenAlerts()
-        swap(&alerts, &openAlerts)
-        notePart(of: events, index, number, in: &alerts)
-        swap(&alerts, &openAlerts)
-    }
-
     /// The other open alerts of the events' accounts.
-    private func related(to events: [HeldID], _ index: Int, _ serial: UInt64) -> [AlertID] {
+    private mutating func related(
+        to events: [HeldID],
+        _ index: Int,
+        _ serial: UInt64
+    ) -> [AlertID] {
         let own = OpenAlerts.Place(correlation: index, group: serial)
         var found: [AlertID] = []
         var seen: Set<OpenAlerts.Place> = [own]
@@ -904,7 +990,7 @@ public struct Detector: ~Copyable, Sendable {
         }
     }
 
-    private func state(
+    private mutating func state(
         of index: Int,
         _ position: Int,
         _ event: SendEvent
@@ -921,21 +1007,17 @@ public struct Detector: ~Copyable, Sendable {
         }
         var key = BinaryWriter()
         for value in values { key.write(value) }
-        guard let number = groups[index].number(key: key.bytes) else { return state }
-        let group = groups[index][number]
-        state.isOpen = group.episode?.isOpen ?? false
-        guard case .figure(_, _, _, let percentile) = correlation.trigger,
-            let last = group.window.entries.lastIndex(where: {
-                $0.microseconds <= event.microseconds
-            })
-        else { return state }
+        let hash = keyedHash(key.bytes, seed: memory.seed)
+        guard let number = groups[index].number(key: key.bytes, hash: hash) else { return state }
+        state.isOpen = groups[index].hasOpenEpisode(number)
+        guard case .figure(_, _, _, let percentile) = correlation.trigger else { return state }
+        var last = groups[index].entryCount(number) - 1
+        while last >= 0, groups[index].entry(number, last).microseconds > event.microseconds {
+            last -= 1
+        }
+        guard last >= 0 else { return state }
         state.figure =
-            group.window.figure(
-                correlation.kind,
-                percentile: percentile,
-                endingAt: last,
-                timespan: correlation.timespan
-            )?.text
+            groups[index].figure(number, percentile: percentile, endingAt: last)?.text
         return state
     }
 

@@ -41,13 +41,14 @@ enum EventField: Int, CaseIterable {
         }
     }
 
-    /// Whether all events of one message have the same value in it when they are submitted.
-    var isOfMessage: Bool {
+    /// Whether all events of one message to one domain have the same value in it when they are
+    /// submitted.
+    var isOfMessageAndDomain: Bool {
         switch self {
         case .userName, .sourceIP, .sourceDomain, .localID, .sender, .subject, .host, .dialect,
-            .phase, .receipt, .receiptEvidence, .payload:
+            .phase, .receipt, .receiptEvidence, .payload, .domain:
             true
-        case .timestamp, .messageID, .recipient, .domain, .outcome, .delivery, .ambiguous,
+        case .timestamp, .messageID, .recipient, .outcome, .delivery, .ambiguous,
             .domainUnseen, .domainHeardDays, .domainInternal, .accountAgeDays, .memoryDays, .bait,
             .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty:
             false

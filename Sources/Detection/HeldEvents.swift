@@ -34,6 +34,8 @@ struct HeldEvents: Sendable {
     private var byAssembly: [UInt64: [HeldID]] = [:]
     private var nextID: UInt64 = 1
     private(set) var byteCount = 0
+    /// False: nobody asks for changes, so none are noted.
+    var notesChanges = true
     private(set) var changed: [HeldID] = []
     private(set) var released: [(id: HeldID, serial: UInt64)] = []
     /// Events that were taken in since ``takeNewCount()``.
@@ -51,7 +53,7 @@ struct HeldEvents: Sendable {
         events[id] = held
         byAssembly[serial, default: []].append(id)
         byteCount += held.byteCount
-        changed.append(id)
+        if notesChanges { changed.append(id) }
         newCount += 1
         return id
     }
@@ -67,8 +69,11 @@ struct HeldEvents: Sendable {
         return releasedSerials
     }
 
-    mutating func use(_ id: HeldID) {
+    /// - Returns: false when there is no such event.
+    @discardableResult
+    mutating func use(_ id: HeldID) -> Bool {
         events[id]?.uses += 1
+        return events[id] != nil
     }
 
     /// Gives a use back; at the last one the event is let go.
@@ -94,7 +99,7 @@ struct HeldEvents: Sendable {
         byteCount -= held.byteCount
         byAssembly[held.serial]?.removeAll { $0 == id }
         if byAssembly[held.serial]?.isEmpty ?? false { byAssembly[held.serial] = nil }
-        released.append((id, held.serial))
+        if notesChanges { released.append((id, held.serial)) }
         releasedSerials.append(held.serial)
     }
 
@@ -112,7 +117,7 @@ struct HeldEvents: Sendable {
         events[id]?.event.delivery = delivery
         events[id]?.event.settledMicroseconds = microseconds
         if let blocklist { events[id]?.blocklist = blocklist }
-        changed.append(id)
+        if notesChanges { changed.append(id) }
     }
 
     mutating func clearChanges() {

@@ -141,6 +141,7 @@ public struct RuleExplainer: ~Copyable, Sendable {
         guard let index = table.index(of: name) else { return "\(name) is missing" }
         switch fields.value(at: index.position) {
         case .absent, .null: return "\(name) is missing"
+        case .list: return "\(name) has several values"
         case .bool(let value): return "\(name) is \(value)"
         case .integer(let value): return "\(name) is \(value)"
         case .number(let value): return "\(name) is \(value)"

@@ -45,7 +45,15 @@ public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
         )
         return result
     }
-    let reading = RuleReading([RuleFile(name: "rule.yml", bytes: rule)])
+    var placeholders: [String: [String]] = [:]
+    for member in settings.members where member.name.hasPrefix(EngineSettings.placeholderPrefix) {
+        let name = String(member.name.dropFirst(EngineSettings.placeholderPrefix.count))
+        placeholders[name] = member.value.strings
+    }
+    let reading = RuleReading(
+        [RuleFile(name: "rule.yml", bytes: rule)],
+        placeholders: placeholders
+    )
     for mistake in reading.mistakes { result.findings.append("\(mistake)") }
     guard let zoneName = settings["timezone"]?.string,
         let zone = TimeZoneSetting(zoneName)

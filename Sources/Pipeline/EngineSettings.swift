@@ -31,6 +31,9 @@ public struct EngineSettings: Sendable {
         self.rules = rules
     }
 
+    /// Before the name of a placeholder in `settings.json`.
+    static let placeholderPrefix = "placeholders."
+
     /// `settings.json` of a bundle: what the engine needs to be run again.
     func json() -> [UInt8] {
         var object = JSONObjectWriter()
@@ -40,6 +43,9 @@ public struct EngineSettings: Sendable {
         object.member("dialect", dialect?.name)
         object.member("receipts.not_read", notReadPrefixes)
         object.member("receipts.read", readPrefixes)
+        for (name, values) in rules.placeholders.sorted(by: { $0.key < $1.key }) {
+            object.member(Self.placeholderPrefix + name, values)
+        }
         object.member("lateness_seconds", detection.latenessMicroseconds / 1_000_000)
         object.member("limits.window_events", detection.windowEventsMax)
         object.member("limits.recipients", assembly.recipientsMax)

@@ -77,6 +77,7 @@ public struct Replay: Sendable {
         } catch {
             throw .engine(error)
         }
+        engine.detector.notesChanges = false
         return try run(chains, tables, &engine, &output, progress)
     }
 

@@ -21,10 +21,12 @@ public struct RuleFolderError: Error, Sendable {
 ///   - folders: folders or files. One that is not there is an error unless it is in `optional`.
 ///   - optional: folders that may be missing.
 ///   - leftOut: names of rules that are not to be used (`rules_off`).
+///   - placeholders: the values of `%name%` in values with `expand`.
 public func loadRules(
     from folders: [FilePath],
     optional: Set<FilePath> = [],
-    leftOut: [String] = []
+    leftOut: [String] = [],
+    placeholders: [String: [String]] = [:]
 ) throws(RuleFolderError) -> LoadedRules {
     let calls = SystemCalls()
     var files: [RuleFile] = []
@@ -36,7 +38,7 @@ public func loadRules(
             throw RuleFolderError(path: folder, cause: error)
         }
     }
-    let reading = RuleReading(files)
+    let reading = RuleReading(files, placeholders: placeholders)
     var rules = reading.rules
     if !leftOut.isEmpty { rules = rules.without(Set(leftOut)) }
     return LoadedRules(rules: rules, mistakes: reading.mistakes, warnings: reading.warnings)

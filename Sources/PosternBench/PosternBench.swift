@@ -8,7 +8,7 @@ struct PosternBench: ParsableCommand {
         abstract: "Measures what Postern's figures rest on.",
         subcommands: [
             RingBench.self, ReplayBench.self, ReadBench.self, FollowBench.self, JournalBench.self,
-            CheckpointBench.self, DialectBench.self,
+            CheckpointBench.self, DialectBench.self, RulesBench.self, WindowsBench.self,
         ]
     )
 }

@@ -21,6 +21,10 @@ public struct CheckedSettings: Sendable {
     public var rules: [String]?
     /// Names of shipped rules that are not to be used.
     public var rulesOff: [String] = []
+    /// Values of Sigma's `expand`: each name without its `%`, and one or more texts.
+    public var placeholders: [String: [String]] = [:]
+    /// Fields that rules may name besides those of events.
+    public var fields: [String] = []
     public var receipts = Receipts()
     public var memory = Memory()
     public var limits = Limits()
@@ -205,6 +209,17 @@ extension CheckedSettings {
         file: String,
         zoneFolder: String = "/usr/share/zoneinfo"
     ) -> (settings: CheckedSettings?, mistakes: [Mistake]) {
+        let (settings, mistakes) = readPartly(bytes, file: file, zoneFolder: zoneFolder)
+        return (mistakes.isEmpty ? settings : nil, mistakes)
+    }
+
+    /// The same, but with mistakes too there are settings: what is wrong has its default. They are
+    /// for looking for further mistakes, not for use.
+    public static func readPartly(
+        _ bytes: [UInt8],
+        file: String,
+        zoneFolder: String = "/usr/share/zoneinfo"
+    ) -> (settings: CheckedSettings, mistakes: [Mistake]) {
         var reader = SettingsReader(zones: ZoneFolder(path: zoneFolder))
         var settings = CheckedSettings()
         if let tree = YAMLFile.tree(of: bytes, into: &reader.mistakes), !tree.isNull {
@@ -212,10 +227,9 @@ extension CheckedSettings {
             settings.checkTogether(&reader)
         }
         let mistakes = reader.mistakes.inOrder(file: file)
-        guard mistakes.isEmpty else { return (nil, mistakes) }
         settings.places = reader.places
         settings.file = file
-        return (settings, [])
+        return (settings, mistakes)
     }
 
     /// A mistake that another room finds in what the file says.

@@ -33,6 +33,12 @@ extension KeyTable<CheckedSettings> {
                     )
                     .list("rule names")
                 ),
+                Key("placeholders", \.placeholders, .placeholders),
+                Key(
+                    "fields",
+                    \.fields,
+                    Reading<String>.text("the name of a field", bytesMax: 256).listOrKeys("fields")
+                ),
                 Key("receipts", \.receipts, .receipts),
                 Key(
                     "memory",
@@ -68,7 +74,7 @@ extension KeyTable<CheckedSettings> {
                 Key("sinks", \.sinks, .sinks),
             ],
             later: [
-                "mailboxes", "internal_domains", "placeholders", "fields", "pseudonyms", "http",
+                "mailboxes", "internal_domains", "pseudonyms", "http",
             ]
         )
     }
@@ -114,7 +120,50 @@ extension KeyTable<CheckedSettings.Receipts> {
     }
 }
 
+extension Reading<[String: [String]]> {
+    /// A map from names to one or more texts; numbers count as they are written.
+    static var placeholders: Reading {
+        let text = Reading<String>.text("a text")
+        let value = Reading<String> { tree, reader in
+            if let scalar = tree.scalar, scalar.value == .number { return scalar.text }
+            return text.read(tree, &reader)
+        }
+        return Reading { tree, reader in
+            guard !tree.isNull else { return nil }
+            guard case .map(let pairs) = tree.content else {
+                reader.expected("a map such as `{admins: [alice, bob]}`", at: tree)
+                return nil
+            }
+            var all: [String: [String]] = [:]
+            for (key, tree) in pairs {
+                guard let name = key.scalar?.text, !name.isEmpty, !name.contains("%") else {
+                    reader.expected("the name of a placeholder, without `%`", at: key)
+                    continue
+                }
+                let values: [String]?
+                if case .list(let items) = tree.content {
+                    if items.isEmpty { reader.expected("at least one value", at: tree) }
+                    values = items.compactMap { value.read($0, &reader) }
+                } else {
+                    values = value.read(tree, &reader).map { [$0] }
+                }
+                if let values { all[name] = values }
+            }
+            return all
+        }
+    }
+}
+
 extension Reading<String> {
+    /// A list of such values, or the keys of a map, whose values say what they are in free words.
+    func listOrKeys(_ what: String) -> Reading<[String]> {
+        let list = list(what)
+        return Reading<[String]> { tree, reader in
+            guard case .map(let pairs) = tree.content else { return list.read(tree, &reader) }
+            return pairs.compactMap { read($0.key, &reader) }
+        }
+    }
+
     /// Text with something before the colon that ends a prefix. What else makes one impossible,
     /// the table of receipts says (`CheckedSettings.mistake(_:about:under:)`).
     static var receiptPrefix: Reading {

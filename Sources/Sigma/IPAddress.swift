@@ -85,10 +85,20 @@ public struct IPAddress: Hashable, Sendable {
         self.init(isVersion6: true, high: high, low: low)
     }
 
-    private init(isVersion6: Bool, high: UInt64, low: UInt64) {
+    fileprivate init(isVersion6: Bool, high: UInt64, low: UInt64) {
         self.isVersion6 = isVersion6
         self.high = high
         self.low = low
+    }
+
+    /// In decimal, or in hexadecimal groups without the abbreviation of RFC 5952.
+    public var text: String {
+        guard isVersion6 else {
+            return [24, 16, 8, 0].map { String(low >> $0 & 0xff) }.joined(separator: ".")
+        }
+        return [high, low].flatMap { half in
+            [48, 32, 16, 0].map { String(half >> $0 & 0xffff, radix: 16) }
+        }.joined(separator: ":")
     }
 
     private static func hexDigit(_ byte: UInt8) -> UInt8? {
@@ -162,6 +172,15 @@ public struct Network: Hashable, Sendable {
             lowMask = (UInt64.max << (32 - prefixLength)) & 0xFFFF_FFFF
         }
         guard address.high & ~highMask == 0, address.low & ~lowMask == 0 else { throw .hostBits }
+    }
+
+    /// The highest address of the network.
+    public var lastAddress: IPAddress {
+        IPAddress(
+            isVersion6: address.isVersion6,
+            high: address.isVersion6 ? address.high | ~highMask : 0,
+            low: address.low | (address.isVersion6 ? ~lowMask : ~lowMask & 0xFFFF_FFFF)
+        )
     }
 
     /// Whether `candidate` is of this family and lies in this network. An IPv4-mapped IPv6 address

@@ -86,7 +86,7 @@ extension Predicate {
         case .boolean(let value): "\(value)"
         case .null: "missing"
         case .regex(let regex): "text that matches /\(regex.pattern)/"
-        case .network(let network): "in \(network.address.written)/\(network.prefixLength)"
+        case .network(let network): "in \(network.address.text)/\(network.prefixLength)"
         case .exists(let isThere): isThere ? "there" : "missing"
         case .comparison(let comparison, let number): comparison.demand(number.text)
         case .field(let reference): reference.relation.words + " " + reference.field
@@ -106,18 +106,6 @@ extension Comparison {
         case .equal: number
         case .notEqual: "not \(number)"
         }
-    }
-}
-
-extension IPAddress {
-    /// In decimal, or in hexadecimal groups without the abbreviation of RFC 5952.
-    fileprivate var written: String {
-        guard isVersion6 else {
-            return [24, 16, 8, 0].map { String(low >> $0 & 0xff) }.joined(separator: ".")
-        }
-        return [high, low].flatMap { half in
-            [48, 32, 16, 0].map { String(half >> $0 & 0xffff, radix: 16) }
-        }.joined(separator: ":")
     }
 }
 

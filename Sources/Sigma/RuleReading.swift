@@ -34,6 +34,11 @@ public struct RuleReading: Sendable {
         for file in files { reader.read(file) }
         reader.resolve()
         let names = files.map(\.name)
+        for name in reader.rules.detections.flatMap(\.placeholders)
+            + reader.rules.filters.flatMap(\.placeholders)
+        {
+            reader.rules.placeholders[name] = placeholders[name]
+        }
         rules = reader.rules
         mistakes = reader.findings.mistakes.inFileOrder(of: names)
         warnings = reader.findings.warnings.inFileOrder(of: names)

@@ -188,6 +188,8 @@ public struct RuleSet: Sendable, Equatable {
     public var detections: [DetectionRule] = []
     public var correlations: [CorrelationRule] = []
     public var filters: [FilterRule] = []
+    /// The values that placeholders had, of those that some rule names.
+    public var placeholders: [String: [String]] = [:]
     /// Every index into `correlations` once, a correlation after those that it builds on.
     public var correlationOrder: [Int] = []
 

@@ -46,7 +46,7 @@ func daemonEngine(
         shipped: true,
         folders: (settings.rules ?? [CheckedSettings.defaultRules]) + ruleFolders,
         optional: settings.rules == nil ? [CheckedSettings.defaultRules] : [],
-        off: settings.rulesOff
+        settings: settings
     )
     let names = rules.detections.compactMap(\.name) + rules.correlations.compactMap(\.name)
     let unknown = settings.mistakes(ofRulesOff: names)

@@ -47,7 +47,7 @@ struct ExplainCommand: ParsableCommand {
         let rules = try loadAllRules(
             shipped: true,
             folders: (settings?.rules ?? []) + self.rules,
-            off: settings?.rulesOff ?? []
+            settings: settings
         )
         let engine = try input.engineSettings(settings, rules: rules)
         let opened = try openAll(inputs, engine)

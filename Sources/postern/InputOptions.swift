@@ -112,13 +112,39 @@ func readSettings(_ path: String) throws -> CheckedSettings {
     return settings
 }
 
-/// Loads the shipped rules and those of further folders; mistakes end the command with status 78.
+/// Loads the shipped rules and those of further folders; warnings go to standard error, and mistakes
+/// end the command with status 78.
+///
+/// - Parameter settings: give the rules that are off, placeholders and further fields.
 func loadAllRules(
     shipped: Bool,
     folders: [String],
     optional: Set<String> = [],
-    off: [String] = []
+    settings: CheckedSettings?
 ) throws -> RuleSet {
+    let found = try loadCheckedRules(
+        shipped: shipped,
+        folders: folders,
+        optional: optional,
+        settings: settings
+    )
+    for warning in found.warnings { warn("warning: " + shown("\(warning)")) }
+    guard found.mistakes.isEmpty else {
+        throw Failure(.settings, all: found.mistakes.map { shown("\($0)") })
+    }
+    return found.rules
+}
+
+/// The same with everything that is wrong or doubtful.
+///
+/// - Parameter knowsEvents: whether the events are a mail server's, or any JSON objects.
+func loadCheckedRules(
+    shipped: Bool,
+    folders: [String],
+    optional: Set<String> = [],
+    settings: CheckedSettings?,
+    knowsEvents: Bool = true
+) throws -> (rules: RuleSet, mistakes: [Sigma.Mistake], warnings: [Sigma.Mistake]) {
     var paths: [FilePath] = []
     if shipped {
         guard let folder = shippedRulesFolder() else {
@@ -135,17 +161,26 @@ func loadAllRules(
         loaded = try loadRules(
             from: paths,
             optional: Set(optional.map { FilePath($0) }),
-            leftOut: off
+            leftOut: settings?.rulesOff ?? [],
+            placeholders: settings?.placeholders ?? [:]
         )
     } catch {
         throw Failure(.settings, "\(shown(error.path.string)): \(error.cause.cause)")
     }
-    let names = loaded.rules.warnings(forFieldsOtherThan: eventFieldNames + futureFieldNames)
-    for warning in loaded.warnings + names { warn("warning: " + shown("\(warning)")) }
-    guard loaded.mistakes.isEmpty else {
-        throw Failure(.settings, all: loaded.mistakes.map { shown("\($0)") })
+    var warnings = loaded.warnings
+    if knowsEvents {
+        warnings += loaded.rules.warnings(
+            forFieldsOtherThan: eventFieldNames + futureFieldNames + (settings?.fields ?? [])
+        )
     }
-    return loaded.rules
+    var mistakes = loaded.mistakes
+    if mistakes.isEmpty {
+        mistakes = regexMistakes(in: loaded.rules)
+        if mistakes.isEmpty {
+            warnings += doubts(about: loaded.rules, knowsEvents: knowsEvents)
+        }
+    }
+    return (loaded.rules, mistakes, warnings)
 }
 
 /// Opens the inputs, puts them into the order of their time, and tells what is left out. Ends the

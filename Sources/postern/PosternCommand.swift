@@ -19,6 +19,8 @@ struct PosternCommand: ParsableCommand {
               postern alerts silence --account alice@example.com --for 7d --reason "told her"
               postern evidence verify bundles/*.tar.zst
               postern state continuity --since 2026-03-01
+              postern check
+              postern match --rules ./my-rules events.jsonl
 
             EXIT STATUS
               0 done; 1 something failed at run time; 2 there were alerts (--fail-on-alert);
@@ -28,7 +30,8 @@ struct PosternCommand: ParsableCommand {
         subcommands: [
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
-            TraceCommand.self, AlertsCommand.self, ReloadCommand.self, TuneCommand.self,
+            TraceCommand.self, MatchCommand.self, CheckCommand.self, AlertsCommand.self,
+            ReloadCommand.self, TuneCommand.self,
         ]
     )
 

@@ -51,7 +51,7 @@ struct ReplayCommand: ParsableCommand {
         let rules = try loadAllRules(
             shipped: true,
             folders: (settings?.rules ?? []) + self.rules,
-            off: settings?.rulesOff ?? []
+            settings: settings
         )
         let engine = try input.engineSettings(settings, rules: rules)
         let opened = try openAll(inputs, engine)

@@ -5,7 +5,7 @@ Standard library only. Nothing of the machine is changed: packages are only down
 (a server that is installed stays), and the server runs in namespaces of its own, where /etc is a
 copy, /dev/log is ours, the network is a loopback device, and process numbers begin at 1.
 """
-import argparse, base64, fcntl, glob, json, os, random, re, shutil, smtplib, socket
+import argparse, base64, fcntl, glob, json, os, random, re, shutil, signal, smtplib, socket
 import socketserver, struct, subprocess, sys, threading, time
 from datetime import datetime, timezone
 
@@ -128,6 +128,10 @@ def enter_world():
         os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", "--uts", "--pid",
                                "--net", "--fork", "--kill-child", "--mount-proc",
                                sys.executable, *sys.argv], dict(os.environ, RIG_WORLD="1"))
+    # Who started the rig may have blocked or ignored signals, and that is inherited.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     work = "/mnt"
     mount = lambda *options: subprocess.run(["mount", *options], check=True)
     mount("-t", "tmpfs", "-o", "mode=755", "rig", work)

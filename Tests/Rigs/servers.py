@@ -91,7 +91,18 @@ scache unix - - n - 1 scache
 """
 
 
-class Postfix:
+class Server:
+    """A server that runs as a process of its own."""
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Postfix(Server):
     """A Postfix that logs to /dev/log, whose main.cf ends with `settings`."""
 
     def __init__(self, root, passwords, settings):
@@ -211,7 +222,7 @@ login:
 """
 
 
-class Exim:
+class Exim(Server):
     """An Exim with the shipped statements for its ACL, whose main log goes to a file."""
     log = "/var/spool/exim4/mainlog"
 

@@ -41,7 +41,6 @@ struct MistakeCase: CustomTestStringConvertible {
         ),
         MistakeCase(
             "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30/h\n",
-            "2:7: `webhook` is not supported by this version",
             "3:7: `rate` is not supported by this version"
         ),
         MistakeCase(
@@ -57,7 +56,7 @@ struct MistakeCase: CustomTestStringConvertible {
         MistakeCase(
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
-                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `receipts`, `memory`, "
+                + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
                 + "`limits`, `state`, `evidence`, `dispatch_age_max`, `sinks`"
         ),
 
@@ -179,7 +178,7 @@ struct MistakeCase: CustomTestStringConvertible {
         ),
         MistakeCase(
             "sinks:\n    - levels: low\n    - {syslog: , stdout: }\n    - stdout:\n    - stdout:\n",
-            "2:7: `syslog:` or `stdout:` was expected, found a map",
+            "2:7: `syslog:`, `webhook:` or `stdout:` was expected, found a map",
             "3:7: one sink for each list item was expected",
             "5:7: the sink `stdout` stands in this list before"
         ),

@@ -12,10 +12,14 @@ struct CompiledPredicate: Sendable {
         case textGlob
         /// The folded text is one of the literals of `literalSets[argument]`.
         case textSet
+        /// One of the literals of `gramIndexes[argument]` stands in the folded text.
+        case textGrams
         case boolean
         case null
         /// Indices into `regexes` and `networks`.
         case regex, network
+        /// `argument` is an index into `networkSets`.
+        case networkSet
         case exists
         case comparison
         /// `argument` is the other field's position.

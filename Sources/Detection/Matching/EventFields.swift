@@ -40,6 +40,8 @@ public enum FieldValue: Sendable, Equatable {
     case number(Double)
     /// A range of the event's `bytes`.
     case text(Range<Int>)
+    /// Several values: an index into the event's `elements`, or -1 for none.
+    case list(Int)
 }
 
 /// The fields of one event, kept from event to event so that filling it allocates nothing.
@@ -47,7 +49,17 @@ public enum FieldValue: Sendable, Equatable {
 /// `reset()`, then set fields in any order; a field set twice has its last value. Invariant: every
 /// text is a range inside `bytes`.
 public struct EventFields: Sendable {
+    /// One value of a field that has several.
+    struct Element: Sendable {
+        var value: FieldValue
+        /// The next one of the field; -1: none.
+        var next: Int
+    }
+
     public private(set) var bytes: [UInt8] = []
+    private(set) var elements: [Element] = []
+    /// By position of a field with a list: its last element; -1: none.
+    private var lastElements: [Int] = []
     /// By position of the field; a field beyond the end is absent.
     public private(set) var values: [FieldValue]
     /// Values of fields without an index: only keyword searches see them.
@@ -65,6 +77,7 @@ public struct EventFields: Sendable {
         if !filled.isEmpty { filled.removeAll(keepingCapacity: true) }
         if !unnamed.isEmpty { unnamed.removeAll(keepingCapacity: true) }
         if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
+        if !elements.isEmpty { elements.removeAll(keepingCapacity: true) }
     }
 
     /// Sets a field; a text must be a range of `bytes`.
@@ -73,6 +86,29 @@ public struct EventFields: Sendable {
         while values.count <= field.position { values.append(.absent) }
         values[field.position] = value
         filled.append(field.position)
+    }
+
+    /// Makes a field one of several values, of none to begin with.
+    ///
+    /// - Parameter keeping: whether it keeps the values that it has.
+    public mutating func beginList(at field: FieldIndex, keeping: Bool) {
+        let value = field.position < values.count ? values[field.position] : .absent
+        if keeping, case .list = value { return }
+        set(.list(-1), at: field)
+        while lastElements.count <= field.position { lastElements.append(-1) }
+        lastElements[field.position] = -1
+        if keeping, value != .absent { add(value, at: field) }
+    }
+
+    /// Adds a value to a field of several values.
+    public mutating func add(_ value: FieldValue, at field: FieldIndex) {
+        check(value)
+        beginList(at: field, keeping: true)
+        let last = lastElements[field.position]
+        if last >= 0 { elements[last].next = elements.count }
+        if last < 0 { values[field.position] = .list(elements.count) }
+        lastElements[field.position] = elements.count
+        elements.append(Element(value: value, next: -1))
     }
 
     /// Sets a field to a copy of `text`.

@@ -4,6 +4,14 @@ import Sigma
 struct FieldTime {
     /// Since 1970-01-01T00:00:00Z, leap seconds not counted.
     let epochSeconds: Int64
+    /// 0…999,999; what is finer is cut off.
+    let microsecond: Int64
+
+    /// Since 1970; nil beyond the years that a rule could mean.
+    var microseconds: Int64? {
+        epochSeconds.magnitude < 400_000_000_000
+            ? epochSeconds * 1_000_000 + microsecond : nil
+    }
 
     /// From an integer field: seconds, or milliseconds from 10^11 on (seconds of that size lie
     /// beyond the year 5138, milliseconds of less before March 1973).
@@ -12,8 +20,10 @@ struct FieldTime {
             // Rounded down, so that a time before 1970 keeps its minute.
             let (quotient, remainder) = value.quotientAndRemainder(dividingBy: 1_000)
             epochSeconds = remainder < 0 ? quotient - 1 : quotient
+            microsecond = (remainder < 0 ? remainder + 1_000 : remainder) * 1_000
         } else {
             epochSeconds = value
+            microsecond = 0
         }
     }
 
@@ -42,12 +52,19 @@ struct FieldTime {
             hour < 24, minute < 60, second <= 60
         else { return nil }
         var position = 19
+        var fraction: Int64 = 0
         if has(UInt8(ascii: "."), at: position) {
             position += 1
             let start = position
-            while position < text.count, text[position] &- UInt8(ascii: "0") < 10 { position += 1 }
+            var unit: Int64 = 100_000
+            while position < text.count, text[position] &- UInt8(ascii: "0") < 10 {
+                fraction += Int64(text[position] &- UInt8(ascii: "0")) * unit
+                unit /= 10
+                position += 1
+            }
             guard position > start else { return nil }
         }
+        microsecond = fraction
         var offsetMinutes: Int64 = 0
         if position < text.count {
             switch text[position] {

@@ -30,6 +30,8 @@ public struct MatchPlan: Sendable {
         var directWhenNull: [GuardedRules] = []
         /// Index into `automata` of the one whose bits are rules; negative: none.
         var automaton = -1
+        /// The same in `gramIndexes`, for literals that are too many for an automaton.
+        var grams = -1
     }
 
     struct GuardedRules: Sendable {
@@ -50,6 +52,8 @@ public struct MatchPlan: Sendable {
     var literalSets: [LiteralSet] = []
     var regexes: [CompiledRegex] = []
     var networks: [Network] = []
+    var gramIndexes: [GramIndex] = []
+    var networkSets: [NetworkSet] = []
 
     var steps: [Step] = []
     /// First step of each rule, `Step.matched` or `Step.failed`.
@@ -75,12 +79,14 @@ public struct MatchPlan: Sendable {
     /// Names that `fields` does not know are added to it. Regular expressions that PCRE2 refuses
     /// are added to `mistakes`, with the place of the value and the offset (in bytes) inside it;
     /// rules with such a mistake never match. `only` leaves rules out; indices stay those of `rules`.
+    /// Where a rule has the choice, fields that `prefersGuard` likes bring it into question.
     public init(
         _ rules: RuleSet,
         fields: inout FieldTable,
         mistakes: inout [Mistake],
         limits: MatchLimits = MatchLimits(),
-        only isWanted: (Int) -> Bool = { _ in true }
+        only isWanted: (Int) -> Bool = { _ in true },
+        prefersGuard: (FieldIndex) -> Bool = { _ in true }
     ) {
         self.limits = limits
         var builder = MatchPlanBuilder(fields: fields)
@@ -91,7 +97,7 @@ public struct MatchPlan: Sendable {
                 builder.addNothing()
             }
         }
-        builder.finish(&self)
+        builder.finish(&self, prefersGuard)
         fields = builder.fields
         mistakes += builder.mistakes
     }

@@ -16,6 +16,9 @@ struct MatchPlanBuilder {
             case one(Predicate)
             /// Folded literals, sorted.
             case oneOf([[UInt8]])
+            /// Folded literals and where they stand, in order.
+            case grams([GramIndex.Literal])
+            case networks([Network])
         }
         let field: Int
         let form: Form
@@ -34,6 +37,8 @@ struct MatchPlanBuilder {
     private var fieldsOfRule: [[FieldIndex]] = []
     private var keywordsOfRule: [Bool] = []
     private var regexesOfRule: [[Int]] = []
+    /// By field: whether it is one by which rules are better brought into question.
+    private var isPreferred: [Bool] = []
 
     /// The parts of a plan that grow with its predicates.
     private struct Tables {
@@ -43,6 +48,8 @@ struct MatchPlanBuilder {
         var literalSets: [LiteralSet] = []
         var regexes: [CompiledRegex] = []
         var networks: [Network] = []
+        var gramIndexes: [GramIndex] = []
+        var networkSets: [NetworkSet] = []
     }
 
     /// How a guard is found without looking at it.
@@ -57,6 +64,10 @@ struct MatchPlanBuilder {
 
     /// A list of this many equal texts becomes one predicate.
     private static let setCountMin = 4
+    /// The same of texts that contain, begin or end with one of many.
+    private static let gramCountMin = 64
+    /// And of networks.
+    private static let networkCountMin = 8
 
     init(fields: FieldTable) {
         self.fields = fields
@@ -140,9 +151,20 @@ struct MatchPlanBuilder {
             // One list for all values, so that a long list becomes one set.
             var literals: [[UInt8]] = []
             var parts: [Formula] = []
+            let predicates = test.values.flatMap(\.alternatives)
+            let grams = predicates.compactMap(Self.gram)
+            let hasGrams = grams.count >= Self.gramCountMin
+            if hasGrams { parts.append(.test(gramsIndex(grams, field))) }
+            let networks = predicates.compactMap { predicate -> Network? in
+                if case .network(let network) = predicate { network } else { nil }
+            }
+            let hasNetworks = networks.count >= Self.networkCountMin
+            if hasNetworks { parts.append(.test(networksIndex(networks, field))) }
             for value in test.values {
                 var others: [Predicate] = []
                 for predicate in value.alternatives {
+                    if hasGrams, Self.gram(predicate) != nil { continue }
+                    if hasNetworks, case .network = predicate { continue }
                     if field != CompiledPredicate.keyword, let literal = Self.equalText(predicate) {
                         literals.append(literal)
                     } else {
@@ -220,6 +242,43 @@ struct MatchPlanBuilder {
         let entries = sorted.map { (hash: $0.span.matchHash, literal: store($0)) }
         plan.literalSets.append(LiteralSet(entries))
         return add(predicate, .equal(sorted), question)
+    }
+
+    /// The folded literal that a field must contain, begin or end with for `predicate` to hold, if
+    /// that is all it says.
+    private static func gram(_ predicate: Predicate) -> GramIndex.Literal? {
+        guard case .text(let pattern, cased: false) = predicate else { return nil }
+        let anchor: GramIndex.Anchor
+        let part: TextPattern.Part
+        switch (pattern.parts.count, pattern.parts.first, pattern.parts.last) {
+        case (3, .anyText?, .anyText?): (anchor, part) = (.anywhere, pattern.parts[1])
+        case (2, let first?, .anyText?): (anchor, part) = (.start, first)
+        case (2, .anyText?, let last?): (anchor, part) = (.end, last)
+        default: return nil
+        }
+        guard case .literal(let bytes) = part, String(validating: bytes, as: UTF8.self) != nil
+        else {
+            return nil
+        }
+        return GramIndex.Literal(bytes: CaseFolding.folded(bytes), anchor: anchor)
+    }
+
+    private mutating func gramsIndex(_ literals: [GramIndex.Literal], _ field: Int) -> Int {
+        let question = Question(field: field, form: .grams(literals))
+        if let known = indices[question] { return known }
+        var predicate = CompiledPredicate(kind: .textGrams, field: field)
+        predicate.argument = plan.gramIndexes.count
+        plan.gramIndexes.append(GramIndex(literals))
+        return add(predicate, .none, question)
+    }
+
+    private mutating func networksIndex(_ networks: [Network], _ field: Int) -> Int {
+        let question = Question(field: field, form: .networks(networks))
+        if let known = indices[question] { return known }
+        var predicate = CompiledPredicate(kind: .networkSet, field: field)
+        predicate.argument = plan.networkSets.count
+        plan.networkSets.append(NetworkSet(networks))
+        return add(predicate, .none, question)
     }
 
     private mutating func add(
@@ -392,22 +451,26 @@ struct MatchPlanBuilder {
             base =
                 switch predicate.kind {
                 case .boolean, .comparison, .fieldEqual, .fieldPrefix, .fieldSuffix, .time: 15
-                case .network, .fieldContains: 20
+                case .network, .networkSet, .fieldContains, .textGrams: 20
                 case .textAny, .null, .exists: 40
                 default: 60
                 }
         }
         let usesLog = Int.bitWidth - max(1, useCounts[index]).leadingZeroBitCount
-        return base + 2 * usesLog + (predicate.field == CompiledPredicate.keyword ? 100 : 0)
+        if predicate.field == CompiledPredicate.keyword { return base + 2 * usesLog + 100 }
+        return base + 2 * usesLog + (isPreferred[predicate.field] ? 0 : 30)
     }
 
-    mutating func finish(_ result: inout MatchPlan) {
+    mutating func finish(_ result: inout MatchPlan, _ prefersGuard: (FieldIndex) -> Bool) {
+        isPreferred = (0..<fields.count).map { prefersGuard(FieldIndex(position: $0)) }
         result.predicates = plan.predicates
         result.literals = plan.literals
         result.globs = plan.globs
         result.literalSets = plan.literalSets
         result.regexes = plan.regexes
         result.networks = plan.networks
+        result.gramIndexes = plan.gramIndexes
+        result.networkSets = plan.networkSets
         result.fieldsOfRule = fieldsOfRule
         result.hasKeywords = keywordsOfRule
         result.regexesOfRule = regexesOfRule
@@ -485,8 +548,8 @@ struct MatchPlanBuilder {
             switch predicate.kind {
             case .boolean, .null, .exists, .comparison: return 1
             case .textEqual, .textPrefix, .textSuffix, .textAny, .textSet: return 2
-            case .network, .time, .fieldEqual, .fieldPrefix, .fieldSuffix: return 4
-            case .textContains, .textGlob, .fieldContains: return 8
+            case .network, .networkSet, .time, .fieldEqual, .fieldPrefix, .fieldSuffix: return 4
+            case .textContains, .textGlob, .textGrams, .fieldContains: return 8
             case .regex: return 40
             }
         case .not(let inner): return lookCost(inner)
@@ -539,14 +602,16 @@ struct MatchPlanBuilder {
                 guards.automaton = result.automata.count
                 result.automata.append(automaton)
             } else {
-                for (_, predicate) in literals {
-                    guards.direct.append(
-                        MatchPlan.GuardedRules(
-                            predicate: Int32(predicate),
-                            rules: rulesOfGuard[predicate] ?? []
+                guards.grams = result.gramIndexes.count
+                var all: [GramIndex.Literal] = []
+                for (bytes, rules) in marked {
+                    for rule in rules {
+                        all.append(
+                            GramIndex.Literal(bytes: bytes, anchor: .anywhere, output: rule)
                         )
-                    )
+                    }
                 }
+                result.gramIndexes.append(GramIndex(all))
             }
             byField[field] = guards
         }

@@ -26,6 +26,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         self.plan = plan
         scratch = RegexScratch(plan.limits)
         limitedSearches = [UInt64](repeating: 0, count: plan.regexes.count)
+        toldSearches = limitedSearches
         memos = [UInt32](repeating: 0, count: plan.predicates.count)
         candidates = [UInt64](repeating: 0, count: (plan.ruleCount + 63) / 64)
         foldedRanges = [Range<Int>](repeating: 0..<0, count: plan.fieldCount)
@@ -33,7 +34,26 @@ public struct RuleMatcher: ~Copyable, Sendable {
     }
 
     /// How many searches for regular expressions ended at a limit and so matched nothing.
-    public var regexLimitCount: UInt64 { limitedSearches.reduce(0, &+) }
+    public private(set) var regexLimitCount: UInt64 = 0
+    /// The same at the last call of ``takeLimitedRules()``, by regular expression.
+    private var toldSearches: [UInt64]
+
+    /// The rules of which a search ended at a limit since the last call, and how many did.
+    public mutating func takeLimitedRules() -> [(rule: Int, searches: UInt64)] {
+        guard toldCount != regexLimitCount else { return [] }
+        toldCount = regexLimitCount
+        var limited: [(rule: Int, searches: UInt64)] = []
+        for (rule, regexes) in plan.regexesOfRule.enumerated() {
+            let count = regexes.reduce(0) { $0 &+ limitedSearches[$1] &- toldSearches[$1] }
+            if count > 0 { limited.append((rule, count)) }
+        }
+        toldSearches = limitedSearches
+        return limited
+    }
+
+    /// Whether ``takeLimitedRules()`` would give some.
+    public var hasLimitedRules: Bool { toldCount != regexLimitCount }
+    private var toldCount: UInt64 = 0
 
     /// The same for those that the rule at `index` uses, so that a counter can name it.
     public func regexLimitCount(ofRule index: Int) -> UInt64 {
@@ -103,36 +123,86 @@ public struct RuleMatcher: ~Copyable, Sendable {
                 for rule in plan.guards.span[index].directWhenNull[position].rules { mark(rule) }
             }
             return
+        case .list(let first):
+            lookUpList(index, first, event)
+            return
         case .bool, .integer, .number, .text: break
         }
         let equalLengths = plan.guards.span[index].equalLengths
         if equalLengths != 0, let text = foldedText(field, event),
             equalLengths & 1 << UInt64(text.count & 63) != 0
         {
-            let hash = texts.span.extracting(text).matchHash
-            var slot = plan.slot(field: field, hash: hash)
-            while plan.equalSlots.span[slot].field >= 0 {
-                if plan.equalSlots.span[slot].hash == hash,
-                    plan.equalSlots.span[slot].field == Int32(field)
-                {
-                    for rule in plan.equalSlots.span[slot].rules { mark(rule) }
-                    break
-                }
-                slot = (slot + 1) & (plan.equalSlots.count - 1)
-            }
+            markEqual(field, text)
         }
         let automaton = plan.guards.span[index].automaton
         if automaton >= 0, let text = foldedText(field, event) {
-            // Taken out of `self`, from which the text is borrowed; nothing is copied.
-            var marks: [UInt64] = []
-            swap(&marks, &candidates)
-            plan.automata.span[automaton].search(texts.span.extracting(text), marking: &marks)
-            swap(&marks, &candidates)
+            markContained(automaton, text)
+        }
+        let grams = plan.guards.span[index].grams
+        if grams >= 0, let text = foldedText(field, event) { markGrams(grams, text) }
+        for position in plan.guards.span[index].direct.indices
+        where holds(plan.guards.span[index].direct[position].predicate, event) {
+            for rule in plan.guards.span[index].direct[position].rules { mark(rule) }
+        }
+    }
+
+    /// The same of a field of several values: what one of them brings into question is.
+    private mutating func lookUpList(
+        _ index: Int,
+        _ first: Int,
+        _ event: borrowing EventFields
+    ) {
+        let field = plan.guards.span[index].field
+        let automaton = plan.guards.span[index].automaton
+        let grams = plan.guards.span[index].grams
+        var next = first
+        while next >= 0 {
+            let element = event.elements[next]
+            next = element.next
+            guard element.value != .null else { continue }
+            let text = appendFolded(element.value, event)
+            if plan.guards.span[index].equalLengths & 1 << UInt64(text.count & 63) != 0 {
+                markEqual(field, text)
+            }
+            if automaton >= 0 { markContained(automaton, text) }
+            if grams >= 0 { markGrams(grams, text) }
         }
         for position in plan.guards.span[index].direct.indices
         where holds(plan.guards.span[index].direct[position].predicate, event) {
             for rule in plan.guards.span[index].direct[position].rules { mark(rule) }
         }
+    }
+
+    /// Marks the rules that ask for this text, a range of `texts`.
+    private mutating func markEqual(_ field: Int, _ text: Range<Int>) {
+        let hash = texts.span.extracting(text).matchHash
+        var slot = plan.slot(field: field, hash: hash)
+        while plan.equalSlots.span[slot].field >= 0 {
+            if plan.equalSlots.span[slot].hash == hash,
+                plan.equalSlots.span[slot].field == Int32(field)
+            {
+                for rule in plan.equalSlots.span[slot].rules { mark(rule) }
+                break
+            }
+            slot = (slot + 1) & (plan.equalSlots.count - 1)
+        }
+    }
+
+    /// Marks the rules that ask for what this text contains.
+    private mutating func markContained(_ automaton: Int, _ text: Range<Int>) {
+        // Taken out of `self`, from which the text is borrowed; nothing is copied.
+        var marks: [UInt64] = []
+        swap(&marks, &candidates)
+        plan.automata.span[automaton].search(texts.span.extracting(text), marking: &marks)
+        swap(&marks, &candidates)
+    }
+
+    private mutating func markGrams(_ index: Int, _ text: Range<Int>) {
+        // As above.
+        var marks: [UInt64] = []
+        swap(&marks, &candidates)
+        plan.gramIndexes.span[index].search(texts.span.extracting(text), marking: &marks)
+        swap(&marks, &candidates)
     }
 
     private mutating func matchesRule(_ rule: Int, _ event: borrowing EventFields) -> Bool {
@@ -164,6 +234,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         _ event: borrowing EventFields
     ) -> Bool {
         let value = event.value(at: predicate.field)
+        if case .list(let first) = value { return holdsOfList(predicate, first, event) }
         switch predicate.kind {
         case .null:
             return value == .absent || value == .null
@@ -175,14 +246,14 @@ public struct RuleMatcher: ~Copyable, Sendable {
             guard let number = number(value, event) else { return false }
             return predicate.comparison.holds(number, predicate.number)
         case .time:
-            guard let time = time(value, event) else { return false }
-            return predicate.comparison.holds(
-                Number(time.part(predicate.timePart)),
-                predicate.number
-            )
+            return holds(predicate, timeOf: value, event)
         case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
+            if case .list = event.value(at: predicate.argument) {
+                return elementsRelate(predicate, value, event)
+            }
             return fieldsRelate(predicate, event)
-        case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet:
+        case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet,
+            .textGrams:
             if predicate.isCased {
                 guard let text = writtenText(predicate.field, event) else { return false }
                 return text.isOfEvent
@@ -193,7 +264,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
             return fits(predicate, texts.span.extracting(text))
         case .textAny:
             return value != .absent && value != .null
-        case .network:
+        case .network, .networkSet:
             guard let text = writtenText(predicate.field, event) else { return false }
             return text.isOfEvent && fits(predicate, event.bytes.span.extracting(text.range))
         case .regex:
@@ -204,14 +275,121 @@ public struct RuleMatcher: ~Copyable, Sendable {
         }
     }
 
+    /// Whether the predicate holds for one of several values; of none, it is null.
+    private mutating func holdsOfList(
+        _ predicate: CompiledPredicate,
+        _ first: Int,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        switch predicate.kind {
+        case .exists: return predicate.flag
+        case .null where first < 0: return true
+        default: break
+        }
+        var next = first
+        while next >= 0 {
+            let element = event.elements[next]
+            next = element.next
+            let isMatch: Bool =
+                switch predicate.kind {
+                case .null: element.value == .null
+                case .exists: predicate.flag
+                case .boolean: element.value == .bool(predicate.flag)
+                case .comparison:
+                    number(element.value, event).map {
+                        predicate.comparison.holds($0, predicate.number)
+                    } ?? false
+                case .time: holds(predicate, timeOf: element.value, event)
+                case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
+                    elementsRelate(predicate, element.value, event)
+                case .network, .networkSet:
+                    if case .text = element.value {
+                        holds(predicate, element.value, field: nil, event)
+                    } else {
+                        false
+                    }
+                case .textEqual, .textPrefix, .textSuffix, .textContains, .textGlob, .textSet,
+                    .textGrams, .textAny, .regex:
+                    holds(predicate, element.value, field: nil, event)
+                }
+            if isMatch { return true }
+        }
+        return false
+    }
+
+    private func holds(
+        _ predicate: CompiledPredicate,
+        timeOf value: FieldValue,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        guard let time = time(value, event) else { return false }
+        return predicate.comparison.holds(
+            Number(time.part(predicate.timePart)),
+            predicate.number
+        )
+    }
+
+    /// Whether a value stands to one of another field's values as a field reference asks.
+    private mutating func elementsRelate(
+        _ predicate: CompiledPredicate,
+        _ value: FieldValue,
+        _ event: borrowing EventFields
+    ) -> Bool {
+        let end = texts.count
+        defer { texts.removeLast(texts.count - end) }
+        guard let first = appendText(of: value, isCased: predicate.isCased, event) else {
+            return false
+        }
+        var next = -1
+        var other = event.value(at: predicate.argument)
+        if case .list(let list) = other {
+            guard list >= 0 else { return false }
+            other = event.elements[list].value
+            next = event.elements[list].next
+        }
+        while true {
+            if let second = appendText(of: other, isCased: predicate.isCased, event),
+                Self.relate(
+                    predicate.kind,
+                    texts.span.extracting(first),
+                    texts.span.extracting(second)
+                )
+            {
+                return true
+            }
+            guard next >= 0 else { return false }
+            other = event.elements[next].value
+            next = event.elements[next].next
+        }
+    }
+
+    /// Appends a value's text to `texts`, folded unless `isCased`; nil when it has none.
+    private mutating func appendText(
+        of value: FieldValue,
+        isCased: Bool,
+        _ event: borrowing EventFields
+    ) -> Range<Int>? {
+        switch value {
+        case .absent, .null, .list: return nil
+        case .text(let range) where isCased:
+            let start = texts.count
+            for index in range { texts.append(event.bytes[index]) }
+            return start..<texts.count
+        case .text, .bool, .integer, .number: return appendFolded(value, event)
+        }
+    }
+
     /// A keyword: whether the predicate holds for the text of any field.
     private mutating func holdsSomewhere(
         _ predicate: CompiledPredicate,
         _ event: borrowing EventFields
     ) -> Bool {
-        for position in event.values.indices
-        where holds(predicate, event.values[position], field: position, event) {
-            return true
+        for position in event.values.indices {
+            if case .list(let first) = event.values[position] {
+                if holdsOfList(predicate, first, event) { return true }
+            } else if holds(predicate, event.values[position], field: position, event) {
+                return true
+            }
         }
         for position in event.unnamed.indices
         where holds(predicate, event.unnamed[position], field: nil, event) {
@@ -230,7 +408,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         guard value != .absent, value != .null else { return false }
         let needsWrittenText: Bool =
             switch predicate.kind {
-            case .regex, .network: true
+            case .regex, .network, .networkSet: true
             default: predicate.isCased
             }
         let end = texts.count
@@ -277,6 +455,9 @@ public struct RuleMatcher: ~Copyable, Sendable {
             let hash = text.matchHash
             return plan.literalSets[predicate.argument]
                 .contains(text, hash: hash, literals: plan.literals.span)
+        case .textGrams: return plan.gramIndexes[predicate.argument].isAny(in: text)
+        case .networkSet:
+            return IPAddress(text).map(plan.networkSets[predicate.argument].contains) ?? false
         case .network:
             return IPAddress(text).map(plan.networks[predicate.argument].contains) ?? false
         case .regex, .null, .exists, .boolean, .comparison, .time, .fieldEqual, .fieldPrefix,
@@ -291,6 +472,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         case .noMatch: return false
         case .limit:
             limitedSearches[predicate.argument] &+= 1
+            regexLimitCount &+= 1
             return false
         }
     }
@@ -363,20 +545,26 @@ public struct RuleMatcher: ~Copyable, Sendable {
 
     // MARK: Values
 
-    private func number(_ value: FieldValue, _ event: borrowing EventFields) -> Number? {
+    /// The number that a value is, or whose decimal text it is.
+    func number(_ value: FieldValue, _ event: borrowing EventFields) -> Number? {
         switch value {
         case .integer(let value): Number(value)
         case .number(let value): Number(value)
         case .text(let range): Number(decimal: event.bytes.span.extracting(range))
-        case .absent, .null, .bool: nil
+        case .absent, .null, .bool, .list: nil
         }
+    }
+
+    /// The point in time that a value is: microseconds since 1970.
+    func microseconds(_ value: FieldValue, _ event: borrowing EventFields) -> Int64? {
+        time(value, event)?.microseconds
     }
 
     private func time(_ value: FieldValue, _ event: borrowing EventFields) -> FieldTime? {
         switch value {
         case .integer(let value): FieldTime(epoch: value)
         case .text(let range): FieldTime(event.bytes.span.extracting(range))
-        case .absent, .null, .bool, .number: nil
+        case .absent, .null, .bool, .number, .list: nil
         }
     }
 
@@ -390,7 +578,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         case .text(let range): (true, range)
         // Decimal texts and `true` have no capitals, so they are their own folded form.
         case .bool, .integer, .number: foldedText(field, event).map { (false, $0) }
-        case .absent, .null: nil
+        case .absent, .null, .list: nil
         }
     }
 
@@ -399,6 +587,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         if foldedStamps[field] == generation { return foldedRanges[field] }
         let value = event.value(at: field)
         guard value != .absent, value != .null else { return nil }
+        if case .list = value { return nil }
         let range = appendFolded(value, event)
         foldedStamps[field] = generation
         foldedRanges[field] = range
@@ -418,7 +607,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
     private mutating func appendText(of value: FieldValue) -> Range<Int> {
         let start = texts.count
         switch value {
-        case .absent, .null, .text: break
+        case .absent, .null, .text, .list: break
         case .bool(let flag): texts.append(contentsOf: (flag ? "true" : "false").utf8)
         case .integer(let value): appendDecimal(value)
         case .number(let value):

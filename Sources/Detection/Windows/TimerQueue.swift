@@ -1,4 +1,6 @@
-/// What becomes due in event time: the resolution of alerts and the end of idle groups.
+/// What becomes due in event time: the resolution of alerts, the end of the silence after it, and the
+/// end of idle groups. The latter have one timer for all groups of a correlation, since the one that
+/// was longest idle is always known.
 ///
 /// A binary heap; among timers of one time the order is that of rule and group, so that it is the
 /// same in every run.
@@ -6,8 +8,11 @@ struct TimerQueue: Sendable {
     struct Timer: Sendable, Comparable {
         var due: Int64
         var correlation: Int
-        /// Serial of the group; a group that is gone has none.
+        /// Serial of the group, or ``idleGroups``; a group that is gone has none.
         var group: UInt64
+
+        /// Stands for all groups of the correlation that have no alert.
+        static let idleGroups: UInt64 = 0
 
         static func < (left: Timer, right: Timer) -> Bool {
             (left.due, left.correlation, left.group) < (right.due, right.correlation, right.group)
