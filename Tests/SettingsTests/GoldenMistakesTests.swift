@@ -33,11 +33,11 @@ struct MistakeCase: CustomTestStringConvertible {
         ),
         MistakeCase(
             "memory: {colour: blue}\n",
-            "1:10: unknown key `colour`; expected `domains`"
+            "1:10: unknown key `colour`; expected `domains`, `pairs_max`"
         ),
         MistakeCase(
-            "memory: {pairs_max: 3}\n",
-            "1:10: `pairs_max` is not supported by this version"
+            "memory: {windows_bytes_max: 3}\n",
+            "1:10: `windows_bytes_max` is not supported by this version"
         ),
         MistakeCase(
             "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30/h\n",
