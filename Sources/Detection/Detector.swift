@@ -37,18 +37,14 @@ public struct Detector: ~Copyable, Sendable {
     private var submittedRules: RuleMatcher
     private var settledRules: RuleMatcher
     public let hasSettledRules: Bool
-    /// The fields that bring the rules of submitted events into question, and the others that they
-    /// test.
-    private let guardFields: [EventField]
-    private let furtherFields: [EventField]
-    /// Whether rules ask for the derived facts of any event, or of some only.
-    private let asksAllFacts: Bool
+    private let triage: EventTriage
     /// Whether somebody wants to see the derived facts of every event, or only the rules do.
     public var showsFacts = false
     /// The fields that rules test, and the others.
     private let testedFields: [EventField]
     private let otherFields: [EventField]
-    /// Whether some rule or group needs `postern.payload`, which costs more than other fields.
+    /// Whether some rule or group needs `postern.payload` of mail that is no receipt, which costs more
+    /// than other fields.
     public let usesPayload: Bool
 
     /// Whether somebody will ask for what changed (``takeChanges()``).
@@ -112,14 +108,17 @@ public struct Detector: ~Copyable, Sendable {
             mistakes: &mistakes,
             only: { !isSettled[$0] },
             prefersGuard: { field in
-                EventField(rawValue: field.position)?.isOfMessageAndDomain ?? false
+                EventField(rawValue: field.position)?.isAlwaysKnown ?? false
             }
         )
         let settledPlan = MatchPlan(
             rules,
             fields: &table,
             mistakes: &mistakes,
-            only: { isSettled[$0] }
+            only: { isSettled[$0] },
+            prefersGuard: { field in
+                EventField(rawValue: field.position)?.isAlwaysKnown ?? false
+            }
         )
         hasSettledRules = isSettled.contains(true)
 
@@ -144,32 +143,48 @@ public struct Detector: ~Copyable, Sendable {
         let usesEveryField = rules.detections.indices.contains { probe.searchesEveryField($0) }
         testedFields = EventField.allCases.filter { usesEveryField || used[$0.rawValue] }
         otherFields = EventField.allCases.filter { !usesEveryField && !used[$0.rawValue] }
-        let guards = submittedPlan.guardFields.map(Set.init)
-        var guarding: [EventField] = []
-        var further: [EventField] = []
-        for field in testedFields {
-            if guards?.contains(field.index) ?? true {
-                guarding.append(field)
-            } else {
-                further.append(field)
+        triage = EventTriage(
+            rules,
+            submitted: submittedPlan,
+            settled: settledPlan,
+            isSettled: isSettled,
+            tested: testedFields,
+            fields: &table
+        )
+        let payload = EventField.payload.index
+        var needsPayload = Set(
+            rules.detections.indices.filter { probe.fieldsUsed(by: $0).contains(payload) }
+        )
+        var usesPayload = usesEveryField
+        for (index, correlation) in compiled.correlations.enumerated()
+        where correlation.valueFields.contains(payload)
+            || correlation.groupFields.contains(where: { $0.contains(payload) })
+        {
+            for rule in rules.detections.indices
+            where compiled.wokenByDetection[rule].contains(where: { $0.correlation == index }) {
+                needsPayload.insert(rule)
+            }
+            if compiled.wokenByCorrelation.contains(where: { woken in
+                woken.contains { $0.correlation == index }
+            }) {
+                usesPayload = true
             }
         }
-        guardFields = guarding
-        furtherFields = further
-        // Of one message, either all events to a domain are asked about or none.
-        let isAskedWhole = guards != nil && guarding.allSatisfy { $0.isOfMessageAndDomain }
-        asksAllFacts = isSettled.contains(true) ? true : !isAskedWhole
-        let payload = EventField.payload.index
-        usesPayload =
-            usesEveryField || used[payload.position]
-            || compiled.correlations.contains { correlation in
-                correlation.valueFields.contains(payload)
-                    || correlation.groupFields.contains { $0.contains(payload) }
-            }
+        // Receipts have theirs in any case.
+        let payloadPlan = MatchPlan(rules, fields: &table, mistakes: &ignored) {
+            needsPayload.contains($0)
+        }
+        if !needsPayload.isEmpty, !payloadPlan.isQuestionedOnly(by: EventField.receipt.index) {
+            usesPayload = true
+        }
+        self.usesPayload = usesPayload
         submittedRules = RuleMatcher(submittedPlan)
         settledRules = RuleMatcher(settledPlan)
         fields = EventFields(fieldCount: table.count)
     }
+
+    /// Whether rules of settled events may match one that none of them awaits.
+    public var settlesEveryEvent: Bool { triage.settlesEveryEvent }
 
     /// The day of a moment in the log's zone, counted from 1970.
     public mutating func day(_ microseconds: Int64) -> Int {
@@ -304,6 +319,12 @@ public struct Detector: ~Copyable, Sendable {
         return memory.heard(mailbox, from: sender, day: day(microseconds))
     }
 
+    /// Null-sender mail came to a mailbox here, as bounces do.
+    public mutating func returned(to mailbox: UInt64, microseconds: Int64) {
+        guard let account = memory.number(mailbox) else { return }
+        memory.returned(to: account, at: microseconds)
+    }
+
     /// The first evaluation of an event: account, subject and recipient are known.
     ///
     /// - Parameters:
@@ -320,47 +341,108 @@ public struct Detector: ~Copyable, Sendable {
         counters.submitted += 1
         event.phase = .submitted
         let day = day(event.submittedMicroseconds)
-        memory.sawDay(day)
+        memory.sawDay(day, at: event.submittedMicroseconds)
         if event.receipt != .none { counters.receipts += 1 }
         let account = memory.account(
             event.accountHash,
             name: event.text.span.extracting(event.account.indices)
         )
-        let isMatched = isMatched(&event, account, day: day, earlier: earlier, stated: stated)
+        let isUnseen = remember(event, account, day: day)
+        event.facts.isDomainUnseen = (stated ?? earlier)?.isDomainUnseen ?? isUnseen
+        event.facts.isUnseenKnown = true
+        let isUnusual = isUnusual(event, account, stated)
+        if !showsFacts, !isUnusual, event.receipt == .none,
+            event.facts.isDomainUnseen ? triage.passesUnseen : triage.passesSeen
+        {
+            return false
+        }
+        let isMatched = isMatched(&event, wantsFacts: isUnusual) { detector, event in
+            detector.enrich(&event, account, day: day, earlier: earlier, stated: stated)
+        }
+        return isMatched && correlate(event, key)
+    }
+
+    /// Whether the account reaches so many unseen domains that rules ask about it.
+    private mutating func isUnusual(
+        _ event: SendEvent,
+        _ account: AccountNumber,
+        _ stated: DerivedFacts?
+    ) -> Bool {
+        guard triage.unseenDomainsMin > 0 else { return false }
+        if triage.needsUnseenDomain, !event.facts.isDomainUnseen { return false }
+        let count =
+            stated.map { Int($0.unseenDomainsHour) }
+            ?? memory.unseenDomains(of: account, at: event.submittedMicroseconds)
+        return count >= triage.unseenDomainsMin
+    }
+
+    /// Teaches the memory what the account sent.
+    ///
+    /// - Returns: whether the domain was unseen before.
+    private mutating func remember(
+        _ event: SendEvent,
+        _ account: AccountNumber,
+        day: Int
+    ) -> Bool {
+        var isUnseen = true
         if event.domain.isPresent {
-            let isFirst = memory.wrote(
+            let contact = memory.wrote(
                 account,
                 to: event.domainHash,
                 day: day,
                 isReceipt: event.receipt != .none
             )
-            if isFirst {
+            isUnseen = contact.isUnseen
+            if !contact.isRepeated {
                 memory.names?.note(
                     event.domainHash,
                     event.text.span.extracting(event.domain.indices)
                 )
             }
+            if isUnseen,
+                memory.heardDays(account, event.domainHash) < memory.limits.heardDaysMin
+            {
+                memory.contacted(
+                    account,
+                    event.domainHash,
+                    at: event.submittedMicroseconds,
+                    mayRepeat: contact.isRepeated
+                )
+            }
         }
-        return isMatched && correlate(event, key)
+        if event.receipt == .notRead {
+            memory.sentReceipt(account, at: event.submittedMicroseconds)
+        }
+        return isUnseen
     }
 
     /// Evaluates the rules of submitted events; ``matches`` has those that match.
     ///
     /// Ordinary mail brings none into question, and then nobody asks what was known of its account.
+    ///
+    /// - Parameters:
+    ///   - wantsFacts: whether the event's facts are wanted in any case.
+    ///   - enrich: gives the event its facts.
     private mutating func isMatched(
         _ event: inout SendEvent,
-        _ account: AccountNumber,
-        day: Int,
-        earlier: DerivedFacts?,
-        stated: DerivedFacts?
+        wantsFacts: Bool,
+        _ enrich: (inout Detector, inout SendEvent) -> Void
     ) -> Bool {
-        let wantsFacts = showsFacts || asksAllFacts
-        if wantsFacts { enrich(&event, account, day: day, earlier: earlier, stated: stated) }
+        let wantsFacts = wantsFacts || showsFacts || triage.asksAllFacts
+        if wantsFacts { enrich(&self, &event) }
         fields.reset()
-        for field in guardFields { set(field, of: event) }
-        guard submittedRules.findCandidates(fields) else { return false }
-        if !wantsFacts { enrich(&event, account, day: day, earlier: earlier, stated: stated) }
-        for field in furtherFields { set(field, of: event) }
+        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields {
+            set(field, of: event)
+        }
+        let isQuestioned = submittedRules.findCandidates(fields)
+        let isAwaited = hasSettledRules && settledRules.findCandidates(fields)
+        guard isQuestioned || isAwaited else { return false }
+        if !wantsFacts { enrich(&self, &event) }
+        event.facts.isAwaited = isAwaited
+        guard isQuestioned else { return false }
+        for field in wantsFacts ? triage.furtherFields : triage.ordinaryFurtherFields {
+            set(field, of: event)
+        }
         submittedRules.evaluateCandidates(fields, into: &matches)
         if submittedRules.hasLimitedRules { tellLimited(submittedRules.takeLimitedRules()) }
         return !matches.isEmpty
@@ -377,7 +459,7 @@ public struct Detector: ~Copyable, Sendable {
     ) -> Bool {
         event.phase = .settled
         noteOutcome(event, key, blocklist: blocklist)
-        guard hasSettledRules else { return false }
+        guard hasSettledRules, settlesEveryEvent || event.facts.isAwaited else { return false }
         fill(event)
         settledRules.evaluate(fields, into: &matches)
         if settledRules.hasLimitedRules { tellLimited(settledRules.takeLimitedRules()) }
@@ -416,12 +498,18 @@ public struct Detector: ~Copyable, Sendable {
             // The mailboxes of a bare login are not known.
             facts.domainHeardDays = nil
         }
-        if let earlier {
-            facts.isDomainUnseen = earlier.isDomainUnseen
+        memory.addActivity(of: account, at: event.submittedMicroseconds, to: &facts)
+        facts.isDomainUnseen = event.facts.isDomainUnseen
+        if let earlier, earlier.isKnown {
             facts.domainHeardDays = earlier.domainHeardDays
+            facts.domainAccounts = earlier.domainAccounts
+        } else if facts.isDomainUnseen, event.receipt == .none, event.domain.isPresent {
+            // The memory has this very submission already.
+            facts.domainAccounts = facts.domainAccounts == 0 ? 0 : facts.domainAccounts - 1
         }
         if let stated { facts = stated }
         facts.isKnown = true
+        facts.isUnseenKnown = true
         event.facts = facts
     }
 
@@ -481,8 +569,29 @@ public struct Detector: ~Copyable, Sendable {
         case .accountAgeDays:
             fields.set(.integer(Int64(event.facts.accountAgeDays)), at: field.index)
         case .memoryDays: fields.set(.integer(Int64(event.facts.memoryDays)), at: field.index)
+        case .domainAccounts: set(event.facts.domainAccounts, field)
+        case .domainUnseenByServer:
+            fields.set(.bool(event.facts.isDomainUnseenByServer), at: field.index)
+        case .unseenDomainsHour: set(event.facts.unseenDomainsHour, field)
+        case .unseenDomainsDay: set(event.facts.unseenDomainsDay, field)
+        case .receiptsDay: set(event.facts.receiptsDay, field)
+        case .returnsDay: set(event.facts.returnsDay, field)
+        case .unseenSurprise: set(tenths: event.facts.unseenSurpriseTenths, field)
+        case .receiptSurprise: set(tenths: event.facts.receiptSurpriseTenths, field)
         case .bait, .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty:
             if let bait = event.bait { set(field, of: bait, event) }
+        }
+    }
+
+    private mutating func set(_ count: some FixedWidthInteger, _ field: EventField) {
+        fields.set(.integer(Int64(clamping: count)), at: field.index)
+    }
+
+    private mutating func set(tenths: UInt16, _ field: EventField) {
+        if tenths % 10 == 0 {
+            set(tenths / 10, field)
+        } else {
+            fields.set(.number(Double(tenths) / 10), at: field.index)
         }
     }
 

@@ -6,6 +6,8 @@ enum EventField: Int, CaseIterable {
     case domain, subject, outcome, delivery, host, dialect, ambiguous, phase, receipt
     case receiptEvidence, payload, domainUnseen, domainHeardDays, domainInternal
     case accountAgeDays, memoryDays, bait, baitEvidence, baitAgeSeconds, baitSender, baitThirdParty
+    case domainAccounts, domainUnseenByServer, unseenDomainsHour, unseenDomainsDay, receiptsDay
+    case returnsDay, unseenSurprise, receiptSurprise
 
     var name: String {
         switch self {
@@ -38,19 +40,29 @@ enum EventField: Int, CaseIterable {
         case .baitAgeSeconds: "postern.bait_age_seconds"
         case .baitSender: "postern.bait_sender"
         case .baitThirdParty: "postern.bait_third_party"
+        case .domainAccounts: "postern.domain_accounts"
+        case .domainUnseenByServer: "postern.domain_unseen_by_server"
+        case .unseenDomainsHour: "postern.unseen_domains_1h"
+        case .unseenDomainsDay: "postern.unseen_domains_24h"
+        case .receiptsDay: "postern.receipts_24h"
+        case .returnsDay: "postern.ndr_24h"
+        case .unseenSurprise: "postern.unseen_surprise"
+        case .receiptSurprise: "postern.receipt_surprise"
         }
     }
 
-    /// Whether all events of one message to one domain have the same value in it when they are
-    /// submitted.
-    var isOfMessageAndDomain: Bool {
+    /// Whether it is known of each event when it is submitted, without asking the memory for more
+    /// than ordinary mail needs.
+    var isAlwaysKnown: Bool {
         switch self {
-        case .userName, .sourceIP, .sourceDomain, .localID, .sender, .subject, .host, .dialect,
-            .phase, .receipt, .receiptEvidence, .payload, .domain:
+        case .timestamp, .userName, .sourceIP, .sourceDomain, .localID, .messageID, .sender,
+            .recipient, .domain, .subject, .host, .dialect, .ambiguous, .phase, .receipt,
+            .receiptEvidence, .payload, .domainUnseen, .bait, .baitEvidence, .baitAgeSeconds,
+            .baitSender, .baitThirdParty:
             true
-        case .timestamp, .messageID, .recipient, .outcome, .delivery, .ambiguous,
-            .domainUnseen, .domainHeardDays, .domainInternal, .accountAgeDays, .memoryDays, .bait,
-            .baitEvidence, .baitAgeSeconds, .baitSender, .baitThirdParty:
+        case .outcome, .delivery, .domainHeardDays, .domainInternal, .accountAgeDays,
+            .memoryDays, .domainAccounts, .domainUnseenByServer, .unseenDomainsHour,
+            .unseenDomainsDay, .receiptsDay, .returnsDay, .unseenSurprise, .receiptSurprise:
             false
         }
     }
@@ -62,10 +74,3 @@ enum EventField: Int, CaseIterable {
 
 /// Names of all fields that an event can have, for warnings about others.
 public let eventFieldNames: [String] = EventField.allCases.map(\.name)
-
-/// Fields that no event of this version has, but rules may name: they are absent (rules.md).
-public let futureFieldNames: [String] = [
-    "postern.domain_accounts", "postern.domain_unseen_by_server",
-    "postern.unseen_domains_1h", "postern.unseen_domains_24h", "postern.receipts_24h",
-    "postern.ndr_24h", "postern.unseen_surprise", "postern.receipt_surprise",
-]

@@ -31,6 +31,8 @@ extension SendEvent {
         object.member("postern.payload", string(payload))
         object.member("postern.domain_unseen", facts.isDomainUnseen)
         object.member("postern.domain_heard_days", facts.domainHeardDays)
+        object.member("postern.domain_accounts", facts.domainAccounts)
+        object.member("postern.domain_unseen_by_server", facts.isDomainUnseenByServer)
         object.member("postern.domain_internal", facts.isDomainInternal)
         if let bait {
             object.member("postern.bait", String(decoding: bait.queueID, as: UTF8.self))
@@ -41,6 +43,12 @@ extension SendEvent {
         }
         object.member("postern.account_age_days", facts.accountAgeDays)
         object.member("postern.memory_days", facts.memoryDays)
+        object.member("postern.unseen_domains_1h", facts.unseenDomainsHour)
+        object.member("postern.unseen_domains_24h", facts.unseenDomainsDay)
+        object.member("postern.receipts_24h", facts.receiptsDay)
+        object.member("postern.ndr_24h", facts.returnsDay)
+        object.member("postern.unseen_surprise", tenths: Int(facts.unseenSurpriseTenths))
+        object.member("postern.receipt_surprise", tenths: Int(facts.receiptSurpriseTenths))
         return object.finished()
     }
 }

@@ -1,9 +1,9 @@
 public import Records
 
 extension SendEvent {
-    /// Appends the stored form. Version 2.
+    /// Appends the stored form. Version 3.
     public func write(to writer: inout BinaryWriter) {
-        writer.write(UInt8(2))
+        writer.write(UInt8(3))
         writer.write(text)
         for range in ranges {
             writer.write(range.start)
@@ -35,8 +35,8 @@ extension SendEvent {
     public init(from reader: inout BinaryReader) throws(BinaryReadError) {
         self.init()
         let version = try reader.read(UInt8.self)
-        guard version == 1 || version == 2 else {
-            throw BinaryReadError(offset: 0, expected: "an event of version 1 or 2")
+        guard (1...3).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an event of version 1 to 3")
         }
         text = try reader.readBytes()
         var ranges: [TextRange] = []
@@ -77,8 +77,9 @@ extension SendEvent {
         let source = SourceNumber(try reader.read(UInt16.self))
         let file = FileNumber(try reader.read(UInt32.self))
         record = RecordID(source: source, file: file, offset: try reader.read(UInt64.self))
-        facts = try DerivedFacts(from: &reader)
+        facts = try DerivedFacts(from: &reader, version: version < 3 ? 1 : 2)
         facts.isKnown = true
+        facts.isUnseenKnown = true
         guard version >= 2 else { return }
         dialect = try Self.known(Dialect(rawValue: try reader.read(UInt8.self)), "a dialect")
         bait = try Bait.read(&reader)

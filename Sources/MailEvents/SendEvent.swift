@@ -155,13 +155,33 @@ public struct DerivedFacts: Sendable, Hashable {
     public var accountAgeDays: UInt32 = 0
     /// Whole days since the log was first seen.
     public var memoryDays: UInt32 = 0
-    /// Whether anybody asked the memory; otherwise the others say nothing. Not part of the stored
-    /// form: what is stored by itself is known.
+    /// How many accounts of this server wrote to the domain; receipts do not count.
+    public var domainAccounts: UInt32 = 0
+    /// Domains that were neither seen nor heard and that the account sent to within an hour and
+    /// within 24 hours, up to this event.
+    public var unseenDomainsHour: UInt16 = 0
+    public var unseenDomainsDay: UInt16 = 0
+    /// Not-read receipts of the account within 24 hours, up to this event.
+    public var receiptsDay: UInt16 = 0
+    /// Null-sender mail that came for the account within 24 hours after one of its receipts.
+    public var returnsDay: UInt16 = 0
+    /// How unusual ``unseenDomainsHour`` and ``receiptsDay`` are for this account: tenths of −log10
+    /// of their chance.
+    public var unseenSurpriseTenths: UInt16 = 0
+    public var receiptSurpriseTenths: UInt16 = 0
+    /// Whether anybody asked the memory; otherwise ``isDomainUnseen`` alone says something, and only
+    /// if ``isUnseenKnown``. Not part of the stored form, like that: what is stored by itself is known.
     public var isKnown = false
+    public var isUnseenKnown = false
+    /// Whether a rule may match the event when it has settled. Not part of the stored form.
+    public var isAwaited = false
 
     public init() {}
 
-    /// Appends the stored form.
+    /// No account of this server has written to the domain.
+    public var isDomainUnseenByServer: Bool { domainAccounts == 0 }
+
+    /// Appends the stored form. Version 2.
     public func write(to writer: inout BinaryWriter) {
         writer.write(isDomainUnseen)
         writer.write(domainHeardDays != nil)
@@ -169,10 +189,19 @@ public struct DerivedFacts: Sendable, Hashable {
         writer.write(isDomainInternal)
         writer.write(accountAgeDays)
         writer.write(memoryDays)
+        writer.write(domainAccounts)
+        writer.write(unseenDomainsHour)
+        writer.write(unseenDomainsDay)
+        writer.write(receiptsDay)
+        writer.write(returnsDay)
+        writer.write(unseenSurpriseTenths)
+        writer.write(receiptSurpriseTenths)
     }
 
     /// Reads what ``write(to:)`` wrote.
-    public init(from reader: inout BinaryReader) throws(BinaryReadError) {
+    ///
+    /// - Parameter version: of the facts: 1 ended before ``domainAccounts``.
+    public init(from reader: inout BinaryReader, version: Int) throws(BinaryReadError) {
         isDomainUnseen = try reader.readBool()
         let isHeardKnown = try reader.readBool()
         let heard = try reader.read(UInt8.self)
@@ -180,5 +209,13 @@ public struct DerivedFacts: Sendable, Hashable {
         isDomainInternal = try reader.readBool()
         accountAgeDays = try reader.read(UInt32.self)
         memoryDays = try reader.read(UInt32.self)
+        guard version >= 2 else { return }
+        domainAccounts = try reader.read(UInt32.self)
+        unseenDomainsHour = try reader.read(UInt16.self)
+        unseenDomainsDay = try reader.read(UInt16.self)
+        receiptsDay = try reader.read(UInt16.self)
+        returnsDay = try reader.read(UInt16.self)
+        unseenSurpriseTenths = try reader.read(UInt16.self)
+        receiptSurpriseTenths = try reader.read(UInt16.self)
     }
 }

@@ -293,6 +293,7 @@ extension Assembler {
         switch fact.kind {
         case .sender:
             slots[index].senderDomain = fact.domain
+            slots[index].hasNullSender = fact.a.isPresent && fact.a.count == 0
             slots[index].sender = place(of: fact.a, line, base, in: index)
         case .subject:
             guard !slots[index].subject.isPresent else { return }

@@ -54,7 +54,17 @@ extension Assembler {
     {
         guard recipient > 0, domain != 0 else { return nil }
         let earlier = slots[Int(slot)].recipients[..<recipient]
-        return earlier.first { $0.domainHash == domain && $0.facts.isKnown }?.facts
+        return earlier.first { $0.domainHash == domain && $0.facts.isUnseenKnown }?.facts
+    }
+
+    /// Whether a rule may match a recipient's event when it has settled.
+    public mutating func isAwaited(slot: Int32, recipient: Int) -> Bool {
+        slots[Int(slot)].recipients[recipient].facts.isAwaited
+    }
+
+    /// Whether the log says that the message has the null sender, as bounces do.
+    public mutating func hasNullSender(slot: Int32) -> Bool {
+        slots[Int(slot)].hasNullSender
     }
 
     /// Keeps the derived facts of an event until it has settled.

@@ -58,7 +58,7 @@ extension Assembler {
         func serial(of other: Int32) -> UInt64 { other < 0 ? 0 : slots[Int(other)].serial }
         let assembly = slots[Int(slot)]
         var writer = BinaryWriter(reserving: assembly.text.count + 256)
-        writer.write(UInt8(4))
+        writer.write(UInt8(5))
         writer.write(assembly.state.rawValue)
         writer.write(assembly.key)
         writer.write(assembly.instance)
@@ -91,6 +91,8 @@ extension Assembler {
             writer.write(recipient.microseconds)
             recipient.facts.write(to: &writer)
             writer.write(recipient.facts.isKnown)
+            writer.write(recipient.facts.isUnseenKnown)
+            writer.write(recipient.facts.isAwaited)
             writer.write(recipient.domainHash)
         }
         for range in [
@@ -108,6 +110,7 @@ extension Assembler {
         }
         writer.write(serial(of: outer(of: Int(slot))))
         writer.write(assembly.senderDomain)
+        writer.write(assembly.hasNullSender)
         writer.write(assembly.dialect.rawValue)
         writer.write(assembly.subjectForm.rawValue)
         writer.write(assembly.isProvisional)
@@ -187,12 +190,13 @@ extension Assembler {
     private mutating func restoreAssembly(_ body: [UInt8]) throws(BinaryReadError) -> Links {
         var reader = BinaryReader(body)
         let version = try reader.read(UInt8.self)
-        guard (1...4).contains(version) else {
-            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 4")
+        guard (1...5).contains(version) else {
+            throw BinaryReadError(offset: 0, expected: "an assembly of version 1 to 5")
         }
         var (assembly, outer, inner) = try Self.readAssembly(&reader, version)
         // Version 1 kept the sender itself; what a message of then delivers teaches nothing.
         if version >= 2 { assembly.senderDomain = try reader.read(UInt64.self) }
+        if version >= 5 { assembly.hasNullSender = try reader.readBool() }
         if version >= 3 { try assembly.readArrival(&reader) }
         var forwardedTo: UInt64 = 0
         if version >= 4 {
@@ -315,8 +319,11 @@ extension Assembly {
         recipient.delivery = delivery
         recipient.isSubmitted = isSubmitted
         recipient.isSettled = isSettled
-        recipient.facts = try DerivedFacts(from: &reader)
+        recipient.facts = try DerivedFacts(from: &reader, version: version < 5 ? 1 : 2)
         recipient.facts.isKnown = version < 3 ? true : try reader.readBool()
+        recipient.facts.isUnseenKnown =
+            version < 5 ? recipient.facts.isKnown : try reader.readBool()
+        recipient.facts.isAwaited = version < 5 ? false : try reader.readBool()
         if version >= 2 { recipient.domainHash = try reader.read(UInt64.self) }
         add(recipient)
         return inner

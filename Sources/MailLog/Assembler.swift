@@ -728,6 +728,7 @@ public struct Assembler: ~Copyable, Sendable {
         slots[index].isActive = true
         if slots[index].isHeld { release(from: index) }
         slots[index].senderDomain = fact.domain
+        slots[index].hasNullSender = fact.a.isPresent && fact.a.count == 0
         if slots[index].request.isPresent, slots[index].firstRecipient.isPresent,
             !slots[index].isSubmission
         {

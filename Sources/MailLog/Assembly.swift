@@ -81,6 +81,8 @@ struct Assembly: Sendable {
     var lastMicroseconds: Int64 = 0
     /// Identity of the envelope sender's domain, see ``NameReader``; 0 for none.
     var senderDomain: UInt64 = 0
+    /// A line says that it has the null sender, as bounces have.
+    var hasNullSender = false
     /// Recipients after whose outcomes the message is over; 0: a line says when it is.
     var recipientsExpected: UInt32 = 0
     /// For a message from a filter: the slot of the message that went into it, and the serial that
@@ -197,6 +199,7 @@ struct Assembly: Sendable {
         isActive = false
         isChanged = false
         senderDomain = 0
+        hasNullSender = false
         recipientsExpected = 0
         outer = -1
         outerSerial = 0
@@ -261,6 +264,7 @@ struct Assembly: Sendable {
         contentType = other.contentType
         request = other.request
         senderDomain = other.senderDomain
+        hasNullSender = other.hasNullSender
         clientIP = other.clientIP
         clientName = other.clientName
         isActive = other.isActive

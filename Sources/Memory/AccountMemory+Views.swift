@@ -6,7 +6,8 @@ public struct KnownDomain: Sendable, Hashable {
     /// Day of the last time, counted from 1970 in the log's zone; 0 for never, as when only receipts
     /// went there.
     public var lastDay: UInt16
-    /// Of one written to: 1 when a receipt went there. Of one heard from: on how many days.
+    /// Of one written to: the day of the last receipt, 0 for none, 1 where the day is not known. Of one
+    /// heard from: on how many days.
     public var note: UInt16
 
     public init(hash: UInt64, lastDay: UInt16, note: UInt16) {
@@ -111,6 +112,7 @@ extension AccountMemory {
             let first = accounts[index].firstDay
             accounts[index].firstDay = first == 0 ? other.firstDay : min(first, other.firstDay)
         }
+        discount(index)
         let isFull = accounts[index].wroteTo.merge(
             other.wroteTo.map(\.pair),
             limit: limits.domainsPerAccountMax
@@ -119,6 +121,7 @@ extension AccountMemory {
             other.heardFrom.map(\.pair),
             limit: limits.heardPerAccountMax
         )
+        count(index)
         if isFull || other.isForgetful { accounts[index].isForgetful = true }
         change(number)
     }
@@ -154,7 +157,13 @@ extension AccountMemory {
     public mutating func forget(_ hash: UInt64) -> KnownAccount? {
         guard let known = known(hash), let number = numbers[hash] else { return nil }
         // The number stays its own: others hold it.
-        accounts[Int(number)] = Account(nameHash: hash, name: [])
+        let index = Int(number)
+        discount(index)
+        forgetActivity(index)
+        let (unseen, receipts) = (accounts[index].unseenLog, accounts[index].receiptLog)
+        accounts[index] = Account(nameHash: hash, name: [])
+        accounts[index].unseenLog = unseen
+        accounts[index].receiptLog = receipts
         var key = BinaryWriter(reserving: 8)
         key.write(hash)
         forgottenKeys.append(key.bytes)

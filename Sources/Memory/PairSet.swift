@@ -6,11 +6,10 @@ struct Pair: Sendable, Equatable {
     private var high: UInt32
     /// Day of the last time, counted from 1970 in the log's zone; 0 for never.
     var lastDay: UInt16
-    /// For domains written to: ``receiptFlag``. For domains heard from: on how many days.
+    /// For domains written to: the day of the last receipt, which makes the domain no less unseen; 0
+    /// for none, and 1 in states of versions that did not keep the day. For domains heard from: on
+    /// how many days.
     var note: UInt16
-
-    /// A receipt went there; it makes the domain no less unseen.
-    static let receiptFlag: UInt16 = 1
 
     init(hash: UInt64, lastDay: UInt16, note: UInt16) {
         low = UInt32(truncatingIfNeeded: hash)
@@ -18,9 +17,6 @@ struct Pair: Sendable, Equatable {
         self.lastDay = lastDay
         self.note = note
     }
-
-    /// Nothing is known of it yet: ``PairSet/update(_:limit:_:)`` has just made it.
-    var isNew: Bool { lastDay == 0 && note == 0 }
 
     var hash: UInt64 { UInt64(high) << 32 | UInt64(low) }
 }
@@ -79,26 +75,82 @@ struct PairSet: Sendable, Equatable {
         return index < pairs.count && pairs[index].hash == hash ? pairs[index] : nil
     }
 
+    /// What came of a change.
+    struct Change {
+        /// There was no pair of this hash.
+        var isNew = false
+        /// The pair that left to make room.
+        var evicted: Pair?
+    }
+
     /// Changes the pair of a hash; a new one begins with day and note 0.
     ///
-    /// - Returns: whether another pair left to make room.
-    mutating func update(_ hash: UInt64, limit: Int, _ change: (inout Pair) -> Void) -> Bool {
+    /// - Parameter rank: of the others, at the limit, one with the lowest leaves.
+    mutating func update(
+        _ hash: UInt64,
+        limit: Int,
+        rank: (Pair) -> UInt32,
+        _ change: (inout Pair) -> Void
+    ) -> Change {
         let index = lowerBound(hash)
         if index < pairs.count, pairs[index].hash == hash {
             change(&pairs[index])
-            return false
+            return Change()
         }
         var pair = Pair(hash: hash, lastDay: 0, note: 0)
         change(&pair)
-        pairs.insert(pair, at: index)
-        guard pairs.count > limit else { return false }
-        var oldest = index == 0 ? 1 : 0
-        for candidate in pairs.indices
-        where candidate != index && pairs[candidate].lastDay < pairs[oldest].lastDay {
-            oldest = candidate
+        // What every account has may not be half empty.
+        if pairs.count == pairs.capacity {
+            pairs.reserveCapacity(pairs.count + max(4, pairs.count / 8))
         }
-        pairs.remove(at: oldest)
-        return true
+        pairs.insert(pair, at: index)
+        guard pairs.count > limit else { return Change(isNew: true) }
+        var lowest = index == 0 ? 1 : 0
+        for candidate in pairs.indices
+        where candidate != index && rank(pairs[candidate]) < rank(pairs[lowest]) {
+            lowest = candidate
+        }
+        return Change(isNew: true, evicted: pairs.remove(at: lowest))
+    }
+
+    /// What a sweep did to pairs of domains written to.
+    struct Sweep {
+        /// Pairs that left.
+        var count = 0
+        /// Those of them that the account had written to within the memory.
+        var forgotten = 0
+        /// Domains that count as written to no more.
+        var unwritten: [UInt64] = []
+        /// The earliest day on which one that stayed will be too old.
+        var oldest = UInt16.max
+    }
+
+    /// Lets the pairs go that were used only before a day, and those for which `hides` holds.
+    mutating func sweep(before day: UInt16, where hides: (Pair) -> Bool) -> Sweep {
+        var result = Sweep()
+        var changed: [Pair]?
+        for index in pairs.indices {
+            var pair = pairs[index]
+            let isHidden = hides(pair)
+            let isOld = pair.lastDay < day
+            if isHidden || isOld {
+                if pair.lastDay > 0 {
+                    result.unwritten.append(pair.hash)
+                    if !isOld { result.forgotten += 1 }
+                    pair.lastDay = 0
+                    if changed == nil { changed = Array(pairs[..<index]) }
+                }
+                if isHidden || pair.note < day {
+                    result.count += 1
+                    if changed == nil { changed = Array(pairs[..<index]) }
+                    continue
+                }
+            }
+            result.oldest = min(result.oldest, pair.lastDay > 0 ? pair.lastDay : pair.note)
+            changed?.append(pair)
+        }
+        if let changed { pairs = changed }
+        return result
     }
 
     /// Joins what two hosts know: of each pair the later day and the greater note; at the limit those

@@ -237,7 +237,7 @@ public struct Daemon: ~Copyable {
         var isStopping = false
         while !isStopping {
             if let look = patterns.take() { try take(look, &merger, stop) }
-            let wait = try work(&merger, dispatcher)
+            let rest = try work(&merger, dispatcher, control)
             if marksWaiting.take() { commitMarks(&merger, dispatcher) }
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
@@ -246,7 +246,7 @@ public struct Daemon: ~Copyable {
             if loaded != nil, !isStopping {
                 try applyReload(control, &merger, &dispatcher, stop)
             }
-            if !isStopping {
+            if !isStopping, case .until(let wait) = rest {
                 park(merger, patterns, control, signals, until: wait, looksOften: untilCaughtUp)
             }
         }
@@ -397,13 +397,24 @@ public struct Daemon: ~Copyable {
 
     // MARK: Work
 
+    /// What is left when ``work(_:_:_:)`` returns.
+    private enum Rest {
+        /// There is more to be taken, and something else to be looked at before.
+        case more
+        /// Nothing, until then: monotonic nanoseconds, when a line waits for other sources.
+        case until(UInt64?)
+    }
+
+    /// However much there is to be read, signals and requests are looked at so often.
+    private static let workNanoseconds: UInt64 = 200_000_000
+
     /// Takes what is there, and commits what is due.
-    ///
-    /// - Returns: until when a line waits for other sources; nil when none does.
     private mutating func work(
         _ merger: inout Merger,
-        _ dispatcher: Dispatcher
-    ) throws(DaemonError) -> UInt64? {
+        _ dispatcher: Dispatcher,
+        _ control: ControlServer?
+    ) throws(DaemonError) -> Rest {
+        let start = Clocks.monotonicNanoseconds()
         while !isFull {
             let now = Moment.now
             output.now = now.realtimeMicroseconds
@@ -423,11 +434,16 @@ public struct Daemon: ~Copyable {
                 }
                 hasUncommitted = true
                 commitIfDue(merger, dispatcher)
-            case .holding(let until): return until
-            case .idle, .ended: return nil
+                if control?.isReady ?? false || reloads.isReady
+                    || now.monotonicNanoseconds &- start > Self.workNanoseconds
+                {
+                    return .more
+                }
+            case .holding(let until): return .until(until)
+            case .idle, .ended: return .until(nil)
             }
         }
-        return nil
+        return .until(nil)
     }
 
     private func mayBeDuplicate(_ name: String) -> Bool {

@@ -26,12 +26,17 @@ extension Engine {
                 changes.removePiece(kind, key: key.span)
             }
         }
-        for key in detector.memory.takeForgotten() { put(.memoryAccount, key, nil) }
+        for key in detector.memory.takeForgotten() {
+            put(.memoryAccount, key, nil)
+            put(.memoryActivity, key, nil)
+        }
         for piece in detector.memory.takeChanges() {
             switch piece.kind {
             case .account: put(.memoryAccount, piece.key, piece.body)
             case .domain: put(.memoryDomain, piece.key, piece.body)
             case .clock: put(.memoryClock, piece.key, piece.body)
+            case .activity: put(.memoryActivity, piece.key, piece.body)
+            case .horizon: put(.memoryHorizon, piece.key, piece.body)
             case .name: put(.domainName, piece.key, piece.body)
             }
         }
@@ -95,8 +100,14 @@ extension Engine {
         from store: StateReader,
         changes: inout Changes
     ) throws(EngineRestoreError) -> [AlertID] {
+        try forEach(store, .memoryHorizon, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .horizon, key: key, body: body))
+        }
         try forEach(store, .memoryAccount, "memory") { engine, key, body throws(BinaryReadError) in
             try engine.detector.memory.restore(.init(kind: .account, key: key, body: body))
+        }
+        try forEach(store, .memoryActivity, "memory") { engine, key, body throws(BinaryReadError) in
+            try engine.detector.memory.restore(.init(kind: .activity, key: key, body: body))
         }
         try forEach(store, .memoryDomain, "memory") { engine, key, body throws(BinaryReadError) in
             try engine.detector.memory.restore(.init(kind: .domain, key: key, body: body))

@@ -206,6 +206,12 @@ public struct Engine: ~Copyable, Sendable {
         )
     }
 
+    /// Days from the first submission to now, both counted; 1 before there was one.
+    mutating func dayCount() -> Int {
+        let first = Int(detector.memory.firstDay)
+        return first == 0 ? 1 : max(1, detector.day(detector.now) - first + 1)
+    }
+
     /// For the clock of the stored state.
     mutating func restore(lineCount: UInt64) { self.lineCount = lineCount }
 
@@ -538,6 +544,9 @@ public struct Engine: ~Copyable, Sendable {
                 guard !isVerifying else { continue }
                 if sender == 0 {
                     detector.delivered(to: domain, isLocal: true)
+                    if assembler.hasNullSender(slot: slot) {
+                        detector.returned(to: mailbox, microseconds: time)
+                    }
                 } else {
                     let number = number(of: mailbox, named: line.extracting(name.indices))
                     let isFirst = detector.heard(
@@ -693,7 +702,10 @@ public struct Engine: ~Copyable, Sendable {
         to output: inout some EngineOutput & ~Copyable
     ) {
         let isProof = assembler.isProof(slot: slot)
-        guard showsEvents || isProof || detector.hasSettledRules else { return }
+        let isAwaited =
+            detector.settlesEveryEvent
+            || detector.hasSettledRules && assembler.isAwaited(slot: slot, recipient: recipient)
+        guard showsEvents || isProof || isAwaited else { return }
         let serial = assembler.serial(slot: slot)
         assembler.lend(&event, slot: slot, recipient: recipient, reader: &reader)
         if isVerifying, stated?[event] == nil {

@@ -106,7 +106,9 @@ public struct Learn: Sendable {
         for (index, chain) in chains.enumerated() {
             if let year = chain.firstYear { engine.setFirstYear(year, lane: index) }
         }
+        try engine.detector.memory.restore(.horizon, from: store)
         try engine.detector.memory.restore(.account, from: store)
+        try engine.detector.memory.restore(.activity, from: store)
         // Lines that were read before, here or by the daemon, must not count twice.
         try engine.detector.memory.restore(.domain, from: store, countsAnew: true)
         return engine
@@ -231,6 +233,8 @@ extension AccountMemory.Piece.Kind {
         case .account: .memoryAccount
         case .domain: .memoryDomain
         case .clock: .memoryClock
+        case .activity: .memoryActivity
+        case .horizon: .memoryHorizon
         case .name: .domainName
         }
     }

@@ -24,6 +24,8 @@ extension PieceKind {
     static let coverageClock = PieceKind(rawValue: 20)
     static let coverageHour = PieceKind(rawValue: 21)
     static let coverageDay = PieceKind(rawValue: 22)
+    static let memoryActivity = PieceKind(rawValue: 23)
+    static let memoryHorizon = PieceKind(rawValue: 24)
     static let silence = PieceKind(rawValue: 40)
     static let acknowledgement = PieceKind(rawValue: 41)
     static let silenced = PieceKind(rawValue: 42)

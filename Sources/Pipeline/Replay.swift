@@ -24,6 +24,8 @@ public struct ReplaySummary: Sendable {
     public var notes: [SourceNote] = []
     public var alertsOpened = 0
     public var submitted = 0
+    /// Days from the first submission to the end, both counted; 1 if there was none.
+    public var days = 1
 
     public init() {}
 }
@@ -105,6 +107,7 @@ public struct Replay: Sendable {
         summary.engine = engine.counters
         summary.alertsOpened = engine.detector.counters.alertsOpened
         summary.submitted = engine.detector.counters.submitted
+        summary.days = engine.dayCount()
         return summary
     }
 }

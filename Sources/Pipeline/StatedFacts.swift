@@ -67,6 +67,13 @@ public struct StatedFacts: Sendable {
             entry.member("postern.domain_internal", known.isDomainInternal)
             entry.member("postern.account_age_days", known.accountAgeDays)
             entry.member("postern.memory_days", known.memoryDays)
+            entry.member("postern.domain_accounts", known.domainAccounts)
+            entry.member("postern.unseen_domains_1h", known.unseenDomainsHour)
+            entry.member("postern.unseen_domains_24h", known.unseenDomainsDay)
+            entry.member("postern.receipts_24h", known.receiptsDay)
+            entry.member("postern.ndr_24h", known.returnsDay)
+            entry.member("unseen_surprise_tenths", known.unseenSurpriseTenths)
+            entry.member("receipt_surprise_tenths", known.receiptSurpriseTenths)
             if let bait = baits[key] {
                 entry.member("postern.bait", bytes: bait.queueID)
                 entry.member("postern.bait_sender", bytes: bait.sender)
@@ -112,6 +119,17 @@ public struct StatedFacts: Sendable {
                 clamping: entry["postern.account_age_days"]?.integer ?? 0
             )
             known.memoryDays = UInt32(clamping: entry["postern.memory_days"]?.integer ?? 0)
+            // Bundles of versions before these fields have none of them.
+            known.domainAccounts = UInt32(
+                clamping: entry["postern.domain_accounts"]?.integer ?? 0
+            )
+            func count(_ name: String) -> UInt16 { UInt16(clamping: entry[name]?.integer ?? 0) }
+            known.unseenDomainsHour = count("postern.unseen_domains_1h")
+            known.unseenDomainsDay = count("postern.unseen_domains_24h")
+            known.receiptsDay = count("postern.receipts_24h")
+            known.returnsDay = count("postern.ndr_24h")
+            known.unseenSurpriseTenths = count("unseen_surprise_tenths")
+            known.receiptSurpriseTenths = count("receipt_surprise_tenths")
             let key = Key(queueID: queueID, recipient: recipient, microseconds: microseconds)
             if let bait = entry["postern.bait"]?.string,
                 let evidence = (entry["postern.bait_evidence"]?.string).flatMap(

@@ -65,6 +65,8 @@ public struct CheckedSettings: Sendable {
     public struct Memory: Sendable, Hashable {
         /// A domain not written to for this many days is unseen again.
         public var domainDays = 400
+        /// Pairs of an account and a domain; beyond it the least recently used leave.
+        public var pairsMax = 10_000_000
     }
 
     /// Bounds of what is kept while running (architecture §6).
@@ -81,7 +83,7 @@ public struct CheckedSettings: Sendable {
         public var filterWaitSeconds: Int64 = 600
         /// Domains remembered that one account wrote to, and that wrote to it.
         public var domainsPerAccount = 5_000
-        public var heardPerAccount = 256
+        public var heardPerAccount = 4_096
         /// Alerts that wait for sinks, and bytes of them.
         public var outbox = 10_000
         public var outboxBytes = 64 << 20

@@ -44,8 +44,11 @@ extension KeyTable<CheckedSettings> {
                     "memory",
                     \.memory,
                     KeyTable<CheckedSettings.Memory>(
-                        [Key("domains", \.domainDays, .days(1...36_500))],
-                        later: ["pairs_max", "windows_bytes_max"]
+                        [
+                            Key("domains", \.domainDays, .days(1...36_500)),
+                            Key("pairs_max", \.pairsMax, .count(1...1_000_000_000)),
+                        ],
+                        later: ["windows_bytes_max"]
                     )
                 ),
                 Key("limits", \.limits, .limits),

@@ -170,7 +170,7 @@ func loadCheckedRules(
     var warnings = loaded.warnings
     if knowsEvents {
         warnings += loaded.rules.warnings(
-            forFieldsOtherThan: eventFieldNames + futureFieldNames + (settings?.fields ?? [])
+            forFieldsOtherThan: eventFieldNames + (settings?.fields ?? [])
         )
     }
     var mistakes = loaded.mistakes
@@ -293,6 +293,7 @@ extension EngineSettings {
         assembly.keptLinesMax = settings.limits.keptLines
         assembly.unlinkedMicrosecondsMax = settings.limits.filterWaitSeconds * 1_000_000
         memory.daysMax = settings.memory.domainDays
+        memory.pairsMax = settings.memory.pairsMax
         memory.domainsPerAccountMax = settings.limits.domainsPerAccount
         memory.heardPerAccountMax = settings.limits.heardPerAccount
         evidenceLinesMax = settings.evidence.linesMax

@@ -74,7 +74,9 @@ extension AccountSheet {
                 known.wroteTo.map { domain in
                     [
                         name(domain.hash), domain.lastDay == 0 ? "never" : date(domain.lastDay),
-                        domain.note == 0 ? "" : "a receipt went there",
+                        domain.note == 0
+                            ? ""
+                            : "a receipt" + (domain.note > 1 ? " on \(date(domain.note))" : ""),
                     ]
                 },
                 ["domain", "last day", ""],

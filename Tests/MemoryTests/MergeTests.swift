@@ -103,8 +103,8 @@ struct MergeTests {
         #expect(contents(memory) == before.filter { !$0.contains("\(name)") })
         // It comes again, as one that nobody knew.
         let account = memory.account(hash, name: name.span)
-        let isFirst = memory.wrote(account, to: 7, day: 20_200, isReceipt: false)
-        #expect(isFirst)
+        let contact = memory.wrote(account, to: 7, day: 20_200, isReceipt: false)
+        #expect(!contact.isRepeated)
         #expect(memory.known(hash)?.wroteTo.map(\.hash) == [7])
         store()
         #expect(stored.values.contains { $0.body.contains(name) })

@@ -35,7 +35,7 @@ struct ControlFormTests {
                 ],
                 firstDay: UInt16.random(in: 0 ... .max, using: &random),
                 isForgetful: Bool.random(using: &random),
-                wroteTo: domains(0...1, &random),
+                wroteTo: domains(0...65_535, &random),
                 heardFrom: domains(1...255, &random)
             )
         )

@@ -16,7 +16,8 @@ import Testing
 private func remembered(_ store: StateStore) throws -> AccountMemory {
     var memory = AccountMemory(seed: try HashSeed(bytes: store.origin.hashSeed))
     for (kind, stored) in [
-        (PieceKind.memoryAccount, AccountMemory.Piece.Kind.account),
+        (PieceKind.memoryHorizon, AccountMemory.Piece.Kind.horizon),
+        (.memoryAccount, .account), (.memoryActivity, .activity),
         (.memoryDomain, .domain), (.memoryClock, .clock),
     ] {
         for piece in try pieces(kind, store) {
@@ -38,7 +39,9 @@ private func pieces(
     return found
 }
 
-private let memoryKinds = [PieceKind.memoryAccount, .memoryDomain, .memoryClock]
+private let memoryKinds = [
+    PieceKind.memoryHorizon, .memoryAccount, .memoryActivity, .memoryDomain, .memoryClock,
+]
 
 private func image(_ store: StateStore) throws -> [[UInt8]] {
     try memoryKinds.flatMap { kind in try pieces(kind, store).map { $0.key + $0.body } }

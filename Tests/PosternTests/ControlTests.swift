@@ -278,7 +278,8 @@ import Testing
             (head + "\n" + record + "\n" + #"{"postern.memory_end":4}"# + "\n", 3, "missing"),
             (head + "\n" + record + "\nx\n", 3, "was expected"),
             (
-                head + "\n" + record + "\n" + record.replacingOccurrences(of: "3,0]", with: "3,9]")
+                head + "\n" + record + "\n"
+                    + record.replacingOccurrences(of: "3,0]", with: "3,70000]")
                     + "\n", 3, "wrote"
             ),
             (

@@ -16,6 +16,7 @@ private final class Receiver {
             + [scratch.path("got")] + answers.flatMap { ["--answer", $0] } + arguments
         let pipe = Pipe()
         process.standardOutput = pipe
+        process.standardError = FileHandle.nullDevice
         try process.run()
         var line: [UInt8] = []
         while let byte = try pipe.fileHandleForReading.read(upToCount: 1)?.first, byte != 10 {
@@ -24,7 +25,11 @@ private final class Receiver {
         port = try #require(Int(String(decoding: line, as: UTF8.self)))
     }
 
-    deinit { process.terminate() }
+    deinit {
+        // Test runners block signals, and who they start inherits it.
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
 
     /// The requests, in order.
     var got: [[String: Any]] {
@@ -64,7 +69,7 @@ private func item(_ receiver: Receiver, _ lines: [String] = [], path: String = "
 }
 
 private let secrets = [
-    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2VjcmV0LW9mLWFub3RoZXItdGltZQ==",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_dGhlLXNlY3JldC1vZi1hbm90aGVyLXRpbWU=",
 ]
 
 @Suite(.serialized) struct WebhookTests {
@@ -257,7 +262,8 @@ private let secrets = [
         let file = try scratch.write("secret", secrets[0])
         unsafe chmod(file, 0o644)
         let lines = "          url: https://alerts.example/\n          secret_file: \(file)\n"
-        let result = try Program().run(["run", "--config", try daemon(lines).config])
+        let daemon = try daemon(lines)
+        let result = try Program().run(["run", "--config", daemon.config])
         #expect(result.status == 78)
         #expect(result.error.contains("others may read"))
     }

@@ -135,6 +135,12 @@ public struct MatchPlan: Sendable {
         return Set(positions).sorted().map { FieldIndex(position: $0) }
     }
 
+    /// Whether no rule is brought into question by an event that has no value in `field`.
+    public func isQuestionedOnly(by field: FieldIndex) -> Bool {
+        unguarded.isEmpty && keywordGuards.isEmpty
+            && guards.allSatisfy { $0.field == field.position && $0.directWhenNull.isEmpty }
+    }
+
     /// Whether the rule at `index` or a filter of it searches for keywords, and so in every field.
     public func searchesEveryField(_ index: Int) -> Bool { hasKeywords[index] }
 

@@ -255,7 +255,8 @@ extension AccountMemory {
     init(stored store: StateReader, limits: MemoryLimits = MemoryLimits()) throws {
         self.init(seed: try HashSeed(bytes: store.origin.hashSeed), limits: limits)
         let kinds: [(PieceKind, Piece.Kind)] = [
-            (.memoryAccount, .account), (.memoryDomain, .domain), (.memoryClock, .clock),
+            (.memoryHorizon, .horizon), (.memoryAccount, .account), (.memoryDomain, .domain),
+            (.memoryClock, .clock),
         ]
         for (stored, kind) in kinds {
             var failure: BinaryReadError?

@@ -9,8 +9,9 @@ import SafeText
 /// ```
 ///
 /// Days count from 1970. Of a domain written to stand its name, the day of the last time (0: never,
-/// only receipts went there) and 1 if a receipt went there; of one heard from its name, the day of
-/// the last time, and on how many days. An account with many domains has several lines.
+/// only receipts went there) and that of the last receipt (0: never; 1: on a day that was not kept);
+/// of one heard from its name, the day of the last time, and on how many days. An account with many
+/// domains has several lines.
 public enum MemoryRecord: Sendable, Hashable {
     public struct Named: Sendable, Hashable {
         public var domain: String
@@ -113,7 +114,7 @@ public enum MemoryRecord: Sendable, Hashable {
             name: name,
             firstDay: day,
             isForgetful: isForgetful,
-            wroteTo: try domains("wrote", object, notes: 0...1),
+            wroteTo: try domains("wrote", object, notes: 0...65_535),
             heardFrom: try domains("heard", object, notes: 1...255)
         )
     }
@@ -142,7 +143,7 @@ public enum MemoryRecord: Sendable, Hashable {
                 )
             }
             let name = try domain(parts[0])
-            guard lastDay > 0 || member == "wrote" && note == 1 else {
+            guard lastDay > 0 || member == "wrote" && note > 0 else {
                 throw MemoryRecordError(message: "\(shown(name)) in `\(member)` has no day")
             }
             guard seen.insert(name).inserted else {

@@ -1,0 +1,247 @@
+import Records
+
+/// What one account did of one kind in the last day, each time once, and how much of it is ordinary
+/// for the account.
+///
+/// Invariant: `contacts` ascend in time; those before `first` are gone, those before `learnt` are
+/// part of the baseline.
+struct ContactLog: Sendable {
+    struct Contact: Sendable, Equatable {
+        /// Identity of the domain; 0 where none matters.
+        var domain: UInt64
+        var microseconds: Int64
+    }
+
+    /// Contacts that are counted; the oldest leave.
+    static let countMax = 4_096
+    static let day: Int64 = 86_400_000_000
+    static let hour: Int64 = 3_600_000_000
+    /// What is so much older than the newest counts no more, as in the windows of rules: it may have
+    /// been read before, too.
+    private static let latenessMax: Int64 = 600_000_000
+    /// How long contacts are kept; longer than a day, for events that come late.
+    private static let kept = day + hour
+
+    private var contacts: [Contact] = []
+    private var first: Int32 = 0
+    private var learnt: Int32 = 0
+    private var baseline = Baseline()
+    /// The most that the window held, in the span of its length that the newest contact lies in, and
+    /// in the span before; spans are counted from 1970.
+    private var peak: UInt16 = 0
+    private var peakBefore: UInt16 = 0
+    private var span: UInt32 = 0
+
+    /// Something was done.
+    ///
+    /// - Parameters:
+    ///   - domain: to which domain.
+    ///   - microseconds: when.
+    ///   - mayRepeat: whether this may be a domain that is among the contacts: each counts once, at its
+    ///     newest time.
+    ///   - window: the time in which the baseline counts.
+    mutating func add(
+        _ domain: UInt64,
+        at microseconds: Int64,
+        mayRepeat: Bool,
+        window: Int64
+    ) {
+        if let newest = contacts.last, microseconds < newest.microseconds - Self.latenessMax {
+            return
+        }
+        prune(until: microseconds, window: window)
+        if mayRepeat, !forget(domain, before: microseconds) { return }
+        if contacts.count == contacts.capacity { makeRoom() }
+        var place = contacts.count
+        while place > first, contacts[place - 1].microseconds > microseconds { place -= 1 }
+        contacts.insert(Contact(domain: domain, microseconds: microseconds), at: place)
+        if place < learnt { learnt += 1 }
+        if contacts.count - Int(first) > Self.countMax {
+            if learnt == first { learnNext(window) }
+            first += 1
+        }
+        let span = UInt32(clamping: microseconds / window)
+        let count = UInt16(clamping: count(in: window, endingAt: microseconds))
+        if span > self.span {
+            peakBefore = span == self.span + 1 ? peak : 0
+            peak = count
+            self.span = span
+        } else if span == self.span {
+            peak = max(peak, count)
+        } else if span + 1 == self.span {
+            peakBefore = max(peakBefore, count)
+        }
+    }
+
+    /// Takes the contact with this domain out.
+    ///
+    /// - Returns: false if it is there with a later time, and stays.
+    private mutating func forget(_ domain: UInt64, before microseconds: Int64) -> Bool {
+        for index in Int(first)..<contacts.count where contacts[index].domain == domain {
+            if contacts[index].microseconds > microseconds { return false }
+            contacts.remove(at: index)
+            if index < learnt { learnt -= 1 }
+            return true
+        }
+        return true
+    }
+
+    /// Gives room back that is not used, and makes a little more: what every account has may not be
+    /// half empty.
+    private mutating func makeRoom() {
+        if first > 0 {
+            contacts.removeFirst(Int(first))
+            learnt -= first
+            first = 0
+        }
+        contacts.reserveCapacity(contacts.count + max(2, contacts.count / 4))
+    }
+
+    /// How many contacts there were in (t − window, t].
+    func count(in window: Int64, endingAt microseconds: Int64) -> Int {
+        end(of: microseconds) - end(of: microseconds - window)
+    }
+
+    /// The index after the last contact that is not later.
+    private func end(of microseconds: Int64) -> Int {
+        var low = Int(first)
+        var high = contacts.count
+        while low < high {
+            let middle = (low + high) / 2
+            if contacts[middle].microseconds <= microseconds {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
+    }
+
+    /// How unusual the count of the window that ends at a time is: tenths of ``Surprise``.
+    mutating func surprise(at microseconds: Int64, window: Int64, ageDays: UInt32) -> UInt16 {
+        let count = count(in: window, endingAt: microseconds)
+        guard count > 1 else { return 0 }
+        learn(until: microseconds - window, window)
+        let mean = baseline.mean(hour: Self.hours(microseconds), ageDays: ageDays)
+        return Surprise.tenths(count: count, mean: mean)
+    }
+
+    // MARK: Learning
+
+    /// What lies a window back is the account's past: it goes into the baseline. What is older than a
+    /// day goes.
+    ///
+    /// It may be done at any time: a contact teaches what the windows around it came to, and those are
+    /// over.
+    mutating func prune(until microseconds: Int64, window: Int64) {
+        learn(until: microseconds - window, window)
+        while first < learnt, contacts[Int(first)].microseconds <= microseconds - Self.kept {
+            first += 1
+        }
+        if first == contacts.count {
+            contacts = []
+            first = 0
+            learnt = 0
+        }
+    }
+
+    private mutating func learn(until microseconds: Int64, _ window: Int64) {
+        while learnt < contacts.count, contacts[Int(learnt)].microseconds <= microseconds {
+            learnNext(window)
+        }
+    }
+
+    /// A contact teaches the most that its windows came to: a mailing of an hour is as ordinary at its
+    /// end as at its beginning.
+    private mutating func learnNext(_ window: Int64) {
+        let microseconds = contacts[Int(learnt)].microseconds
+        let span = UInt32(clamping: microseconds / window)
+        var most: UInt16 = 1
+        if span == self.span { most = max(most, peak) }
+        if span + 1 == self.span { most = max(most, peak, peakBefore) }
+        baseline.learn(most, hour: Self.hours(microseconds))
+        learnt += 1
+    }
+
+    private static func hours(_ microseconds: Int64) -> UInt32 {
+        UInt32(clamping: microseconds / hour)
+    }
+
+    // MARK: Stored form
+
+    func write(to writer: inout BinaryWriter) {
+        baseline.write(to: &writer)
+        writer.write(peak)
+        writer.write(peakBefore)
+        writer.write(span)
+        writer.write(UInt32(learnt - first))
+        writer.write(UInt32(contacts.count - Int(first)))
+        for contact in contacts[Int(first)...] {
+            writer.write(contact.domain)
+            writer.write(contact.microseconds)
+        }
+    }
+
+    init() {}
+
+    init(from reader: inout BinaryReader) throws(BinaryReadError) {
+        baseline = try Baseline(from: &reader)
+        peak = try reader.read(UInt16.self)
+        peakBefore = try reader.read(UInt16.self)
+        span = try reader.read(UInt32.self)
+        let learnt = try reader.read(UInt32.self)
+        let count = try reader.readCount(ofSize: 16)
+        guard learnt <= count, count <= Self.countMax else {
+            throw BinaryReadError(offset: 0, expected: "contacts within their bound")
+        }
+        self.learnt = Int32(learnt)
+        contacts.reserveCapacity(count)
+        for _ in 0..<count {
+            let domain = try reader.read(UInt64.self)
+            let microseconds = try reader.read(Int64.self)
+            if let last = contacts.last, last.microseconds > microseconds {
+                throw BinaryReadError(offset: 0, expected: "contacts in the order of time")
+            }
+            contacts.append(Contact(domain: domain, microseconds: microseconds))
+        }
+    }
+}
+
+/// The receipts of an account, and the null-sender mail that came for it after them.
+struct ReceiptLog: Sendable {
+    var sent = ContactLog()
+    /// When such mail came, ascending: microseconds. The oldest leave.
+    private(set) var returned: [Int64] = []
+
+    /// Null-sender mail came for the account.
+    ///
+    /// - Returns: whether that counts: a receipt left within the day before.
+    mutating func returned(at microseconds: Int64) -> Bool {
+        guard sent.count(in: ContactLog.day, endingAt: microseconds) > 0 else { return false }
+        let old = microseconds - 2 * ContactLog.day
+        returned.removeAll { $0 < old }
+        if returned.count >= ContactLog.countMax { returned.removeFirst() }
+        let place = returned.lastIndex { $0 <= microseconds }.map { $0 + 1 } ?? 0
+        returned.insert(microseconds, at: place)
+        return true
+    }
+
+    /// How much came back in the day that ends at a time.
+    func returnsInDay(endingAt microseconds: Int64) -> Int {
+        returned.count { $0 <= microseconds && $0 > microseconds - ContactLog.day }
+    }
+
+    func write(to writer: inout BinaryWriter) {
+        sent.write(to: &writer)
+        writer.write(UInt32(returned.count))
+        for time in returned { writer.write(time) }
+    }
+
+    init() {}
+
+    init(from reader: inout BinaryReader) throws(BinaryReadError) {
+        sent = try ContactLog(from: &reader)
+        let count = try reader.readCount(ofSize: 8)
+        for _ in 0..<count { returned.append(try reader.read(Int64.self)) }
+    }
+}
