@@ -47,7 +47,8 @@ private struct Model {
             let day = Int(now / Model.day)
             func act(_ memory: inout AccountMemory) -> DerivedFacts {
                 memory.sawDay(day, at: now)
-                let account = memory.account(memory.hash(names[who].span), name: names[who].span)
+                let name = names[who]
+                let account = memory.account(memory.hash(name.span), name: name.span)
                 var facts = memory.facts(account, domain: domain, day: day)
                 if isReturn {
                     memory.returned(to: account, at: now)
