@@ -45,7 +45,7 @@ struct MemoryBench: ParsableCommand {
         var memory = AccountMemory(seed: .constant)
         for (kind, stored) in [
             (AccountMemory.Piece.Kind.horizon, 24), (.account, 1), (.activity, 23),
-        ] as [(AccountMemory.Piece.Kind, UInt8)] {
+        ] as [(AccountMemory.Piece.Kind, UInt16)] {
             try store.forEachPiece(PieceKind(rawValue: stored)) { key, body in
                 let piece = AccountMemory.Piece(kind: kind, key: copy(key), body: copy(body))
                 return (try? memory.restore(piece)) != nil
@@ -91,8 +91,7 @@ struct MemoryBench: ParsableCommand {
             }
             var changes = Changes()
             for piece in memory.takeChanges() {
-                guard let body = piece.body else { continue }
-                let kind: UInt8 =
+                let kind: UInt16 =
                     switch piece.kind {
                     case .account: 1
                     case .activity: 23
@@ -100,7 +99,11 @@ struct MemoryBench: ParsableCommand {
                     case .domain, .clock, .name: 0
                     }
                 guard kind > 0 else { continue }
-                changes.setPiece(PieceKind(rawValue: kind), key: piece.key.span, body: body.span)
+                changes.setPiece(
+                    PieceKind(rawValue: kind),
+                    key: piece.key.span,
+                    body: piece.body.span
+                )
             }
             try store.commit(changes, durable: false)
         }
