@@ -97,7 +97,7 @@ struct TuneCommand: ParsableCommand {
         let rules = try loadAllRules(
             shipped: true,
             folders: (settings?.rules ?? []) + self.rules,
-            off: settings?.rulesOff ?? []
+            settings: settings
         )
         let names = rules.correlations.flatMap { [$0.id] + ($0.name.map { [$0] } ?? []) }
         if let unknown = rule.first(where: { !names.contains($0) }) {

@@ -1,4 +1,6 @@
 import Foundation
+import Pipeline
+import Sigma
 import TestSupport
 import Testing
 
