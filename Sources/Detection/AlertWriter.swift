@@ -64,7 +64,8 @@ struct AlertWriter {
         alert.degraded = episode.degraded
         alert.blocklists = blocklists
         alert.related = related
-        if action != .resolved {
+        // Nobody should stop the mail of a user for what is only worth knowing.
+        if action != .resolved, severity >= .medium {
             alert.commands =
                 ServerCommands(
                     events,

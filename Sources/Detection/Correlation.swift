@@ -3,7 +3,10 @@ import Sigma
 
 /// One correlation rule, ready to run; or a rule that is no correlation and raises alerts, as the
 /// correlation that it stands for (rules.md: grouped by `user.name`, 1 h, threshold 1).
-struct Correlation: Sendable {
+///
+/// A class, since it is looked at for each event, and a struct of so many parts costs more to pass on
+/// than to look at.
+final class Correlation: Sendable {
     enum Base: Sendable, Hashable {
         case detection(Int)
         case correlation(Int)
@@ -27,6 +30,34 @@ struct Correlation: Sendable {
     let closure: [UInt8]
     /// All text that the bundle's `rule.yml` needs.
     let closureText: String
+
+    init(
+        head: RuleHead,
+        kind: CorrelationRule.Kind,
+        trigger: CorrelationRule.Trigger,
+        bases: [Base],
+        timespan: Int64,
+        raisesAlert: Bool,
+        groupFields: [[FieldIndex]],
+        valueFields: [FieldIndex],
+        isByAccount: Bool,
+        isByPayload: Bool,
+        closure: [UInt8],
+        closureText: String
+    ) {
+        self.head = head
+        self.kind = kind
+        self.trigger = trigger
+        self.bases = bases
+        self.timespan = timespan
+        self.raisesAlert = raisesAlert
+        self.groupFields = groupFields
+        self.valueFields = valueFields
+        self.isByAccount = isByAccount
+        self.isByPayload = isByPayload
+        self.closure = closure
+        self.closureText = closureText
+    }
 
     var resolve: Int64 { (head.postern.resolveSeconds ?? timespan / 1_000_000) * 1_000_000 }
     var silence: Int64 { (head.postern.silenceSeconds ?? 0) * 1_000_000 }

@@ -633,7 +633,7 @@ public struct Detector: ~Copyable, Sendable {
             }
         }
         held.dropIfUnused(id)
-        return held[id] != nil
+        return held.contains(id)
     }
 
     /// Puts an event into its group's window.

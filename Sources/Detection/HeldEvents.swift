@@ -21,17 +21,23 @@ public struct HeldEvent: Sendable {
     public var recipient: UInt32
     /// The blocklist because of which it was refused, as the reply named it.
     public var blocklist: String?
-    /// Windows and alerts that hold it.
-    var uses = 0
-
     /// About how much memory it takes.
     var byteCount: Int { event.text.count + 320 }
 }
 
 /// The events that windows and alerts hold, each once however many hold it.
 struct HeldEvents: Sendable {
-    private var events: [HeldID: HeldEvent] = [:]
-    private var byAssembly: [UInt64: [HeldID]] = [:]
+    /// Where each event lies. A dictionary of the events themselves would have room for twice as
+    /// many.
+    private var slots: [HeldID: Int32] = [:]
+    private var events = ChunkedArray<HeldEvent?>()
+    /// How many windows and alerts hold each.
+    private var uses = ChunkedArray<UInt32>()
+    private var freeSlots: [Int32] = []
+    /// By assembly: the slot of its newest event; ``nextOfAssembly`` has the others.
+    private var byAssembly: [UInt64: Int32] = [:]
+    private var nextOfAssembly = ChunkedArray<Int32>()
+    private var idOfSlot = ChunkedArray<HeldID>()
     private var nextID: UInt64 = 1
     private(set) var byteCount = 0
     /// False: nobody asks for changes, so none are noted.
@@ -43,15 +49,51 @@ struct HeldEvents: Sendable {
     /// Serials of events that were let go since ``takeReleasedSerials()``.
     private var releasedSerials: [UInt64] = []
 
-    subscript(id: HeldID) -> HeldEvent? { events[id] }
+    subscript(id: HeldID) -> HeldEvent? { slots[id].flatMap { events[Int($0)] } }
+
+    func contains(_ id: HeldID) -> Bool { slots[id] != nil }
+
+    private mutating func place(_ held: HeldEvent, _ id: HeldID) {
+        let next = byAssembly[held.serial] ?? -1
+        let slot: Int32
+        if let free = freeSlots.popLast() {
+            slot = free
+            events[Int(slot)] = held
+            uses[Int(slot)] = 0
+            nextOfAssembly[Int(slot)] = next
+            idOfSlot[Int(slot)] = id
+        } else {
+            slot = Int32(events.count)
+            events.append(held)
+            uses.append(0)
+            nextOfAssembly.append(next)
+            idOfSlot.append(id)
+        }
+        slots[id] = slot
+        byAssembly[held.serial] = slot
+    }
+
+    /// Takes a slot out of the list of its assembly.
+    private mutating func unlink(_ slot: Int32, _ serial: UInt64) {
+        let next = nextOfAssembly[Int(slot)]
+        guard var before = byAssembly[serial] else { return }
+        if before == slot {
+            byAssembly[serial] = next < 0 ? nil : next
+            return
+        }
+        while nextOfAssembly[Int(before)] != slot {
+            before = nextOfAssembly[Int(before)]
+            guard before >= 0 else { return }
+        }
+        nextOfAssembly[Int(before)] = next
+    }
 
     /// Takes an event in, with no use yet.
     mutating func insert(_ event: SendEvent, serial: UInt64, recipient: UInt32) -> HeldID {
         let id = HeldID(nextID)
         nextID += 1
         let held = HeldEvent(event: event.compacted(), serial: serial, recipient: recipient)
-        events[id] = held
-        byAssembly[serial, default: []].append(id)
+        place(held, id)
         byteCount += held.byteCount
         if notesChanges { changed.append(id) }
         newCount += 1
@@ -72,15 +114,16 @@ struct HeldEvents: Sendable {
     /// - Returns: false when there is no such event.
     @discardableResult
     mutating func use(_ id: HeldID) -> Bool {
-        events[id]?.uses += 1
-        return events[id] != nil
+        guard let slot = slots[id] else { return false }
+        uses[Int(slot)] += 1
+        return true
     }
 
     /// Gives a use back; at the last one the event is let go.
     mutating func giveBack(_ id: HeldID) {
-        guard let uses = events[id]?.uses else { return }
-        if uses > 1 {
-            events[id]?.uses = uses - 1
+        guard let slot = slots[id] else { return }
+        if uses[Int(slot)] > 1 {
+            uses[Int(slot)] -= 1
             return
         }
         drop(id)
@@ -88,24 +131,30 @@ struct HeldEvents: Sendable {
 
     /// Lets an event go that was just taken in and that nobody came to use.
     mutating func dropIfUnused(_ id: HeldID) {
-        guard events[id]?.uses == 0 else { return }
+        guard let slot = slots[id], uses[Int(slot)] == 0 else { return }
         drop(id)
         releasedSerials.removeLast()
         newCount -= 1
     }
 
     private mutating func drop(_ id: HeldID) {
-        guard let held = events.removeValue(forKey: id) else { return }
+        guard let slot = slots.removeValue(forKey: id), let held = events[Int(slot)] else { return }
+        unlink(slot, held.serial)
+        events[Int(slot)] = nil
+        freeSlots.append(slot)
         byteCount -= held.byteCount
-        byAssembly[held.serial]?.removeAll { $0 == id }
-        if byAssembly[held.serial]?.isEmpty ?? false { byAssembly[held.serial] = nil }
         if notesChanges { released.append((id, held.serial)) }
         releasedSerials.append(held.serial)
     }
 
     /// The held event of an assembly's recipient.
     func id(serial: UInt64, recipient: UInt32) -> HeldID? {
-        byAssembly[serial]?.first { events[$0]?.recipient == recipient }
+        var slot = byAssembly[serial] ?? -1
+        while slot >= 0 {
+            if events[Int(slot)]?.recipient == recipient { return idOfSlot[Int(slot)] }
+            slot = nextOfAssembly[Int(slot)]
+        }
+        return nil
     }
 
     mutating func settle(
@@ -114,9 +163,10 @@ struct HeldEvents: Sendable {
         microseconds: Int64,
         blocklist: String?
     ) {
-        events[id]?.event.delivery = delivery
-        events[id]?.event.settledMicroseconds = microseconds
-        if let blocklist { events[id]?.blocklist = blocklist }
+        guard let slot = slots[id] else { return }
+        events[Int(slot)]?.event.delivery = delivery
+        events[Int(slot)]?.event.settledMicroseconds = microseconds
+        if let blocklist { events[Int(slot)]?.blocklist = blocklist }
         if notesChanges { changed.append(id) }
     }
 
@@ -128,7 +178,7 @@ struct HeldEvents: Sendable {
     // MARK: Stored form
 
     func write(_ id: HeldID, to writer: inout BinaryWriter) -> Bool {
-        guard let held = events[id] else { return false }
+        guard let held = self[id] else { return false }
         writer.write(UInt8(2))
         writer.write(held.serial)
         writer.write(held.recipient)
@@ -153,15 +203,14 @@ struct HeldEvents: Sendable {
             let blocklist = try reader.readString()
             if !blocklist.isEmpty { held.blocklist = blocklist }
         }
-        events[id] = held
-        byAssembly[serial, default: []].append(id)
+        place(held, id)
         byteCount += held.byteCount
         nextID = max(nextID, id.rawValue + 1)
     }
 
     /// After a restore: forgets what no restored window or alert uses.
     mutating func dropUnused() {
-        let unused = events.filter { $0.value.uses == 0 }.map(\.key).sorted()
+        let unused = slots.filter { uses[Int($0.value)] == 0 }.map(\.key).sorted()
         for id in unused { drop(id) }
     }
 }

@@ -66,7 +66,7 @@ struct Verdict {
             facts.append("none of \(all) sends is a read receipt")
         }
         if proven > 0 {
-            let what = Self.agree(proven, "is one by its", "are so by their")
+            let what = Self.agree(proven, "shows it by its", "show it by their")
             facts.append("\(proven) \(what) content type")
         }
         let asked = baits.filter { $0.evidence == .request }

@@ -92,6 +92,12 @@ public struct SendEvent: Sendable {
     public func compacted() -> SendEvent {
         var copy = self
         var kept: [UInt8] = []
+        // Exactly: an array that grows takes up to twice as much, and very many may be held.
+        let all = [
+            user, account, sourceIP, sourceDomain, queueID, messageID, sender, recipient, domain,
+            subject, payload, host,
+        ]
+        kept.reserveCapacity(all.reduce(0) { $0 + $1.indices.count })
         func keep(_ range: TextRange) -> TextRange {
             guard range.isPresent else { return .absent }
             let start = kept.count

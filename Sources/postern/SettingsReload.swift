@@ -27,8 +27,13 @@ final class SettingsReload: Sendable {
             fresh.keep(old, added: added)
             let configuration = try daemonConfiguration(fresh, ruleFolders: ruleFolders)
             let names = Set(added.map(\.name))
+            // A webhook's files of secrets and templates may be other ones under the same name.
             let hasOtherSinks =
-                old.sinks != fresh.sinks || old.dispatchAgeSecondsMax != fresh.dispatchAgeSecondsMax
+                old.sinks != fresh.sinks
+                || fresh.sinks.contains {
+                    if case .webhook = $0.kind { return true }
+                    return false
+                }
             settings.withLock { $0 = fresh }
             return .read(
                 Reloaded.Fresh(

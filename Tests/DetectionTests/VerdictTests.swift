@@ -84,7 +84,7 @@ private func verdict(_ events: [SendEvent], _ proposed: Diagnosis) -> Verdict {
     @Test func factsAgreeInNumber() {
         let one = verdict([event(.notRead, .both)], .outlookReceipts).facts
         #expect(one.contains("1 of 1 sends is a \"Not read:\" receipt"))
-        #expect(one.contains("1 is one by its content type"))
+        #expect(one.contains("1 shows it by its content type"))
         let two = verdict([event(.notRead), event(.notRead)], .outlookReceipts).facts
         #expect(two.contains("2 of 2 sends are \"Not read:\" receipts"))
         #expect(two.contains("only the subjects show that they are receipts"))

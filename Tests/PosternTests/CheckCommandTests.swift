@@ -51,7 +51,7 @@ import Testing
             "postern.yml:1:11: ",
             "postern.yml:2:1: unknown key `latenes`; did you mean `lateness`?",
             "rules/a.yml:7:11: there is no modifier `contians`; did you mean `contains`?",
-            "rules/b.yml:7:22: there is no search `t`", "rules/c.yml:5:",
+            "rules/b.yml:7:22: there is no search `t`", "rules/c.yml:6:1: YAML:",
             "rules/d.yml:6:5: ", "rules/e.yml:5:41: there is no rule `nobody`",
             "rules/f.yml:5:12: `detection` must be a map, not a list", "postern: 8 mistakes",
         ]

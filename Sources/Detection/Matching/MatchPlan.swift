@@ -1,5 +1,12 @@
 public import Sigma
 
+/// A value that is looked at for each event: passed on as one reference, it is not copied.
+final class Shared<Value: Sendable>: Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
+}
+
 /// Detection rules compiled against a table of fields: immutable, to be shared by matchers.
 ///
 /// Rules that ask the same of the same field share one predicate, which is looked at once for an
@@ -52,7 +59,7 @@ public struct MatchPlan: Sendable {
     var literalSets: [LiteralSet] = []
     var regexes: [CompiledRegex] = []
     var networks: [Network] = []
-    var gramIndexes: [GramIndex] = []
+    var gramIndexes: [Shared<GramIndex>] = []
     var networkSets: [NetworkSet] = []
 
     var steps: [Step] = []
@@ -61,7 +68,7 @@ public struct MatchPlan: Sendable {
     /// Rules that have no guard.
     var unguarded: [Int32] = []
     var guards: [FieldGuards] = []
-    var automata: [LiteralAutomaton] = []
+    var automata: [Shared<LiteralAutomaton>] = []
     /// Guards that are keywords.
     var keywordGuards: [GuardedRules] = []
     /// Open addressing, a power of two in size, at most half full.

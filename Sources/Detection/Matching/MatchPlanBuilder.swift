@@ -48,7 +48,7 @@ struct MatchPlanBuilder {
         var literalSets: [LiteralSet] = []
         var regexes: [CompiledRegex] = []
         var networks: [Network] = []
-        var gramIndexes: [GramIndex] = []
+        var gramIndexes: [Shared<GramIndex>] = []
         var networkSets: [NetworkSet] = []
     }
 
@@ -268,7 +268,7 @@ struct MatchPlanBuilder {
         if let known = indices[question] { return known }
         var predicate = CompiledPredicate(kind: .textGrams, field: field)
         predicate.argument = plan.gramIndexes.count
-        plan.gramIndexes.append(GramIndex(literals))
+        plan.gramIndexes.append(Shared(GramIndex(literals)))
         return add(predicate, .none, question)
     }
 
@@ -600,7 +600,7 @@ struct MatchPlanBuilder {
             }
             if let automaton = LiteralAutomaton(marked, cellsMax: result.limits.automatonCellsMax) {
                 guards.automaton = result.automata.count
-                result.automata.append(automaton)
+                result.automata.append(Shared(automaton))
             } else {
                 guards.grams = result.gramIndexes.count
                 var all: [GramIndex.Literal] = []
@@ -611,7 +611,7 @@ struct MatchPlanBuilder {
                         )
                     }
                 }
-                result.gramIndexes.append(GramIndex(all))
+                result.gramIndexes.append(Shared(GramIndex(all)))
             }
             byField[field] = guards
         }

@@ -193,7 +193,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         // Taken out of `self`, from which the text is borrowed; nothing is copied.
         var marks: [UInt64] = []
         swap(&marks, &candidates)
-        plan.automata.span[automaton].search(texts.span.extracting(text), marking: &marks)
+        plan.automata[automaton].value.search(texts.span.extracting(text), marking: &marks)
         swap(&marks, &candidates)
     }
 
@@ -201,7 +201,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         // As above.
         var marks: [UInt64] = []
         swap(&marks, &candidates)
-        plan.gramIndexes.span[index].search(texts.span.extracting(text), marking: &marks)
+        plan.gramIndexes[index].value.search(texts.span.extracting(text), marking: &marks)
         swap(&marks, &candidates)
     }
 
@@ -455,7 +455,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
             let hash = text.matchHash
             return plan.literalSets[predicate.argument]
                 .contains(text, hash: hash, literals: plan.literals.span)
-        case .textGrams: return plan.gramIndexes[predicate.argument].isAny(in: text)
+        case .textGrams: return plan.gramIndexes[predicate.argument].value.isAny(in: text)
         case .networkSet:
             return IPAddress(text).map(plan.networkSets[predicate.argument].contains) ?? false
         case .network:
