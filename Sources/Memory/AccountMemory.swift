@@ -659,7 +659,8 @@ public struct AccountMemory: Sendable {
     /// which come after the accounts. It is quickest with the horizon first.
     ///
     /// - Parameter countsAnew: local deliveries of domains are counted from nothing, for who joins
-    ///   the counts later with ``joined(domain:with:)``.
+    ///   the counts later with ``joined(domain:with:)``; what an account did until the newest that
+    ///   is known counts no second time.
     public mutating func restore(
         _ piece: Piece,
         countsAnew: Bool = false
@@ -681,8 +682,12 @@ public struct AccountMemory: Sendable {
         case .activity:
             let hash = try key.read(UInt64.self)
             try Self.readVersion(&body)
-            let unseen = try body.readBool() ? try ContactLog(from: &body) : nil
-            let receipts = try body.readBool() ? try ReceiptLog(from: &body) : nil
+            var unseen = try body.readBool() ? try ContactLog(from: &body) : nil
+            var receipts = try body.readBool() ? try ReceiptLog(from: &body) : nil
+            if countsAnew {
+                unseen?.knowUntilNewest()
+                receipts?.knowUntilNewest()
+            }
             guard let number = numbers[hash] else {
                 throw BinaryReadError(offset: 0, expected: "activity of a known account")
             }

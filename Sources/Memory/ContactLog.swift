@@ -31,6 +31,8 @@ struct ContactLog: Sendable {
     private var peak: UInt16 = 0
     private var peakBefore: UInt16 = 0
     private var span: UInt32 = 0
+    /// Who learns from old logs may read lines again: what is not later than this is known.
+    private var knownUntil = Int64.min
 
     /// Something was done.
     ///
@@ -46,6 +48,7 @@ struct ContactLog: Sendable {
         mayRepeat: Bool,
         window: Int64
     ) {
+        guard microseconds > knownUntil else { return }
         if let newest = contacts.last, microseconds < newest.microseconds - Self.latenessMax {
             return
         }
@@ -57,7 +60,8 @@ struct ContactLog: Sendable {
         contacts.insert(Contact(domain: domain, microseconds: microseconds), at: place)
         if place < learnt { learnt += 1 }
         if contacts.count - Int(first) > Self.countMax {
-            if learnt == first { learnNext(window) }
+            // What is so much is not learnt: nobody's past makes a flood ordinary.
+            if learnt == first { learnt += 1 }
             first += 1
         }
         let span = UInt32(clamping: microseconds / window)
@@ -72,6 +76,9 @@ struct ContactLog: Sendable {
             peakBefore = max(peakBefore, count)
         }
     }
+
+    /// What comes and is not later than the newest contact is known already.
+    mutating func knowUntilNewest() { knownUntil = contacts.last?.microseconds ?? .min }
 
     /// Takes the contact with this domain out.
     ///
@@ -212,18 +219,27 @@ struct ReceiptLog: Sendable {
     var sent = ContactLog()
     /// When such mail came, ascending: microseconds. The oldest leave.
     private(set) var returned: [Int64] = []
+    private var knownUntil = Int64.min
 
     /// Null-sender mail came for the account.
     ///
     /// - Returns: whether that counts: a receipt left within the day before.
     mutating func returned(at microseconds: Int64) -> Bool {
-        guard sent.count(in: ContactLog.day, endingAt: microseconds) > 0 else { return false }
+        guard microseconds > knownUntil,
+            sent.count(in: ContactLog.day, endingAt: microseconds) > 0
+        else { return false }
         let old = microseconds - 2 * ContactLog.day
         returned.removeAll { $0 < old }
         if returned.count >= ContactLog.countMax { returned.removeFirst() }
         let place = returned.lastIndex { $0 <= microseconds }.map { $0 + 1 } ?? 0
         returned.insert(microseconds, at: place)
         return true
+    }
+
+    /// What comes and is not later than what is known is known already.
+    mutating func knowUntilNewest() {
+        sent.knowUntilNewest()
+        knownUntil = returned.last ?? .min
     }
 
     /// How much came back in the day that ends at a time.

@@ -108,7 +108,7 @@ public struct Learn: Sendable {
         }
         try engine.detector.memory.restore(.horizon, from: store)
         try engine.detector.memory.restore(.account, from: store)
-        try engine.detector.memory.restore(.activity, from: store)
+        try engine.detector.memory.restore(.activity, from: store, countsAnew: true)
         // Lines that were read before, here or by the daemon, must not count twice.
         try engine.detector.memory.restore(.domain, from: store, countsAnew: true)
         return engine
