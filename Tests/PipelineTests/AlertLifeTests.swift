@@ -53,38 +53,12 @@ extension String {
     }
 }
 
-/// A campaign's rule beside the shipped ones.
-private let campaign = """
-    title: One Template
-    id: 6c1de4a6-1f0b-4c8e-9f57-0a1b2c3d4e5f
-    name: one_template
-    level: critical
-    correlation:
-        type: value_count
-        rules: [receipt_unseen_domain]
-        group-by: [postern.payload]
-        timespan: 1d
-        condition: {field: user.name, gte: 3}
-    """
-
-private func alerts(_ log: LogWriter, rules: [String] = []) throws -> [[String: Any]] {
+private func alerts(_ log: LogWriter) throws -> [[String: Any]] {
     let scratch = try Scratch()
     let path = try scratch.write("mail.log", log.text)
-    var settings = try testSettings()
-    if !rules.isEmpty {
-        let folder = scratch.path("rules")
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        for (number, rule) in rules.enumerated() {
-            try rule.write(toFile: folder + "/\(number).yml", atomically: true, encoding: .utf8)
-        }
-        let shipped = FilePath(sourceTree.appendingPathComponent("rules").path)
-        let loaded = try loadRules(from: [shipped, FilePath(folder)])
-        try #require(loaded.mistakes.isEmpty, "\(loaded.mistakes)")
-        settings = EngineSettings(timeZone: settings.timeZone, rules: loaded.rules)
-    }
     var output = Recording()
     let inputs = try openInputs([FilePath(path)]).inputs
-    _ = try Replay().run([InputChain(inputs: inputs)], settings: settings, output: &output)
+    _ = try Replay().run([InputChain(inputs: inputs)], settings: testSettings(), output: &output)
     return try output.alerts.map { text in
         try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     }
@@ -168,10 +142,10 @@ private func alerts(_ log: LogWriter, rules: [String] = []) throws -> [[String: 
                 )
             }
         }
-        let found = try alerts(log, rules: [campaign])
+        let found = try alerts(log)
         let opened = found.filter { $0["event.action"] as? String == "opened" }
         let names = opened.map { $0["rule.name"] as? String }
-        #expect(names == ["receipt_burst", "receipt_burst", "one_template", "receipt_burst"])
+        #expect(names == ["receipt_burst", "receipt_burst", "receipt_campaign", "receipt_burst"])
         let ids = opened.compactMap { $0["event.id"] as? String }
         try #require(ids.count == 4)
         let related = opened.map { $0["postern.related_alerts"] as? [String] }
