@@ -246,7 +246,10 @@ public struct Daemon: ~Copyable {
             if loaded != nil, !isStopping {
                 try applyReload(control, &merger, &dispatcher, stop)
             }
-            if !isStopping, case .until(let wait) = rest {
+            // One that was asked for while the last went on begins at once.
+            let isReloadDue =
+                reload != nil && isReloadWanted && loaded == nil && !reloads.isBusy
+            if !isStopping, !isReloadDue, case .until(let wait) = rest {
                 park(merger, patterns, control, signals, until: wait, looksOften: untilCaughtUp)
             }
         }
