@@ -20,8 +20,6 @@ struct postern_curl {
     CURLcode (*easy_setopt)(CURL *, CURLoption, ...);
     CURLcode (*easy_perform)(CURL *);
     CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
-    CURLcode (*easy_send)(CURL *, const void *, size_t, size_t *);
-    CURLcode (*easy_recv)(CURL *, void *, size_t, size_t *);
     const char *(*easy_strerror)(CURLcode);
     struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
     void (*slist_free_all)(struct curl_slist *);
@@ -42,8 +40,6 @@ static inline int postern_curl_open(struct postern_curl *curl) {
     POSTERN_FIND(easy_setopt)
     POSTERN_FIND(easy_perform)
     POSTERN_FIND(easy_getinfo)
-    POSTERN_FIND(easy_send)
-    POSTERN_FIND(easy_recv)
     POSTERN_FIND(easy_strerror)
     POSTERN_FIND(slist_append)
     POSTERN_FIND(slist_free_all)
@@ -63,16 +59,6 @@ static inline void postern_curl_reset(const struct postern_curl *curl, CURL *han
 
 static inline CURLcode postern_curl_perform(const struct postern_curl *curl, CURL *handle) {
     return curl->easy_perform(handle);
-}
-
-static inline CURLcode postern_curl_send(
-    const struct postern_curl *curl, CURL *handle, const void *bytes, size_t count, size_t *sent) {
-    return curl->easy_send(handle, bytes, count, sent);
-}
-
-static inline CURLcode postern_curl_receive(
-    const struct postern_curl *curl, CURL *handle, void *bytes, size_t count, size_t *got) {
-    return curl->easy_recv(handle, bytes, count, got);
 }
 
 static inline const char *postern_curl_words(const struct postern_curl *curl, CURLcode code) {
