@@ -832,7 +832,8 @@ public struct Detector: ~Copyable, Sendable {
                 id: base32(Array("limit:groups:\(rule):\(day)".utf8)),
                 microseconds: now,
                 severity: .medium,
-                message: "The rule \(rule) has more groups open than there is room for; the longest "
+                message:
+                    "The rule \(rule) has more groups open than there is room for; the longest "
                     + "idle ones were let go, and what they counted begins anew."
             )
         )
