@@ -37,6 +37,8 @@ public struct DaemonConfiguration: Sendable {
     public var sinks: [any Sink]
     public var router: Router
     public var stateLimits = StateLimits()
+    public var evidence = EvidenceRetention()
+    public var pseudonyms = PseudonymousSinks()
     public var posternVersion: String
     public var host: String
 
