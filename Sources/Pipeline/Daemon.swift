@@ -143,6 +143,7 @@ public struct Daemon: ~Copyable {
             throw .bell(error)
         }
         var isNewKey = false
+        var changes = Changes()
         let sealer: EvidenceSealer
         do {
             sealer = try EvidenceSealer(
@@ -150,6 +151,8 @@ public struct Daemon: ~Copyable {
                 host: configuration.host,
                 posternVersion: configuration.posternVersion,
                 state: store,
+                former: configuration.formerChain,
+                changes: &changes,
                 isNewKey: &isNewKey
             )
         } catch {
@@ -160,6 +163,7 @@ public struct Daemon: ~Copyable {
         }
         tell(.evidenceKey(sealer.signer.publicKey.fingerprint, isNew: isNewKey))
         var output = DaemonOutput(sealer: sealer, router: configuration.router, tell: tell)
+        output.changes = changes
         do {
             try output.usePseudonyms(configuration)
         } catch {

@@ -26,11 +26,13 @@ private final class SealedFolder {
 
     private static func open(_ store: StateStore) throws -> EvidenceSealer {
         var isNew = false
+        var changes = Changes()
         return try EvidenceSealer(
             folder: store.folder,
             host: "mx1",
             posternVersion: "test",
             state: store,
+            changes: &changes,
             isNewKey: &isNew
         )
     }
@@ -179,6 +181,49 @@ private final class SealedFolder {
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == bytes)
         #expect(first.chain == (try folder.links.last?.digest))
         #expect(try folder.links.last?.bundle == "\(id).0.tar.zst")
+    }
+
+    /// Alerts that went out name a bundle by its digest: the same contents again leave it as it is,
+    /// others take its place and say so.
+    @Test func aBundleIsReplacedOnlyByOtherContents() throws {
+        let folder = try SealedFolder()
+        let id = try folder.seal(0, at: 0)
+        try folder.seal(1, at: 1)
+        let links = try folder.links
+        var changes = Changes()
+        let same = try folder.sealer.seal(folder.contents(id, bytes: 100), now: 7, &changes)
+        #expect(changes.isEmpty)
+        #expect(same.digest == links[0].digest)
+        _ = try folder.sealer.seal(folder.contents(id, bytes: 101), now: 8, &changes)
+        try folder.store.commit(changes, durable: true)
+        #expect(
+            try folder.links.map(\.kind) == [.pruned(reason: "sealed again"), .bundle, .bundle]
+        )
+        #expect(try checkChain(folder.links) == [])
+        try folder.reopen()
+        folder.sealer.removePruned()
+        #expect(try folder.files.count == 2)
+    }
+
+    @Test func aNewStateGoesOnWithTheChainOfTheOld() throws {
+        let folder = try SealedFolder()
+        try folder.seal(0, at: 0)
+        let links = try folder.links
+        let other = try SealedFolder()
+        var isNew = false
+        var changes = Changes()
+        let sealer = try EvidenceSealer(
+            folder: other.store.folder,
+            host: "mx1",
+            posternVersion: "test",
+            state: other.store,
+            former: links,
+            changes: &changes,
+            isNewKey: &isNew
+        )
+        try other.store.commit(changes, durable: true)
+        #expect(sealer.chain.head == links[0].digest)
+        #expect(try other.links == links)
     }
 
     @Test func whatWaitsIsBoundedAndOutlivesTheProcess() throws {

@@ -201,4 +201,68 @@ import Testing
         #expect(whole.status == 0, "\(whole.error)")
         #expect(whole.output.contains("2 links"))
     }
+
+    /// Killed at any moment of sealing and committing, the chain holds, each bundle verifies, and
+    /// each alert that went out names the bundle that is there.
+    @Test(arguments: 1...2 as ClosedRange<UInt64>)
+    func killedAtAnyMomentTheChainHolds(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let daemon = try Daemon()
+        for number in 0..<9 {
+            try daemon.spawn()
+            try daemon.append(receipt(number, second: 60))
+            usleep(UInt32.random(in: 20_000..<160_000, using: &random))
+            daemon.kill()
+        }
+        try daemon.start()
+        try daemon.append("2026-03-01T12:00:00+00:00 mx1 postfix/anvil[1]: statistics: x\n")
+        #expect(eventually { daemon.alerts.count >= 2 }, "\(daemon.messages.suffix(600))")
+        #expect(daemon.stop() == 0)
+        let whole = try daemon.command("evidence", "verify")
+        #expect(whole.status == 0, "\(whole.error)")
+        for alert in daemon.sent where alert["event.kind"] as? String == "alert" {
+            let bundle = try #require(alert["postern.evidence"] as? String)
+            let digest = try #require(alert["postern.evidence_sha256"] as? String)
+            let shown = try Program().run(["evidence", "show", path(daemon, bundle)])
+            #expect(shown.output.contains("manifest sha256 \(digest)"))
+        }
+    }
+
+    @Test func aRebuiltStateKeepsBundlesAndChain() throws {
+        let daemon = try Daemon()
+        try daemon.start()
+        for number in 0..<3 { try daemon.append(receipt(number, second: 0)) }
+        #expect(eventually { daemon.alerts.count == 1 }, "\(daemon.messages)")
+        #expect(daemon.stop() == 0)
+        let before = try daemon.command("evidence", "verify").output
+        let rebuilt = try daemon.command("state", "rebuild")
+        #expect(rebuilt.status == 0, "\(rebuilt.error)")
+        let after = try daemon.command("evidence", "verify")
+        #expect(after.status == 0, "\(after.error)")
+        #expect(after.output == before)
+        #expect(before.contains("1 links"))
+    }
+
+    @Test(arguments: ["keep", "hide"])
+    func aSinkThatMayNotKnowNamesGetsNone(domains: String) throws {
+        let daemon = try Daemon(settings: "pseudonyms: { sinks: [stdout], domains: \(domains) }")
+        try daemon.start()
+        for number in 0..<3 { try daemon.append(receipt(number, second: 0)) }
+        #expect(eventually { daemon.alerts.count == 1 }, "\(daemon.messages)")
+        let sent = try #require(daemon.sent.first)
+        let name = try #require(sent["user.name"] as? String)
+        #expect(name.hasPrefix("p-"))
+        #expect(name.hasSuffix("@hosted.example") == (domains == "keep"))
+        let text = try String(contentsOfFile: daemon.scratch.path("out"), encoding: .utf8)
+        #expect(!text.contains("alice"))
+        #expect(text.contains("d0.test") == (domains == "keep"))
+        // The state keeps the name, and the digest is that of the bundle.
+        let id = try #require(daemon.alerts.first?.id)
+        #expect(try daemon.command("alerts", "show", id).output.contains("alice@hosted.example"))
+        let shown = try Program().run(["evidence", "show", path(daemon, sent["postern.evidence"])])
+        #expect(shown.output.contains(sent["postern.evidence_sha256"] as? String ?? "?"))
+        let revealed = try daemon.command("evidence", "reveal", name)
+        #expect(revealed.output.contains("alice@hosted.example"), "\(revealed.error)")
+        #expect(daemon.stop() == 0)
+    }
 }

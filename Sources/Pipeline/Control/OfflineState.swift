@@ -57,14 +57,15 @@ public final class OfflineState {
     private func rotateKey() throws -> ControlAnswer {
         var isNew = false
         do {
+            var changes = Changes()
             var sealer = try EvidenceSealer(
                 folder: store.folder,
                 host: "",
                 posternVersion: "",
                 state: store,
+                changes: &changes,
                 isNewKey: &isNew
             )
-            var changes = Changes()
             let keys = try sealer.rotateKey(now: Clocks.realtimeMicroseconds(), &changes)
             try store.commit(changes, durable: true)
             try sealer.finishRotation()

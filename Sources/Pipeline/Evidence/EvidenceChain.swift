@@ -51,7 +51,10 @@ struct EvidenceChain {
         let name = link.bundle.flatMap { BundleName($0) }
         switch link.kind {
         case .bundle:
-            if let name { held.append(Held(number: number, name: name, link: link)) }
+            guard let name else { return }
+            held.append(Held(number: number, name: name, link: link))
+            // Of one that was sealed again, the tombstone is not of the file that is there.
+            pruned.remove(name)
         case .pruned:
             statements.append(number)
             if let name { pruned.insert(name) }
@@ -63,10 +66,6 @@ struct EvidenceChain {
 
     mutating func append(_ link: ChainLink, to changes: inout Changes) {
         changes.setPiece(.evidenceLink, key: Self.key(next).span, body: link.json().span)
-        if let name = link.bundle.flatMap({ BundleName($0) }) {
-            // Sealed again: the link of before names a file that is there no more.
-            pruned.remove(name)
-        }
         take(link, next)
         while held.count + statements.count > Self.linksMax, let oldest = statements.first,
             oldest < held.first?.number ?? .max
@@ -141,13 +140,18 @@ struct EvidenceSealer {
 
     /// Opens the key of the folder, or makes one.
     ///
-    /// - Parameter isNewKey: whether it was made.
+    /// - Parameters:
+    ///   - former: the chain of a state that was set aside: it goes on in one that has none.
+    ///   - changes: what is to be committed of it.
+    ///   - isNewKey: whether the key was made.
     init(
         folder: FilePath,
         host: String,
         posternVersion: String,
         state: StateReader,
+        former: [ChainLink] = [],
         calls: SystemCalls = SystemCalls(),
+        changes: inout Changes,
         isNewKey: inout Bool
     ) throws(EvidenceFolderError) {
         self.host = host
@@ -158,6 +162,9 @@ struct EvidenceSealer {
             chain = try EvidenceChain(from: state)
         } catch {
             throw .state(error)
+        }
+        if chain.head == nil {
+            for link in former { chain.append(link, to: &changes) }
         }
         do {
             (signer, isNewKey) = try keyFile.open(current: chain.rotatedKey)
@@ -191,11 +198,16 @@ struct EvidenceSealer {
     // MARK: Sealing
 
     /// Seals a bundle as the next of the chain.
+    ///
+    /// One that is there with the same contents stays as it is: alerts that went out name it. One
+    /// with others is replaced, and leaves a tombstone.
     mutating func seal(
         _ contents: BundleContents,
         now: Int64,
         _ changes: inout Changes
     ) throws(EvidenceError) -> SealedEvidence {
+        let former = chain.held.firstIndex { $0.name == contents.name }
+        if let former, let known = sealedBefore(contents, chain.held[former].link) { return known }
         let (sealed, byteCount) = try store.sealCounting(
             contents,
             host: host,
@@ -203,6 +215,14 @@ struct EvidenceSealer {
             previous: chain.head,
             signer: signer
         )
+        if let former {
+            let tombstone = try chain.held[former].link.pruned(
+                "sealed again",
+                microseconds: now,
+                by: signer
+            )
+            chain.bury(former, as: tombstone, &changes)
+        }
         chain.append(
             ChainLink(
                 bundle: sealed.bundle,
@@ -216,6 +236,19 @@ struct EvidenceSealer {
         )
         hasSealed = true
         return sealed
+    }
+
+    private func sealedBefore(_ contents: BundleContents, _ link: ChainLink) -> SealedEvidence? {
+        guard let bundle = try? BundleReader().open(store.path(of: contents.name)),
+            bundle.manifestDigest == link.digest, bundle.check().isEmpty,
+            BundleMember.listed.allSatisfy({ bundle[$0] == contents[$0] })
+        else { return nil }
+        return SealedEvidence(
+            bundle: contents.name.description,
+            digest: link.digest,
+            chain: link.previous,
+            key: link.key.fingerprint
+        )
     }
 
     /// Keeps what could not be sealed for another try.
