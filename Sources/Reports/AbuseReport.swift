@@ -11,12 +11,16 @@ extension Incident {
     ///
     /// The accounts of ours are not in it: what the other side needs is its own address, the time
     /// and the message's ID.
+    ///
+    /// - Returns: empty when none of the messages is a receipt.
     public func abuseReports() -> String {
         var text = ""
-        let rows = domainRows()
+        var receipts = self
+        receipts.events = events.filter { $0.receipt != "none" }
+        let rows = receipts.domainRows()
         for (index, row) in rows.prefix(Self.reportsMax).enumerated() {
             if index > 0 { text += "\n" + String(repeating: "-", count: 72) + "\n\n" }
-            let own = events.filter { $0.domain == row.domain }
+            let own = receipts.events.filter { $0.domain == row.domain }
             let domain = shown(row.domain)
             // RFC 2142, 4.
             text += "To: abuse@\(domain)\n"

@@ -144,7 +144,7 @@ private let pageStyle = """
     white-space:pre-wrap;overflow-wrap:anywhere}
     pre.letter{font:inherit;font-size:.9rem;white-space:pre-wrap}
     .lines{table-layout:fixed}.lines td{overflow-wrap:anywhere;border-bottom-color:transparent;padding:.12rem .6rem .12rem 0}
-    .lines td.n{width:3.2rem;color:var(--soft)}.lines tr.place td{padding-top:.7rem;color:var(--soft);\
+    .lines col.k{width:3.4rem}.lines td.n{color:var(--soft)}.lines tr.place td{padding-top:.7rem;color:var(--soft);\
     font:600 .8rem system-ui,sans-serif}.lines tr.place:first-child td{padding-top:0}
     b.c{background:var(--mark);color:var(--markink);font-weight:600;border-radius:3px;padding:0 .12rem}
     ul{margin:.3rem 0;padding-left:1.15rem}ul+dl{margin-top:.8rem}li{margin:.12rem 0}
@@ -155,6 +155,8 @@ private let pageStyle = """
     @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--code:#fff;--accent:#27508f;\
     --sent:#c2410c;--deferred:#9a7400;--bounced:#2f5ea8;--unknown:#777;--high:#a01810;--good:#1d5c30;--mark:#eee;--markink:#000}
     body{font-size:10.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}main{max-width:none;padding:0}
+    table{font-size:8.5pt}.lines td,code,pre{font-size:7.4pt}pre.letter{font-size:8.4pt}.scroll{overflow:visible}\
+    .tiles{grid-template-columns:repeat(6,1fr);gap:.4rem}.tiles b{font-size:1.2rem}h1{font-size:1.3rem}\
     section{border-color:#ccc;break-inside:avoid;padding:.7rem .8rem}section.long{break-inside:auto}
     h2{break-after:avoid}tr{break-inside:avoid}.letter{break-before:auto}a{color:inherit}}
 

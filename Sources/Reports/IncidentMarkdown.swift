@@ -7,18 +7,27 @@ import SafeText
 /// (CommonMark 0.31, 2.4), what cannot be seen as `\u{…}`.
 func markdown(_ text: String) -> String {
     var out = ""
-    for scalar in text.unicodeScalars {
+    let scalars = Array(text.unicodeScalars)
+    // What begins a line may make it a heading, a rule, or an item of a list.
+    let digits = scalars.prefix { ("0"..."9").contains($0) }.count
+    for (index, scalar) in scalars.enumerated() {
         if isUnsafeToShow(scalar) {
             out += "\\\\u{" + String(scalar.value, radix: 16) + "}"
             continue
         }
-        // Every ASCII punctuation character may be escaped; these are those that matter.
-        switch scalar {
-        case "\\", "`", "*", "_", "{", "}", "[", "]", "<", ">", "(", ")", "#", "+", "-", "!", "|",
-            "~", "&", "@", ":", ".":
-            out += "\\"
-        default: break
-        }
+        let isEscaped =
+            switch scalar {
+            case "\\", "`", "*", "_", "[", "]", "<", ">", "|", "~", "&": true
+            // Of addresses: they shall not become links.
+            case "@", ":": true
+            case "#", "+", "-", "=": index == 0
+            case ".", ")":
+                index == digits && digits > 0
+                    || index >= 3
+                        && scalars[(index - 3)..<index].allSatisfy { $0 == "w" || $0 == "W" }
+            default: false
+            }
+        if isEscaped { out += "\\" }
         out.unicodeScalars.append(scalar)
     }
     return out

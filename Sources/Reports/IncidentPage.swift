@@ -160,6 +160,11 @@ extension Incident {
         html.close("section")
     }
 
+    private var isOfOneDay: Bool {
+        guard let first = events.first, let last = events.last else { return true }
+        return moment(first.microseconds).prefix(10) == moment(last.microseconds).prefix(10)
+    }
+
     private func more(_ count: Int) -> String { count > 0 ? " and \(count) more" : "" }
 
     private func domains(_ html: inout HTMLText) {
@@ -170,11 +175,14 @@ extension Incident {
         html.element("h2", names.count > 1 ? "Accounts and domains" : "Where it went")
         html.markup("<div class=\"scroll\"><table><thead><tr><th>Domain</th>")
         for column in columns {
-            html.element(
-                "th",
-                shortened(names[column], max: 24),
-                ["class": "a", "title": names[column]]
-            )
+            html.open("th", ["class": "a", "title": names[column]])
+            // It may be broken before the domain.
+            let name = shortened(names[column], max: 32)
+            let local = name.prefix { $0 != "@" }
+            html.plain(String(local))
+            html.markup("<wbr>")
+            html.plain(String(name.dropFirst(local.count)))
+            html.close("th")
         }
         if names.count > columns.count, !columns.isEmpty {
             html.element("th", "\(names.count - columns.count) more", ["class": "n"])
@@ -194,7 +202,11 @@ extension Incident {
             html.open("td", ["class": "bar"])
             bar(&html, row.outcomes, largest: largest)
             html.close("td")
-            html.element("td", moment(row.first), ["class": "n"])
+            html.element(
+                "td",
+                isOfOneDay ? clock(row.first) : moment(row.first),
+                ["class": "n", "title": moment(row.first)]
+            )
             html.close("tr")
         }
         html.markup("</tbody></table></div>")
@@ -278,7 +290,7 @@ extension Incident {
         guard !lines.isEmpty else { return }
         html.open("section", ["class": "long"])
         html.element("h2", "The lines that prove it")
-        html.markup("<table class=\"lines\"><tbody>")
+        html.markup("<table class=\"lines\"><colgroup><col class=\"k\"><col></colgroup><tbody>")
         var place = ""
         for (index, line) in lines.prefix(Self.linesMax).enumerated() {
             if line.path != place {

@@ -32,6 +32,11 @@ public struct Overview: Sendable {
         "Mail abuse on \(host), \(moment(since).prefix(16)) to \(moment(until).prefix(16)) UTC"
     }
 
+    private var summary: String {
+        let count = alerts.count + leftOut
+        return "\(count) alert\(count == 1 ? "" : "s"), \(openCount) of them open"
+    }
+
     private var openCount: Int { alerts.count { !$0.isResolved } }
 
     private var accounts: [(name: String, count: Int)] {
@@ -58,7 +63,7 @@ public struct Overview: Sendable {
         html.element(
             "h1",
             alerts.isEmpty
-                ? "No alerts" : "\(alerts.count + leftOut) alerts, \(openCount) of them open"
+                ? "No alerts" : summary
         )
         html.open("div", ["class": "meta"])
         html.element("span", "server \(host)")
@@ -191,7 +196,7 @@ public struct Overview: Sendable {
     public func markdownText() -> String {
         var text = "# \(markdown(title))\n\n"
         guard !alerts.isEmpty else { return text + "No alerts.\n" }
-        text += "\(alerts.count + leftOut) alerts, \(openCount) of them open.\n\n"
+        text += summary + ".\n\n"
         text += "| rule | alerts | open |\n| --- | ---: | ---: |\n"
         for rule in rules { text += "| \(markdown(rule.name)) | \(rule.count) | \(rule.open) |\n" }
         text += "\n| account | alerts |\n| --- | ---: |\n"

@@ -126,7 +126,12 @@ struct EvidenceExport: ParsableCommand {
         switch format {
         case .timeline: output.write(incident.timelineText())
         case .stix: output.writeLine(incident.stix())
-        case .abuse: output.write(incident.abuseReports())
+        case .abuse:
+            let letters = incident.abuseReports()
+            guard !letters.isEmpty else {
+                throw Failure(.noInput, "none of the alert's messages is a read receipt")
+            }
+            output.write(letters)
         }
         output.flush()
     }

@@ -29,6 +29,12 @@ import Testing
                 "a new key signs it, with the fingerprint SHA-256 \(fingerprint)"
             )
         )
+        let id = try #require(daemon.alerts.first?.id)
+        let page = try daemon.command("report", String(id.prefix(8)))
+        #expect(page.output.contains("alice@hosted.example"), "\(page.error)")
+        #expect(page.output.contains("key SHA-256 \(fingerprint)"))
+        let week = try daemon.command("report", "--since", "2026-03-01", "--format", "markdown")
+        #expect(week.output.contains("1 alert, 0 of them open."), "\(week.error)")
         #expect(daemon.stop() == 0)
 
         // On another machine: with the key, its digits, its fingerprint, another key, and none.

@@ -67,7 +67,8 @@ private let hostile = [
     "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</title><h1>x</h1>",
     "</style><style>*{}</style>", "' onmouseover='x", "&lt;b&gt;", "a\u{202e}txt.exe",
     "\u{0}\u{1b}[2J",
-    "]]><!--", "\u{2028}x\u{200b}", "`code` **bold** [x](http://a.test) | a | b", "```\n# x",
+    "]]><!--", "\u{2028}x\u{200b}", "`code` **bold** [x](http://a.test) | a | b", "# x",
+    "- x", "1. x", "www.x.test x@y.test", "```\n# x",
 ]
 
 @Suite struct ReportTests {
@@ -107,7 +108,7 @@ private let hostile = [
                 }
                 guard fence.isEmpty else { continue }
                 for character in line {
-                    if !isEscaped, "*`[]<>|#".contains(character) { marks.append(character) }
+                    if !isEscaped, "*`[]<>|~@".contains(character) { marks.append(character) }
                     isEscaped = character == "\\" && !isEscaped
                 }
                 isEscaped = false
@@ -166,7 +167,7 @@ private let hostile = [
         #expect(rows[0].outcomes == [.sent: 1, .bounced: 1, .deferred: 1])
         #expect(rows[1].outcomes == [.bounced: 1])
         let text = try incident("x", events).markdownText()
-        #expect(text.contains("| one\\.test | 2 | 1 | 3 | 1 sent, 1 deferred, 1 bounced |"))
+        #expect(text.contains("| one.test | 2 | 1 | 3 | 1 sent, 1 deferred, 1 bounced |"))
     }
 
     @Test func theTimelineIsInTheOrderOfTime() throws {
@@ -214,6 +215,12 @@ private let hostile = [
         #expect(page.contains("3 alerts, 2 of them open"))
         #expect(page.contains("one &lt;b&gt;"))
         #expect(overview.markdownText().contains("| receipt\\_burst | 3 | 2 |"))
+        for (text, escaped) in [
+            ("# x", "\\# x"), ("12. x", "12\\. x"), ("-", "\\-"), ("a-1.b", "a-1.b"),
+            ("www.x.test", "www\\.x.test"),
+        ] {
+            #expect(markdown(text) == escaped)
+        }
         let nothing = Overview([], since: 0, until: 1, host: "mx1")
         #expect(String(decoding: nothing.html(), as: UTF8.self).contains("No alerts"))
     }
