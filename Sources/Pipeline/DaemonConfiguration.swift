@@ -1,4 +1,5 @@
 public import Alerting
+public import Evidence
 public import LogSources
 public import State
 public import SystemPackage
@@ -37,6 +38,10 @@ public struct DaemonConfiguration: Sendable {
     public var sinks: [any Sink]
     public var router: Router
     public var stateLimits = StateLimits()
+    public var evidence = EvidenceRetention()
+    /// The chain of bundles of a state that was set aside, which a new state goes on with.
+    public var formerChain: [ChainLink] = []
+    public var pseudonyms = PseudonymousSinks()
     public var posternVersion: String
     public var host: String
 
