@@ -98,7 +98,7 @@ let package = Package(
             ]
         ),
         room("State", [grdb, sqlite, system]),
-        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto]),
+        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto, system]),
         room("Settings", [yams]),
         room(
             "Pipeline",

@@ -154,6 +154,25 @@ extension CheckedSettings.Source {
     }
 }
 
+extension CheckedSettings.Syslog {
+    fileprivate func text(indent: String) -> String {
+        var lines = [
+            "address: " + yaml(address.text), "facility: " + facility.name,
+            "format: " + (format?.rawValue ?? "null"),
+            "size_max: " + (sizeMax.map { "\($0)" } ?? "null"),
+        ]
+        for (key, file) in [
+            ("ca_file", authorityFile), ("certificate_file", certificateFile),
+            ("certificate_key_file", certificateKeyFile),
+        ] {
+            lines.append(key + ": " + (file.map(yaml) ?? "null"))
+        }
+        lines.append("connect_timeout: " + span(connectTimeout))
+        lines.append("timeout: " + span(timeout))
+        return "syslog:" + lines.map { "\n\(indent)    " + $0 }.joined()
+    }
+}
+
 extension CheckedSettings.Webhook {
     /// The path of a URL is a secret with some services, so it does not come out.
     fileprivate func text(indent: String) -> String {
@@ -180,9 +199,7 @@ extension CheckedSettings.Sink {
     fileprivate func text(indent: String) -> String {
         let kind =
             switch kind {
-            case .syslog(let syslog):
-                "syslog: { address: \(yaml("unix:" + syslog.path)), "
-                    + "facility: \(syslog.facility.name) }"
+            case .syslog(let syslog): syslog.text(indent: indent)
             case .standardOutput(let format): "stdout: { format: \(format.rawValue) }"
             case .webhook(let webhook): webhook.text(indent: indent)
             }

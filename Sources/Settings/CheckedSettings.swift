@@ -126,7 +126,7 @@ public struct CheckedSettings: Sendable {
         /// alert that waits finds its sink again when the list is put in another order.
         public var name: String {
             switch kind {
-            case .syslog(let syslog): "syslog:unix:" + syslog.path
+            case .syslog(let syslog): "syslog:" + syslog.address.text
             case .standardOutput: "stdout"
             case .webhook(let webhook): "webhook:" + webhook.url
             }
@@ -157,9 +157,43 @@ public struct CheckedSettings: Sendable {
     }
 
     public struct Syslog: Sendable, Hashable {
-        /// Path of the Unix datagram socket.
-        public var path = "/dev/log"
+        public var address = SyslogAddress.unix("/dev/log")
         public var facility = Facility.daemon
+        /// Nil: RFC 3164 to a Unix socket, RFC 5424 elsewhere.
+        public var format: SyslogFormat?
+        /// Bytes of a message; nil: 8,000, by UDP 2 KiB.
+        public var sizeMax: Int?
+        /// For TLS: certificates that are trusted in place of the system's, and our own.
+        public var authorityFile: String?
+        public var certificateFile: String?
+        public var certificateKeyFile: String?
+        public var connectTimeout: Int64 = 5
+        public var timeout: Int64 = 10
+    }
+
+    public enum SyslogAddress: Sendable, Hashable {
+        /// Absolute path of a socket.
+        case unix(String)
+        case udp(host: String, port: Int)
+        case tcp(host: String, port: Int)
+        case tls(host: String, port: Int)
+
+        /// As the settings write it.
+        public var text: String {
+            func authority(_ host: String, _ port: Int) -> String {
+                (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
+            }
+            return switch self {
+            case .unix(let path): "unix:" + path
+            case .udp(let host, let port): "udp://" + authority(host, port)
+            case .tcp(let host, let port): "tcp://" + authority(host, port)
+            case .tls(let host, let port): "tls://" + authority(host, port)
+            }
+        }
+    }
+
+    public enum SyslogFormat: String, Sendable, CaseIterable {
+        case rfc3164, rfc5424
     }
 
     /// Facilities of RFC 3164 §4.1.1 by their codes. Not `mail`: Postern would read itself. Not

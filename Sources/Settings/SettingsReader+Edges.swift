@@ -71,13 +71,39 @@ extension Reading<[CheckedSettings.Sink]> {
 
 extension Reading<CheckedSettings.Syslog> {
     static var syslog: Reading {
+        let formats = CheckedSettings.SyslogFormat.allCases.map { ($0.rawValue, $0) }
+        let format = Reading<CheckedSettings.SyslogFormat>.choice("a form of syslog", formats)
+        let file = Reading<String>.text("the path of a file").orNull()
+        let wait = Reading<Int64>.span(1...60, named: (lowest: "1s", highest: "1m"))
         let table = KeyTable<CheckedSettings.Syslog>([
-            Key("address", \.path, .syslogAddress),
+            Key("address", \.address, .syslogAddress),
             Key("facility", \.facility, .facility),
+            Key("format", \.format, format.orNull()),
+            Key("size_max", \.sizeMax, Reading<Int>.size(1_024...65_000).orNull()),
+            Key("ca_file", \.authorityFile, file),
+            Key("certificate_file", \.certificateFile, file),
+            Key("certificate_key_file", \.certificateKeyFile, file),
+            Key("connect_timeout", \.connectTimeout, wait),
+            Key("timeout", \.timeout, wait),
         ])
         return Reading { tree, reader in
             var syslog = CheckedSettings.Syslog()
+            let mistakesBefore = reader.mistakes.count
             if !tree.isNull { table.read(tree, into: &syslog, &reader) }
+            guard reader.mistakes.count == mistakesBefore else { return nil }
+            let files = [syslog.authorityFile, syslog.certificateFile, syslog.certificateKeyFile]
+            if case .tls = syslog.address {
+                if (syslog.certificateFile == nil) != (syslog.certificateKeyFile == nil) {
+                    reader.expected(
+                        "`certificate_file:` and `certificate_key_file:` together",
+                        at: tree
+                    )
+                    return nil
+                }
+            } else if files.contains(where: { $0 != nil }) {
+                reader.expected("an address with tls:// for these certificates", at: tree)
+                return nil
+            }
             return syslog
         }
     }
@@ -190,31 +216,65 @@ extension Reading<String> {
             return url
         }
     }
+}
 
-    /// The path in `unix:PATH`.
+extension Reading<CheckedSettings.SyslogAddress> {
+    /// `unix:PATH`, `udp://HOST`, `tcp://HOST` or `tls://HOST`, a port behind it or the usual one.
     static var syslogAddress: Reading {
-        let what = "an address such as unix:/dev/log"
+        let what = "an address such as unix:/dev/log or tls://logs.example:6514"
         let text = Reading<String>.text(what)
         return Reading { tree, reader in
             guard let address = text.read(tree, &reader) else { return nil }
-            for scheme in ["udp://", "tcp://", "tls://"] where address.hasPrefix(scheme) {
-                let message = "a syslog address \(scheme)… is not supported by this version"
-                reader.refuse(message, at: tree.place)
-                return nil
+            if address.hasPrefix("unix:") {
+                let path = String(address.dropFirst(5))
+                // sun_path has 108 bytes with the NUL (unix(7)).
+                guard path.hasPrefix("/"), path.utf8.count <= 107, !path.hasSuffix("/") else {
+                    reader.expected("an absolute path of at most 107 bytes after `unix:`", at: tree)
+                    return nil
+                }
+                return .unix(path)
             }
-            guard address.hasPrefix("unix:") else {
+            // Ports: RFC 5426 §3.3, RFC 6587 §3.4.1 names none, 601 is that of RFC 3195; RFC 5425 §4.1.
+            let schemes = [("udp://", 514), ("tcp://", 601), ("tls://", 6_514)]
+            guard let scheme = schemes.first(where: { address.hasPrefix($0.0) }),
+                let (host, port) = hostAndPort(address.dropFirst(6), usual: scheme.1)
+            else {
                 reader.expected(what, at: tree)
                 return nil
             }
-            let path = String(address.dropFirst(5))
-            // sun_path has 108 bytes with the NUL (unix(7)).
-            guard path.hasPrefix("/"), path.utf8.count <= 107 else {
-                reader.expected("an absolute path of at most 107 bytes after `unix:`", at: tree)
-                return nil
+            return switch scheme.0 {
+            case "udp://": .udp(host: host, port: port)
+            case "tcp://": .tcp(host: host, port: port)
+            default: .tls(host: host, port: port)
             }
-            return path
         }
     }
+}
+
+/// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`; nil: it is something else.
+func hostAndPort(_ text: Substring, usual: Int) -> (host: String, port: Int)? {
+    var host = text.prefix { $0 != ":" }
+    var rest = text.dropFirst(host.count)
+    if text.hasPrefix("[") {
+        host = text.dropFirst().prefix { $0 != "]" }
+        guard host.contains(":"), text.dropFirst(host.count + 1).hasPrefix("]") else { return nil }
+        rest = text.dropFirst(host.count + 2)
+    }
+    let isName = host.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "_"), UInt8(ascii: ":"):
+            true
+        default: false
+        }
+    }
+    guard isName, (1...255).contains(host.utf8.count) else { return nil }
+    if rest.isEmpty { return (String(host), usual) }
+    guard rest.first == ":", let port = wholeNumber(String(rest.dropFirst())),
+        (1...65_535).contains(port)
+    else { return nil }
+    return (String(host), port)
 }
 
 extension Reading<CheckedSettings.Facility> {

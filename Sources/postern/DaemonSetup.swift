@@ -168,7 +168,7 @@ extension CheckedSettings.Sink {
         case .webhook(let webhook):
             try webhook.sink(named: name)
         case .syslog(let syslog):
-            SyslogSink(name: name, path: syslog.path, facility: syslog.facility.rawValue)
+            try syslog.sink(named: name)
         case .standardOutput(let format):
             StandardOutputSink(
                 name: name,

@@ -160,14 +160,16 @@ struct MistakeCase: CustomTestStringConvertible {
             "1:10: a list of sources such as `- file: /var/log/mail.log` was expected, found a list"
         ),
         MistakeCase(
-            "sinks:\n    - syslog: {address: \"udp://loghost:514\"}\n"
+            "sinks:\n    - syslog: {address: \"udp://loghost:0\"}\n"
                 + "    - syslog: {facility: mail}\n",
-            "2:25: a syslog address udp://… is not supported by this version",
+            "2:25: an address such as unix:/dev/log or tls://logs.example:6514 was expected, "
+                + "found `udp://loghost:0`",
             "3:26: a facility other than `mail` was expected: Postern would read itself"
         ),
         MistakeCase(
             "sinks:\n    - syslog: {address: /dev/log, facility: deamon}\n",
-            "2:25: an address such as unix:/dev/log was expected, found `/dev/log`",
+            "2:25: an address such as unix:/dev/log or tls://logs.example:6514 was expected, "
+                + "found `/dev/log`",
             "2:45: a syslog facility was expected, found `deamon`; did you mean `daemon`?"
         ),
         MistakeCase(

@@ -37,13 +37,7 @@ extension CheckedSettings.Webhook {
         transfer.keyFile = certificateKeyFile
         transfer.proxy = proxy
         transfer.userAgent = "Postern/\(Version.text)"
-        for file in [authorityFile, certificateFile, certificateKeyFile].compactMap(\.self) {
-            do {
-                _ = try readWholeFile(FilePath(file), bytesMax: 1 << 20)
-            } catch {
-                throw Failure(.settings, shown("\(error)"))
-            }
-        }
+        try transfer.checkFiles()
         return WebhookSink(
             name: name,
             url: url,
@@ -80,6 +74,54 @@ extension CheckedSettings.Webhook {
             headers.append((String(parts[0]), String(value)))
         }
         return headers
+    }
+}
+
+extension CheckedSettings.Syslog {
+    /// The sink. A certificate that cannot be read is a mistake of the settings (78).
+    func sink(named name: String) throws -> SyslogSink {
+        var transfer = TransferSettings()
+        transfer.connectMilliseconds = Int(connectTimeout) * 1_000
+        transfer.wholeMilliseconds = Int(timeout) * 1_000
+        transfer.authorityFile = authorityFile
+        transfer.certificateFile = certificateFile
+        transfer.keyFile = certificateKeyFile
+        try transfer.checkFiles()
+        let address: SyslogAddress =
+            switch address {
+            case .unix(let path): .unix(path)
+            case .udp(let host, let port): .udp(host: host, port: port)
+            case .tcp(let host, let port): .tcp(host: host, port: port)
+            case .tls(let host, let port): .tls(host: host, port: port)
+            }
+        let format: SyslogFormat? =
+            switch format {
+            case .rfc3164: .rfc3164
+            case .rfc5424: .rfc5424
+            case nil: nil
+            }
+        return SyslogSink(
+            name: name,
+            address: address,
+            facility: facility.rawValue,
+            format: format,
+            host: hostName(),
+            bytesMax: sizeMax,
+            settings: transfer
+        )
+    }
+}
+
+extension TransferSettings {
+    /// Certificates must be there when the daemon starts, not when the first alert is to be sent.
+    func checkFiles() throws {
+        for file in [authorityFile, certificateFile, keyFile].compactMap(\.self) {
+            do {
+                _ = try readWholeFile(FilePath(file), bytesMax: 1 << 20)
+            } catch {
+                throw Failure(.settings, shown("\(error)"))
+            }
+        }
     }
 }
 
