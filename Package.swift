@@ -105,7 +105,7 @@ let package = Package(
             [
                 "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
                 "MailEvents", "MailLog", "MailText", "Memory", "Records", "RingBuffer", "SafeText",
-                "Sigma", "State", system,
+                "Sigma", "State", crypto, system,
             ]
         ),
         .executableTarget(

@@ -270,7 +270,7 @@ struct OutputStream: Sendable {
 }
 
 /// Seconds east of UTC of this machine's zone at a moment, seconds since 1970.
-func localSecondsEast(at seconds: Int64) -> Int {
+public func localSecondsEast(at seconds: Int64) -> Int {
     var moment = time_t(seconds)
     var parts = unsafe tm()
     // SAFETY: both live through the call, which keeps neither.

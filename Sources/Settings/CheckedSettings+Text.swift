@@ -195,6 +195,20 @@ extension CheckedSettings.Webhook {
     }
 }
 
+extension CheckedSettings.Quota {
+    fileprivate var text: String { "\(count)/" + span(seconds) }
+}
+
+extension CheckedSettings.Quiet {
+    fileprivate var text: String {
+        func clock(_ minute: Int) -> String {
+            func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+            return two(minute / 60) + ":" + two(minute % 60)
+        }
+        return "{ hours: \"\(clock(startMinute))-\(clock(endMinute))\", below: \(below.name) }"
+    }
+}
+
 extension CheckedSettings.Sink {
     fileprivate func text(indent: String) -> String {
         let kind =
@@ -203,6 +217,13 @@ extension CheckedSettings.Sink {
             case .standardOutput(let format): "stdout: { format: \(format.rawValue) }"
             case .webhook(let webhook): webhook.text(indent: indent)
             }
-        return kind + "\n\(indent)levels: \(levels.lowest.name)..\(levels.highest.name)"
+        var lines = ["levels: \(levels.lowest.name)..\(levels.highest.name)"]
+        if let ownName { lines.append("name: " + yaml(ownName)) }
+        lines.append("rate: " + (rate?.text ?? "null"))
+        lines.append("group: " + (group.map(span) ?? "null"))
+        lines.append("quiet: " + (quiet?.text ?? "null"))
+        lines.append("storm: " + (storm?.text ?? "null"))
+        lines.append("expire: " + span(expire))
+        return kind + lines.map { "\n\(indent)" + $0 }.joined()
     }
 }

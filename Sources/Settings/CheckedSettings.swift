@@ -121,16 +121,45 @@ public struct CheckedSettings: Sendable {
         }
         public var kind: Kind
         public var levels: Levels
+        /// As the settings name it; nil: by where it sends.
+        public var ownName: String?
+        public var rate: Quota?
+        /// Seconds whose alerts go out together.
+        public var group: Int64?
+        public var quiet: Quiet?
+        public var storm: Quota?
+        /// Seconds after which what is not taken is given up.
+        public var expire: Int64 = 7 * 86_400
+
+        public init(kind: Kind, levels: Levels) {
+            self.kind = kind
+            self.levels = levels
+        }
 
         /// Names the sink in the outbox, so it depends on where it sends and on nothing else: an
-        /// alert that waits finds its sink again when the list is put in another order.
+        /// alert that waits finds its sink again when the list is put in another order. It is shown,
+        /// so that it holds no path of a URL, which is a secret with some services.
         public var name: String {
-            switch kind {
+            if let ownName { return ownName }
+            return switch kind {
             case .syslog(let syslog): "syslog:" + syslog.address.text
             case .standardOutput: "stdout"
-            case .webhook(let webhook): "webhook:" + webhook.url
+            case .webhook(let webhook): "webhook:" + webhook.shownURL
             }
         }
+    }
+
+    /// So many in so many seconds.
+    public struct Quota: Sendable, Hashable {
+        public var count: Int
+        public var seconds: Int64
+    }
+
+    /// Hours in which levels below one wait: minutes of the day, by the machine's clock.
+    public struct Quiet: Sendable, Hashable {
+        public var startMinute = 0
+        public var endMinute = 0
+        public var below = Level.high
     }
 
     public struct Webhook: Sendable, Hashable {
@@ -150,6 +179,21 @@ public struct CheckedSettings: Sendable {
         public var timeout: Int64 = 10
         /// Whether http may go farther than loopback.
         public var isInsecureAllowed = false
+
+        /// The URL without its path, in whose place stands a number that tells it from others.
+        var shownURL: String {
+            let bytes = Array(url.utf8)
+            guard
+                let start = bytes.indices.dropFirst(8).first(where: { index in
+                    "/?#".utf8.contains(bytes[index])
+                }), start < bytes.count - 1
+            else { return url }
+            // FNV-1a, 32 bits: says nothing of a long path and tells two of them apart.
+            var hash: UInt32 = 2_166_136_261
+            for byte in bytes[start...] { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+            return String(decoding: bytes[..<start], as: UTF8.self) + "/…"
+                + String(hash, radix: 16)
+        }
     }
 
     public enum WebhookFormat: String, Sendable, CaseIterable {

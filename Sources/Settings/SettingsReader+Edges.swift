@@ -4,6 +4,12 @@
 private struct SinkItem {
     var kinds: [CheckedSettings.Sink.Kind] = []
     var levels = CheckedSettings.Levels()
+    var name: String?
+    var rate: CheckedSettings.Quota?
+    var group: Int64?
+    var quiet: CheckedSettings.Quiet?
+    var storm: CheckedSettings.Quota?
+    var expire: Int64 = 7 * 86_400
 
     // Properties for the keys of the table; each adds to `kinds`.
     var syslog: CheckedSettings.Syslog {
@@ -26,14 +32,24 @@ private struct OutputItem {
 
 extension Reading<[CheckedSettings.Sink]> {
     static var sinks: Reading {
+        let group = Reading<Int64>.span(1...86_400, named: (lowest: "1s", highest: "1d"))
+        let expire = Reading<Int64>.span(
+            60...(365 * 86_400),
+            named: (lowest: "1m", highest: "365d")
+        )
         let table = KeyTable<SinkItem>(
             [
                 Key("syslog", \.syslog, .syslog),
                 Key("stdout", \.output, .standardOutput),
                 Key("webhook", \.webhook, .webhook),
                 Key("levels", \.levels, .levels),
-            ],
-            later: ["rate", "group", "quiet", "storm"]
+                Key("name", \.name, Reading<String>.sinkName.asOptional()),
+                Key("rate", \.rate, Reading<CheckedSettings.Quota>.quota.orNull()),
+                Key("group", \.group, group.orNull()),
+                Key("quiet", \.quiet, Reading<CheckedSettings.Quiet>.quiet.orNull()),
+                Key("storm", \.storm, Reading<CheckedSettings.Quota>.quota.orNull()),
+                Key("expire", \.expire, expire),
+            ]
         )
         return Reading { tree, reader in
             guard !tree.isNull else { return nil }
@@ -55,7 +71,17 @@ extension Reading<[CheckedSettings.Sink]> {
                     continue
                 }
                 guard reader.mistakes.count == mistakesBefore else { continue }
-                let sink = CheckedSettings.Sink(kind: item.kinds[0], levels: item.levels)
+                var sink = CheckedSettings.Sink(kind: item.kinds[0], levels: item.levels)
+                sink.ownName = item.name
+                sink.rate = item.rate
+                sink.group = item.group
+                sink.quiet = item.quiet
+                sink.storm = item.storm
+                sink.expire = item.expire
+                if let message = sink.cannotCombine {
+                    reader.refuse(message, at: tree.place)
+                    continue
+                }
                 if sinks.contains(where: { $0.name == sink.name }) {
                     let message = "the sink \(quoted(sink.name)) stands in this list before"
                     reader.refuse(message, at: tree.place)
@@ -177,6 +203,89 @@ extension CheckedSettings.Webhook {
     }
 }
 
+extension CheckedSettings.Sink {
+    /// What is wrong where a receiver that joins and ends alerts itself is to get digests.
+    fileprivate var cannotCombine: String? {
+        guard case .webhook(let webhook) = kind,
+            webhook.format == .alertmanager || webhook.format == .pagerduty,
+            rate != nil || group != nil || quiet != nil || storm != nil
+        else { return nil }
+        return "no `rate`, `group`, `quiet` or `storm` was expected: `\(webhook.format.rawValue)` "
+            + "groups alerts itself, and must hear of each one's end"
+    }
+}
+
+extension Reading<CheckedSettings.Quota> {
+    /// `30/h`, `20/10m`.
+    static var quota: Reading {
+        let what = "a number for a time such as 30/h or 20/10m"
+        return Reading { tree, reader in
+            let parts = (tree.scalar?.text ?? "").split(
+                separator: "/",
+                omittingEmptySubsequences: false
+            )
+            guard parts.count == 2, let count = wholeNumber(String(parts[0])),
+                let seconds = spanSeconds(String(parts[1])) ?? spanSeconds("1" + parts[1]),
+                (1...10_000).contains(count), (1...(7 * 86_400)).contains(seconds)
+            else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return CheckedSettings.Quota(count: count, seconds: seconds)
+        }
+    }
+}
+
+extension Reading<CheckedSettings.Quiet> {
+    /// `22:00-07:00`, or a map with `hours` and `below`.
+    static var quiet: Reading {
+        let hours = Reading<CheckedSettings.Quiet> { tree, reader in
+            let ends = (tree.scalar?.text ?? "").split(
+                separator: "-",
+                omittingEmptySubsequences: false
+            )
+            .map(minuteOfDay)
+            guard ends.count == 2, let start = ends[0], let end = ends[1], start != end else {
+                reader.expected("hours such as 22:00-07:00", at: tree)
+                return nil
+            }
+            return CheckedSettings.Quiet(startMinute: start, endMinute: end)
+        }
+        let levels = CheckedSettings.Level.allCases.map { ($0.name, $0) }
+        let table = KeyTable<QuietItem>([
+            Key("hours", \.hours, hours.asOptional()),
+            Key("below", \.below, Reading<CheckedSettings.Level>.choice("a level", levels)),
+        ])
+        return Reading { tree, reader in
+            guard case .map = tree.content else { return hours.read(tree, &reader) }
+            var item = QuietItem()
+            let mistakesBefore = reader.mistakes.count
+            table.read(tree, into: &item, &reader)
+            guard reader.mistakes.count == mistakesBefore else { return nil }
+            guard var quiet = item.hours else {
+                reader.expected("`hours:`", at: tree)
+                return nil
+            }
+            quiet.below = item.below
+            return quiet
+        }
+    }
+}
+
+private struct QuietItem {
+    var hours: CheckedSettings.Quiet?
+    var below = CheckedSettings.Level.high
+}
+
+/// `07:30` in minutes; nil: it is no time of the day.
+private func minuteOfDay(_ text: Substring) -> Int? {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }),
+        let hour = UInt8(parts[0]), let minute = UInt8(parts[1]), hour < 24, minute < 60
+    else { return nil }
+    return Int(hour) * 60 + Int(minute)
+}
+
 extension Reading<CheckedSettings.TextFormat> {
     static var standardOutput: Reading {
         let formats = CheckedSettings.TextFormat.allCases.map { ($0.rawValue, $0) }
@@ -192,6 +301,26 @@ extension Reading<CheckedSettings.TextFormat> {
 }
 
 extension Reading<String> {
+    /// A name to type: letters, digits, `-`, `_` and `.`.
+    static var sinkName: Reading {
+        let what = "a name of letters, digits, `-`, `_` and `.`"
+        let text = Reading<String>.text(what, bytesMax: 64)
+        return Reading { tree, reader in
+            guard let name = text.read(tree, &reader) else { return nil }
+            let isName = name.unicodeScalars.allSatisfy { scalar in
+                switch scalar {
+                case "a"..."z", "A"..."Z", "0"..."9", "-", "_", ".": true
+                default: false
+                }
+            }
+            guard isName else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return name
+        }
+    }
+
     /// An http or https URL without a login in it, which would show in logs.
     static var webhookURL: Reading {
         let what = "a URL such as https://alerts.example/postern"

@@ -31,6 +31,7 @@ func daemonConfiguration(
         posternVersion: Version.text,
         host: hostName()
     )
+    for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -163,7 +164,7 @@ extension CheckedSettings.JournalSource {
 
 extension CheckedSettings.Sink {
     /// The sink as the dispatcher needs it.
-    fileprivate func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
+    func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
         switch kind {
         case .webhook(let webhook):
             try webhook.sink(named: name)
@@ -189,8 +190,37 @@ extension CheckedSettings.Sink {
         Route(
             sink: name,
             lowest: Severity(name: "\(levels.lowest)") ?? .medium,
-            highest: Severity(name: "\(levels.highest)") ?? .critical
+            highest: Severity(name: "\(levels.highest)") ?? .critical,
+            pacing: pacing
         )
+    }
+
+    private var pacing: Pacing {
+        var pacing = Pacing()
+        pacing.rate = rate?.quota
+        pacing.storm = storm?.quota
+        pacing.groupMicroseconds = group.map { $0 * 1_000_000 }
+        pacing.quiet = quiet.map {
+            Pacing.Quiet(
+                startMinute: $0.startMinute,
+                endMinute: $0.endMinute,
+                below: Severity(name: "\($0.below)") ?? .high
+            )
+        }
+        return pacing
+    }
+
+    fileprivate var dispatchLimits: DispatchLimits {
+        var limits = DispatchLimits()
+        limits.ageMicrosecondsMax = expire * 1_000_000
+        limits.combinesHeld = !pacing.isOff
+        return limits
+    }
+}
+
+extension CheckedSettings.Quota {
+    fileprivate var quota: Pacing.Quota {
+        Pacing.Quota(count: count, microseconds: seconds * 1_000_000)
     }
 }
 

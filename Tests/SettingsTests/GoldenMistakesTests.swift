@@ -40,8 +40,21 @@ struct MistakeCase: CustomTestStringConvertible {
             "1:10: `windows_bytes_max` is not supported by this version"
         ),
         MistakeCase(
-            "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30/h\n",
-            "3:7: `rate` is not supported by this version"
+            "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30\n"
+                + "      group: 2d\n      quiet: 22-7\n      storm: 0/m\n      name: a b\n"
+                + "      expire: 1s\n",
+            "3:13: a number for a time such as 30/h or 20/10m was expected, found `30`",
+            "4:14: a time span from 1s to 1d was expected, found `2d`",
+            "5:14: hours such as 22:00-07:00 was expected, found `22-7`",
+            "6:14: a number for a time such as 30/h or 20/10m was expected, found `0/m`",
+            "7:13: a name of letters, digits, `-`, `_` and `.` was expected, found `a b`",
+            "8:15: a time span from 1m to 365d was expected, found `1s`"
+        ),
+        MistakeCase(
+            "sinks:\n    - webhook: {url: \"https://alerts.example/\", format: alertmanager}\n"
+                + "      storm: 20/10m\n",
+            "2:7: no `rate`, `group`, `quiet` or `storm` was expected: `alertmanager` groups alerts "
+                + "itself, and must hear of each one's end"
         ),
         MistakeCase(
             "filters: [\"[192.0.2.40]:10025\", 192.0.2.0/24, unknown]\n",

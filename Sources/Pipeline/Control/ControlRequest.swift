@@ -13,6 +13,23 @@ public enum ControlRequest: Sendable {
     case remember([MemoryRecord])
     /// Settings and rules are to be read again.
     case reload
+    /// What was given up is to be sent once more.
+    case redeliver(Redelivery)
+    /// A test alert is to go to this sink, or to all.
+    case testSinks(name: String?)
+
+    /// Which dispatches.
+    public struct Redelivery: Sendable, Hashable {
+        /// Of this alert; nil: of all.
+        public var alert: String?
+        /// To this sink; nil: to all.
+        public var sink: String?
+
+        public init(alert: String?, sink: String?) {
+            self.alert = alert
+            self.sink = sink
+        }
+    }
 
     public struct NewSilence: Sendable, Hashable {
         public var account: String?
@@ -86,6 +103,13 @@ public struct ControlCall: Sendable {
             object.member("records", records.map { String(decoding: $0.json(), as: UTF8.self) })
         case .reload:
             object.member("request", "reload")
+        case .redeliver(let which):
+            object.member("request", "alerts.redeliver")
+            object.member("alert", which.alert)
+            object.member("sink", which.sink)
+        case .testSinks(let name):
+            object.member("request", "sinks.test")
+            object.member("sink", name)
         }
         object.member("author", author)
         return object.finished()
@@ -164,6 +188,9 @@ public struct ControlCall: Sendable {
             }
             request = .remember(records)
         case "reload": request = .reload
+        case "alerts.redeliver":
+            request = .redeliver(.init(alert: try text("alert"), sink: try text("sink")))
+        case "sinks.test": request = .testSinks(name: try text("sink"))
         case let other:
             throw ControlCallError(message: "there is no request \(shown(other))")
         }

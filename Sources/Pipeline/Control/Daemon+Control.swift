@@ -33,6 +33,11 @@ extension Daemon {
             }
             output.now = Clocks.realtimeMicroseconds()
             do {
+                if case .testSinks(let name) = task.call.request {
+                    try startTrial(name, task, control)
+                    dispatcher.probe()
+                    continue
+                }
                 control.answer(task, try answer(task, merger, dispatcher))
             } catch {
                 control.answer(task, ControlAnswer(.failed, "state: \(shown("\(error)"))"))
@@ -89,8 +94,14 @@ extension Daemon {
                 return ControlAnswer(.done, "\(records.count) records were merged")
             }
             return engine.hasDoubtfulLines ? Self.busy : Self.uncommitted
-        case .reload:
-            preconditionFailure("a reload is answered when it is done")
+        case .redeliver(let which):
+            var changes = Changes()
+            let answer = try editor.redeliver(which, &changes)
+            try store.commit(changes, durable: true)
+            dispatcher.probe()
+            return answer
+        case .reload, .testSinks:
+            preconditionFailure("these are answered when they are done")
         }
     }
 

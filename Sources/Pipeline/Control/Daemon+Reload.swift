@@ -60,11 +60,13 @@ extension Daemon {
             preconditionFailure("all errors are typed")
         }
         engine.replaceReceipts(receipts)
+        output.router.keep(in: &output.changes)
         output.router = fresh.configuration.router
         if fresh.hasOtherSinks {
             dispatcher.stop()
             commitMarks(&merger, dispatcher)
             configuration.sinks = fresh.configuration.sinks
+            configuration.dispatchLimits = fresh.configuration.dispatchLimits
             dispatcher = try startDispatcher(sinks: configuration.sinks)
             try abandonRowsOfRemovedSinks()
         }
