@@ -173,6 +173,23 @@ extension CheckedSettings.Syslog {
     }
 }
 
+extension CheckedSettings.Mail {
+    fileprivate func text(indent: String) -> String {
+        var lines = ["to: " + flow(to), "from: " + (from.map(yaml) ?? "null")]
+        for (key, value) in [
+            ("smtp", smtp), ("user", user), ("password_file", passwordFile),
+            ("sendmail", sendmail), ("letter", letter?.rawValue), ("ca_file", authorityFile),
+            ("certificate_file", certificateFile), ("certificate_key_file", certificateKeyFile),
+        ] {
+            lines.append(key + ": " + (value.map(yaml) ?? "null"))
+        }
+        lines.append("connect_timeout: " + span(connectTimeout))
+        lines.append("timeout: " + span(timeout))
+        lines.append("insecure: \(isInsecureAllowed)")
+        return "mail:" + lines.map { "\n\(indent)    " + $0 }.joined()
+    }
+}
+
 extension CheckedSettings.Webhook {
     /// The path of a URL is a secret with some services, so it does not come out.
     fileprivate func text(indent: String) -> String {
@@ -216,6 +233,9 @@ extension CheckedSettings.Sink {
             case .syslog(let syslog): syslog.text(indent: indent)
             case .standardOutput(let format): "stdout: { format: \(format.rawValue) }"
             case .webhook(let webhook): webhook.text(indent: indent)
+            case .mail(let mail): mail.text(indent: indent)
+            case .command(let command):
+                "exec: { command: \(flow(command.words)), timeout: \(span(command.timeout)) }"
             }
         var lines = ["levels: \(levels.lowest.name)..\(levels.highest.name)"]
         if let ownName { lines.append("name: " + yaml(ownName)) }

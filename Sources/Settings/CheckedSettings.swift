@@ -118,6 +118,8 @@ public struct CheckedSettings: Sendable {
             case syslog(Syslog)
             case standardOutput(TextFormat)
             case webhook(Webhook)
+            case mail(Mail)
+            case command(Command)
         }
         public var kind: Kind
         public var levels: Levels
@@ -145,6 +147,8 @@ public struct CheckedSettings: Sendable {
             case .syslog(let syslog): "syslog:" + syslog.address.text
             case .standardOutput: "stdout"
             case .webhook(let webhook): "webhook:" + webhook.shownURL
+            case .mail(let mail): "mail:" + mail.to.joined(separator: ",")
+            case .command(let command): "exec:" + (command.words.first ?? "")
             }
         }
     }
@@ -194,6 +198,40 @@ public struct CheckedSettings: Sendable {
             return String(decoding: bytes[..<start], as: UTF8.self) + "/…"
                 + String(hash, radix: 16)
         }
+    }
+
+    public struct Mail: Sendable, Hashable {
+        public var to: [String] = []
+        /// Nil: `postern@` and this host's name.
+        public var from: String?
+        /// An smtp or smtps URL; nil: ``sendmail``.
+        public var smtp: String?
+        public var user: String?
+        public var passwordFile: String?
+        /// Program that takes a message.
+        public var sendmail = "/usr/sbin/sendmail"
+        public var letter: Language?
+        public var authorityFile: String?
+        public var certificateFile: String?
+        public var certificateKeyFile: String?
+        public var connectTimeout: Int64 = 5
+        public var timeout: Int64 = 30
+        /// Whether a login or an alert may go over a connection without TLS, farther than loopback.
+        public var isInsecureAllowed = false
+
+        /// Whether the server is this machine.
+        public var isOnLoopback: Bool { smtp.map(isLoopbackURL) ?? true }
+    }
+
+    /// Of the letters to users.
+    public enum Language: String, Sendable, CaseIterable {
+        case en, de
+    }
+
+    public struct Command: Sendable, Hashable {
+        /// The program, an absolute path, and its arguments.
+        public var words: [String] = []
+        public var timeout: Int64 = 10
     }
 
     public enum WebhookFormat: String, Sendable, CaseIterable {

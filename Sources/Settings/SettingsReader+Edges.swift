@@ -24,6 +24,14 @@ private struct SinkItem {
         get { CheckedSettings.Webhook() }
         set { kinds.append(.webhook(newValue)) }
     }
+    var mail: CheckedSettings.Mail {
+        get { CheckedSettings.Mail() }
+        set { kinds.append(.mail(newValue)) }
+    }
+    var command: CheckedSettings.Command {
+        get { CheckedSettings.Command() }
+        set { kinds.append(.command(newValue)) }
+    }
 }
 
 private struct OutputItem {
@@ -42,6 +50,8 @@ extension Reading<[CheckedSettings.Sink]> {
                 Key("syslog", \.syslog, .syslog),
                 Key("stdout", \.output, .standardOutput),
                 Key("webhook", \.webhook, .webhook),
+                Key("mail", \.mail, .mail),
+                Key("exec", \.command, .command),
                 Key("levels", \.levels, .levels),
                 Key("name", \.name, Reading<String>.sinkName.asOptional()),
                 Key("rate", \.rate, Reading<CheckedSettings.Quota>.quota.orNull()),
@@ -66,7 +76,10 @@ extension Reading<[CheckedSettings.Sink]> {
                     if item.kinds.count > 1 {
                         reader.refuse("one sink for each list item was expected", at: tree.place)
                     } else if reader.mistakes.count == mistakesBefore {
-                        reader.expected("`syslog:`, `webhook:` or `stdout:`", at: tree)
+                        reader.expected(
+                            "`syslog:`, `webhook:`, `mail:`, `exec:` or `stdout:`",
+                            at: tree
+                        )
                     }
                     continue
                 }
@@ -190,16 +203,105 @@ extension Reading<CheckedSettings.Webhook> {
 }
 
 extension CheckedSettings.Webhook {
-    /// Whether the URL's host is this machine, by name or address.
-    fileprivate var isOnLoopback: Bool {
-        let rest = url.drop { $0 != "/" }.dropFirst(2)
-        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        guard !authority.contains("@") else { return false }
-        if authority.hasPrefix("[::1]") { return true }
-        let host = authority.prefix { $0 != ":" }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        let isAddress = parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
-        return host == "localhost" || isAddress && parts.first == "127"
+    fileprivate var isOnLoopback: Bool { isLoopbackURL(url) }
+}
+
+/// Whether the URL's host is this machine, by name or address.
+func isLoopbackURL(_ url: String) -> Bool {
+    let rest = url.drop { $0 != "/" }.dropFirst(2)
+    let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    guard !authority.contains("@") else { return false }
+    if authority.hasPrefix("[::1]") { return true }
+    let host = authority.prefix { $0 != ":" }
+    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+    let isAddress = parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
+    return host == "localhost" || isAddress && parts.first == "127"
+}
+
+extension Reading<CheckedSettings.Mail> {
+    static var mail: Reading {
+        let file = Reading<String>.text("the path of a file").orNull()
+        let wait = Reading<Int64>.span(1...60, named: (lowest: "1s", highest: "1m"))
+        let languages = CheckedSettings.Language.allCases.map { ($0.rawValue, $0) }
+        let language = Reading<CheckedSettings.Language>.choice("a language", languages)
+        let table = KeyTable<CheckedSettings.Mail>([
+            Key("to", \.to, Reading<String>.mailbox.oneOrMore("addresses")),
+            Key("from", \.from, Reading<String>.mailbox.orNull()),
+            Key("smtp", \.smtp, Reading<String>.smtpURL.orNull()),
+            Key("user", \.user, Reading<String>.text("a login", bytesMax: 255).orNull()),
+            Key("password_file", \.passwordFile, file),
+            Key("sendmail", \.sendmail, .absolutePath),
+            Key("letter", \.letter, language.orNull()),
+            Key("ca_file", \.authorityFile, file),
+            Key("certificate_file", \.certificateFile, file),
+            Key("certificate_key_file", \.certificateKeyFile, file),
+            Key("connect_timeout", \.connectTimeout, wait),
+            Key("timeout", \.timeout, wait),
+            Key("insecure", \.isInsecureAllowed, .flag),
+        ])
+        return Reading { tree, reader in
+            var mail = CheckedSettings.Mail()
+            let mistakesBefore = reader.mistakes.count
+            table.read(tree, into: &mail, &reader)
+            guard reader.mistakes.count == mistakesBefore else { return nil }
+            guard !mail.to.isEmpty else {
+                reader.expected("`to:`, who gets the mail", at: tree)
+                return nil
+            }
+            let files = [mail.authorityFile, mail.certificateFile, mail.certificateKeyFile]
+            if mail.smtp == nil, mail.user != nil || files.contains(where: { $0 != nil }) {
+                reader.expected("`smtp:`, the server for this login or certificate", at: tree)
+                return nil
+            }
+            if (mail.user == nil) != (mail.passwordFile == nil) {
+                reader.expected("`user:` and `password_file:` together", at: tree)
+                return nil
+            }
+            if (mail.certificateFile == nil) != (mail.certificateKeyFile == nil) {
+                reader.expected(
+                    "`certificate_file:` and `certificate_key_file:` together",
+                    at: tree
+                )
+                return nil
+            }
+            return mail
+        }
+    }
+}
+
+extension Reading<CheckedSettings.Command> {
+    static var command: Reading {
+        let wait = Reading<Int64>.span(1...60, named: (lowest: "1s", highest: "1m"))
+        let word = Reading<String> { tree, reader in
+            if let scalar = tree.scalar, scalar.value == .number { return scalar.text }
+            return Reading<String>.text("an argument").read(tree, &reader)
+        }
+        // Not `list`: an argument may come twice.
+        let words = Reading<[String]> { tree, reader in
+            guard case .list(let items) = tree.content, (1...100).contains(items.count) else {
+                reader.expected("a list such as `[/usr/local/sbin/hold-account, --now]`", at: tree)
+                return nil
+            }
+            guard let program = Reading<String>.absolutePath.read(items[0], &reader) else {
+                return nil
+            }
+            let rest = items.dropFirst().compactMap { word.read($0, &reader) }
+            return rest.count == items.count - 1 ? [program] + rest : nil
+        }
+        let table = KeyTable<CheckedSettings.Command>([
+            Key("command", \.words, words), Key("timeout", \.timeout, wait),
+        ])
+        return Reading { tree, reader in
+            var command = CheckedSettings.Command()
+            let mistakesBefore = reader.mistakes.count
+            table.read(tree, into: &command, &reader)
+            guard reader.mistakes.count == mistakesBefore else { return nil }
+            guard !command.words.isEmpty else {
+                reader.expected("`command:`, the program and its arguments", at: tree)
+                return nil
+            }
+            return command
+        }
     }
 }
 
@@ -301,6 +403,57 @@ extension Reading<CheckedSettings.TextFormat> {
 }
 
 extension Reading<String> {
+    /// An address without anything around it: no quoted local part, nothing that ends a header or a
+    /// command of SMTP.
+    static var mailbox: Reading {
+        let what = "an address such as postmaster@example.com"
+        let text = Reading<String>.text(what, bytesMax: 254)
+        return Reading { tree, reader in
+            guard let address = text.read(tree, &reader) else { return nil }
+            let parts = address.split(separator: "@", omittingEmptySubsequences: false)
+            let isPlain = address.utf8.allSatisfy {
+                0x21...0x7e ~= $0 && !"<>()[]\\,;:\"".utf8.contains($0)
+            }
+            let isWhole =
+                parts.count == 1 || parts.count == 2 && !parts[0].isEmpty && !parts[1].isEmpty
+            guard isPlain, isWhole, !address.hasPrefix("-") else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return address
+        }
+    }
+
+    /// `smtp://HOST[:PORT]` or `smtps://HOST[:PORT]`.
+    static var smtpURL: Reading {
+        let what = "a server such as smtp://mail.example.com:587 or smtps://mail.example.com"
+        let text = Reading<String>.text(what)
+        return Reading { tree, reader in
+            guard let url = text.read(tree, &reader) else { return nil }
+            let schemes = [("smtp://", 25), ("smtps://", 465)]
+            guard let scheme = schemes.first(where: { url.hasPrefix($0.0) }),
+                hostAndPort(url.dropFirst(scheme.0.count), usual: scheme.1) != nil
+            else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return url
+        }
+    }
+
+    static var absolutePath: Reading {
+        let what = "the absolute path of a program"
+        let text = Reading<String>.text(what)
+        return Reading { tree, reader in
+            guard let path = text.read(tree, &reader) else { return nil }
+            guard path.hasPrefix("/") else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return path
+        }
+    }
+
     /// A name to type: letters, digits, `-`, `_` and `.`.
     static var sinkName: Reading {
         let what = "a name of letters, digits, `-`, `_` and `.`"

@@ -168,6 +168,15 @@ extension CheckedSettings.Sink {
         switch kind {
         case .webhook(let webhook):
             try webhook.sink(named: name)
+        case .mail(let mail):
+            try mail.sink(named: name)
+        case .command(let command):
+            CommandSink(
+                name: name,
+                program: command.words[0],
+                arguments: Array(command.words.dropFirst()),
+                milliseconds: Int(command.timeout) * 1_000
+            )
         case .syslog(let syslog):
             try syslog.sink(named: name)
         case .standardOutput(let format):

@@ -1,5 +1,7 @@
 import Alerting
+import Glibc
 import LinuxIO
+import Pipeline
 import SafeText
 import Settings
 import SystemPackage
@@ -112,6 +114,59 @@ extension CheckedSettings.Syslog {
     }
 }
 
+extension CheckedSettings.Mail {
+    /// The sink, with what its secret file holds.
+    func sink(named name: String) throws -> MailSink {
+        var letters: [String: String] = [:]
+        if let letter, let folder = shippedRulesFolder() {
+            for (diagnosis, file) in [
+                ("outlook-receipts", "outlook-read-receipts"), ("stolen-login", "stolen-login"),
+            ] {
+                let path = folder.appending("remediation/\(file).\(letter.rawValue).txt")
+                do {
+                    let bytes = try readWholeFile(path, bytesMax: 65_536)
+                    letters[diagnosis] = String(decoding: bytes, as: UTF8.self)
+                } catch {
+                    throw Failure(.settings, shown("\(error)"))
+                }
+            }
+        }
+        let host = hostName()
+        return MailSink(
+            name: name,
+            from: from ?? "postern@\(host)",
+            to: to,
+            host: host,
+            letters: letters,
+            way: try way()
+        )
+    }
+
+    private func way() throws -> MailWay {
+        guard let smtp else { return .sendmail(sendmail) }
+        var server = SMTPSettings(url: smtp)
+        server.allowsPlain = isInsecureAllowed || isOnLoopback
+        server.user = user
+        if let passwordFile {
+            let lines = try secretText(passwordFile).split(whereSeparator: \.isNewline)
+            guard lines.count == 1 else {
+                throw Failure(
+                    .settings,
+                    "\(shown(passwordFile)): one line with a password was expected"
+                )
+            }
+            server.password = String(lines[0])
+        }
+        server.transfer.connectMilliseconds = Int(connectTimeout) * 1_000
+        server.transfer.wholeMilliseconds = Int(timeout) * 1_000
+        server.transfer.authorityFile = authorityFile
+        server.transfer.certificateFile = certificateFile
+        server.transfer.keyFile = certificateKeyFile
+        try server.transfer.checkFiles()
+        return .smtp(server)
+    }
+}
+
 extension TransferSettings {
     /// Certificates must be there when the daemon starts, not when the first alert is to be sent.
     func checkFiles() throws {
@@ -126,7 +181,21 @@ extension TransferSettings {
 }
 
 /// The text of a file with a secret in it, which nobody but its owner and group may read.
-private func secretText(_ path: String) throws -> String {
+///
+/// A name without a folder is that of a credential of the service (systemd.exec(5),
+/// `LoadCredential=`).
+private func secretText(_ name: String) throws -> String {
+    var path = name
+    if !name.contains("/") {
+        guard let folder = unsafe getenv("CREDENTIALS_DIRECTORY") else {
+            throw Failure(
+                .settings,
+                "\(shown(name)): there are no credentials of a service here (LoadCredential=); "
+                    + "a file needs its whole path"
+            )
+        }
+        path = unsafe String(cString: folder) + "/" + name
+    }
     let bytes: [UInt8]
     do {
         let status = try SystemCalls().status(of: FilePath(path))

@@ -142,6 +142,49 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
         #expect(daemon.stop() == 0)
     }
 
+    /// Each example of a sink in the README is what `postern check` takes.
+    @Test func theExamplesOfTheREADMEAreRight() throws {
+        let url = sourceTree.appendingPathComponent("README.md")
+        let text = try String(contentsOf: url, encoding: .utf8)
+        let blocks = text.components(separatedBy: "\n```yaml\n").dropFirst()
+            .map { $0.components(separatedBy: "\n```")[0] + "\n" }
+            .filter { $0.hasPrefix("sinks:\n") }
+        #expect(blocks.count >= 3)
+        let scratch = try Scratch()
+        let template = try scratch.write("chat.mustache", "{\"text\": \"{{message}}\"}")
+        for block in blocks {
+            let settings = block.replacingOccurrences(
+                of: "/etc/postern/chat.mustache",
+                with: template
+            )
+            let path = try scratch.write("postern.yml", settings)
+            let result = try Program().run(["check", "--config", path])
+            #expect(result.status == 0, "\(result.error) in \(block)")
+        }
+    }
+
+    @Test func aSecretMayBeACredentialOfTheService() throws {
+        let scratch = try Scratch()
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+        unsafe chmod(try scratch.write("hook-secret", secret), 0o600)
+        let receiver = try Receiver(["--secret", secret])
+        let daemon = try daemon(sinks: [
+            "webhook: {url: \"http://127.0.0.1:\(receiver.port)/hook\", secret_file: hook-secret}"
+        ])
+        let without = try daemon.command("sinks", "test")
+        #expect(without.status == 78)
+        #expect(without.error.contains("LoadCredential="))
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: try Program().path)
+        process.arguments = ["sinks", "test", "--config", daemon.config]
+        process.environment = ["CREDENTIALS_DIRECTORY": scratch.url.path]
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        #expect(receiver.got.first?["signed"] as? [Bool] == [true])
+    }
+
     @Test func aTestAlertGoesTheWayOfAllAndTheAnswerComesBack() throws {
         let receiver = try Receiver(answers: ["200", "503", "200"])
         let daemon = try daemon(sinks: [

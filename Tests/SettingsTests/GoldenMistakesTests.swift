@@ -193,7 +193,7 @@ struct MistakeCase: CustomTestStringConvertible {
         ),
         MistakeCase(
             "sinks:\n    - levels: low\n    - {syslog: , stdout: }\n    - stdout:\n    - stdout:\n",
-            "2:7: `syslog:`, `webhook:` or `stdout:` was expected, found a map",
+            "2:7: `syslog:`, `webhook:`, `mail:`, `exec:` or `stdout:` was expected, found a map",
             "3:7: one sink for each list item was expected",
             "5:7: the sink `stdout` stands in this list before"
         ),
