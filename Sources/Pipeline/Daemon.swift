@@ -88,6 +88,7 @@ public struct Daemon: ~Copyable {
     /// What was last told of a source that failed, by its name.
     private var failures: [String: ToldFailure] = [:]
     var hasUncommitted = false
+    private var health = HealthWatch()
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
@@ -248,6 +249,7 @@ public struct Daemon: ~Copyable {
                 commitMarks(&merger, dispatcher)
             }
             if let control { endTrials(control) }
+            watchLag(merger)
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
@@ -503,6 +505,22 @@ public struct Daemon: ~Copyable {
         output.raised(failure.notice(source: name, microseconds: now))
     }
 
+    private mutating func watchLag(_ merger: borrowing Merger) {
+        raise(
+            health.saw(
+                isCaughtUp: merger.isCaughtUp,
+                eventTime: engine.detector.now,
+                at: Clocks.realtimeMicroseconds()
+            )
+        )
+    }
+
+    private mutating func raise(_ notice: Notice?) {
+        guard let notice else { return }
+        output.raised(notice)
+        hasUncommitted = true
+    }
+
     /// At once when an alert changed, else after a second or 64 MiB.
     private mutating func commitIfDue(_ merger: borrowing Merger, _ dispatcher: Dispatcher) {
         // Also lines that say nothing move the cursors.
@@ -545,12 +563,14 @@ public struct Daemon: ~Copyable {
             hasUncommitted = false
             committedBytes = merger.byteCount
             lastCommit = Clocks.monotonicNanoseconds()
+            raise(health.succeeded(at: Clocks.realtimeMicroseconds()))
             dispatcher.committed(marks)
             if durable { dispatcher.wake() }
             return true
         } catch {
             // The changes stay and go with the next commit; the sources wait in their files.
             tell(.commitFailed(error))
+            health.failed(error.description, at: Clocks.realtimeMicroseconds())
             lastCommit = Clocks.monotonicNanoseconds()
             return false
         }

@@ -1,30 +1,39 @@
 /// Writes the serialised form of a room's state: fixed little-endian integers, byte strings with
 /// their length. What reads it is ``BinaryReader``.
 public struct BinaryWriter: Sendable {
-    public private(set) var bytes: [UInt8]
+    @usableFromInline
+    var written: [UInt8]
 
+    @inlinable public var bytes: [UInt8] { written }
+
+    @inlinable
     public init(reserving count: Int = 64) {
-        bytes = []
-        bytes.reserveCapacity(count)
+        written = []
+        written.reserveCapacity(count)
     }
 
-    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    @inlinable
+    public mutating func removeAll() { written.removeAll(keepingCapacity: true) }
 
+    @inlinable
     public mutating func write<T: FixedWidthInteger>(_ value: T) {
         var rest = value
         for _ in 0..<(T.bitWidth / 8) {
-            bytes.append(UInt8(truncatingIfNeeded: rest))
+            written.append(UInt8(truncatingIfNeeded: rest))
             rest >>= 8
         }
     }
 
-    public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
+    @inlinable
+    public mutating func write(_ value: Bool) { written.append(value ? 1 : 0) }
 
+    @inlinable
     public mutating func write(_ value: some Collection<UInt8>) {
         write(UInt32(value.count))
-        bytes.append(contentsOf: value)
+        written.append(contentsOf: value)
     }
 
+    @inlinable
     public mutating func write(_ value: String) { write(Array(value.utf8)) }
 }
 
@@ -35,6 +44,7 @@ public struct BinaryReadError: Error, Sendable, Equatable {
     /// What was expected there.
     public var expected: String
 
+    @inlinable
     public init(offset: Int, expected: String) {
         self.offset = offset
         self.expected = expected
@@ -44,16 +54,21 @@ public struct BinaryReadError: Error, Sendable, Equatable {
 /// Reads what ``BinaryWriter`` wrote; bytes that are too short or too long are an error, never a
 /// trap, since a disk may have changed them.
 public struct BinaryReader: Sendable {
-    private let bytes: ArraySlice<UInt8>
-    private var position: Int
+    @usableFromInline
+    let bytes: [UInt8]
+    @usableFromInline
+    var position: Int
 
+    @inlinable
     public init(_ bytes: [UInt8]) {
-        self.bytes = bytes[...]
+        self.bytes = bytes
         position = 0
     }
 
+    @inlinable
     public var isAtEnd: Bool { position == bytes.endIndex }
 
+    @inlinable
     public mutating func read<T: FixedWidthInteger>(
         _ type: T.Type = T.self
     ) throws(BinaryReadError) -> T {
@@ -69,6 +84,7 @@ public struct BinaryReader: Sendable {
         return value
     }
 
+    @inlinable
     public mutating func readBool() throws(BinaryReadError) -> Bool {
         let value = try read(UInt8.self)
         guard value < 2 else {
@@ -77,6 +93,7 @@ public struct BinaryReader: Sendable {
         return value == 1
     }
 
+    @inlinable
     public mutating func readBytes() throws(BinaryReadError) -> [UInt8] {
         let count = Int(try read(UInt32.self))
         guard bytes.endIndex - position >= count else {
@@ -86,11 +103,13 @@ public struct BinaryReader: Sendable {
         return Array(bytes[position..<(position + count)])
     }
 
+    @inlinable
     public mutating func readString() throws(BinaryReadError) -> String {
         String(decoding: try readBytes(), as: UTF8.self)
     }
 
     /// A count of things that take at least `size` bytes each: refuses what cannot be there.
+    @inlinable
     public mutating func readCount(ofSize size: Int) throws(BinaryReadError) -> Int {
         let count = Int(try read(UInt32.self))
         guard count * max(size, 1) <= bytes.endIndex - position else {
@@ -99,6 +118,7 @@ public struct BinaryReader: Sendable {
         return count
     }
 
+    @inlinable
     public func finish() throws(BinaryReadError) {
         guard isAtEnd else {
             throw BinaryReadError(offset: position, expected: "the end")
