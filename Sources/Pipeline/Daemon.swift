@@ -51,7 +51,22 @@ public enum DaemonMessage: Sendable {
     /// They have these mistakes, and the old ones stay in force.
     case reloadRefused([String])
     case notice(Notice)
+    /// The engine moves: told by its own thread, between two looks at what there is to do.
+    case beat(DaemonPulse)
+    /// It was asked to end, and begins to.
+    case stopping
     case stopped(lines: UInt64)
+}
+
+/// How it goes with the daemon, in a few figures.
+public struct DaemonPulse: Sendable, Hashable {
+    /// Lines read in all runs on this state.
+    public var lines: UInt64
+    public var sources: Int
+    /// Messages of which not all lines came yet.
+    public var openMessages: Int
+    /// The last commit failed, as on a full disk: nothing is lost, and nothing is sent.
+    public var isCommitFailing: Bool
 }
 
 /// The daemon: a followed file through the engine into the state, and from there to the sinks.
@@ -87,6 +102,9 @@ public struct Daemon: ~Copyable {
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
+    private var isCommitFailing = false
+    /// When the next ``DaemonMessage/beat(_:)`` is due: monotonic nanoseconds.
+    private var nextBeat: UInt64 = 0
 
     private struct ToldFailure {
         var error: SourceError
@@ -241,6 +259,7 @@ public struct Daemon: ~Copyable {
             if marksWaiting.take() { commitMarks(&merger, dispatcher) }
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
+            beatIfDue()
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
             if let reload { goOnReloading(reload) }
             if loaded != nil, !isStopping {
@@ -253,6 +272,7 @@ public struct Daemon: ~Copyable {
                 park(merger, patterns, control, signals, until: wait, looksOften: untilCaughtUp)
             }
         }
+        tell(.stopping)
         stop.ring()
         control?.stop()
         reloads.join()
@@ -524,6 +544,7 @@ public struct Daemon: ~Copyable {
             try store.commit(output.changes, durable: durable)
             output.committed()
             hasUncommitted = false
+            isCommitFailing = false
             committedBytes = merger.byteCount
             lastCommit = Clocks.monotonicNanoseconds()
             dispatcher.committed(marks)
@@ -532,6 +553,7 @@ public struct Daemon: ~Copyable {
         } catch {
             // The changes stay and go with the next commit; the sources wait in their files.
             tell(.commitFailed(error))
+            isCommitFailing = true
             lastCommit = Clocks.monotonicNanoseconds()
             return false
         }
@@ -568,6 +590,23 @@ public struct Daemon: ~Copyable {
         return false
     }
 
+    private mutating func beatIfDue() {
+        guard let pause = configuration.beatNanoseconds else { return }
+        let now = Clocks.monotonicNanoseconds()
+        guard now >= nextBeat else { return }
+        nextBeat = now &+ pause
+        tell(
+            .beat(
+                DaemonPulse(
+                    lines: engine.lineCount,
+                    sources: configuration.sources.count,
+                    openMessages: engine.assembler.openCount,
+                    isCommitFailing: isCommitFailing
+                )
+            )
+        )
+    }
+
     private func park(
         _ merger: borrowing Merger,
         _ patterns: PatternFeed,
@@ -581,6 +620,7 @@ public struct Daemon: ~Copyable {
         if hasUncommitted || merger.byteCount > committedBytes {
             until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
         }
+        if configuration.beatNanoseconds != nil { until = min(until ?? .max, nextBeat) }
         let now = Clocks.monotonicNanoseconds()
         let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(

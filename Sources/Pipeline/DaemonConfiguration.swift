@@ -37,6 +37,8 @@ public struct DaemonConfiguration: Sendable {
     public var sinks: [any Sink]
     public var router: Router
     public var stateLimits = StateLimits()
+    /// How often the engine says that it moves, with ``DaemonMessage/beat(_:)``; nil: never.
+    public var beatNanoseconds: UInt64?
     public var posternVersion: String
     public var host: String
 
