@@ -65,7 +65,7 @@ let package = Package(
 
         // Ground: text that is safe to print, system calls, the ring.
         room("SafeText"),
-        room("LinuxIO", ["CLinux", system]),
+        room("LinuxIO", ["CLinux", "CSystemd", system]),
         room("RingBuffer", ["CLinux"]),
 
         // Nouns: what passes between the rooms.

@@ -63,7 +63,22 @@ public enum DaemonMessage: Sendable {
     /// They have these mistakes, and the old ones stay in force.
     case reloadRefused([String])
     case notice(Notice)
+    /// The engine moves: told by its own thread, between two looks at what there is to do.
+    case beat(DaemonPulse)
+    /// It was asked to end, and begins to.
+    case stopping
     case stopped(lines: UInt64)
+}
+
+/// How it goes with the daemon, in a few figures.
+public struct DaemonPulse: Sendable, Hashable {
+    /// Lines read in all runs on this state.
+    public var lines: UInt64
+    public var sources: Int
+    /// Messages of which not all lines came yet.
+    public var openMessages: Int
+    /// The last commit failed, as on a full disk: nothing is lost, and nothing is sent.
+    public var isCommitFailing: Bool
 }
 
 /// The daemon: a followed file through the engine into the state, and from there to the sinks.
@@ -107,6 +122,8 @@ public struct Daemon: ~Copyable {
     var pruneAt: UInt64 = 0
     /// It was told that there are more bytes of bundles than allowed.
     var isOverBytes = false
+    /// When the next ``DaemonMessage/beat(_:)`` is due: monotonic nanoseconds.
+    private var nextBeat: UInt64 = 0
 
     private struct ToldFailure {
         var error: SourceError
@@ -288,6 +305,7 @@ public struct Daemon: ~Copyable {
             keepEvidence()
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
+            beatIfDue()
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
             if let reload { goOnReloading(reload) }
             if loaded != nil, !isStopping {
@@ -300,6 +318,7 @@ public struct Daemon: ~Copyable {
                 park(merger, patterns, control, signals, until: wait, looksOften: untilCaughtUp)
             }
         }
+        tell(.stopping)
         stop.ring()
         control?.stop()
         reloads.join()
@@ -673,6 +692,23 @@ public struct Daemon: ~Copyable {
         return false
     }
 
+    private mutating func beatIfDue() {
+        guard let pause = configuration.beatNanoseconds else { return }
+        let now = Clocks.monotonicNanoseconds()
+        guard now >= nextBeat else { return }
+        nextBeat = now &+ pause
+        tell(
+            .beat(
+                DaemonPulse(
+                    lines: engine.lineCount,
+                    sources: configuration.sources.count,
+                    openMessages: engine.assembler.openCount,
+                    isCommitFailing: health.isFailing
+                )
+            )
+        )
+    }
+
     private func park(
         _ merger: borrowing Merger,
         _ patterns: PatternFeed,
@@ -688,6 +724,7 @@ public struct Daemon: ~Copyable {
         if hasUncommitted || merger.byteCount > committedBytes {
             until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
         }
+        if configuration.beatNanoseconds != nil { until = min(until ?? .max, nextBeat) }
         let now = Clocks.monotonicNanoseconds()
         let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(

@@ -31,6 +31,7 @@ extension CheckedSettings {
         text.line("    read: " + flow(receipts.read))
         text.line("memory:")
         text.line("    domains: \(memory.domainDays)d")
+        text.line("    pairs_max: \(memory.pairsMax)")
         text.line("limits:")
         for (name, value) in limits.texts { text.line("    \(name): \(value)") }
         text.line("state: " + yaml(state))

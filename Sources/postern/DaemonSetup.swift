@@ -81,7 +81,16 @@ func runDaemon(
         let signals = try SignalQueue([
             SignalNumber.terminate, SignalNumber.interrupt, SignalNumber.hangUp,
         ])
-        let daemon = try Daemon(configuration, tell: { $0.print() })
+        let manager = ServiceManager()
+        var configuration = configuration
+        configuration.beatNanoseconds = manager.beatNanoseconds
+        let daemon = try Daemon(
+            configuration,
+            tell: {
+                $0.print()
+                $0.tell(manager)
+            }
+        )
         return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
     } catch let error as DaemonError {
         throw Failure(error)
@@ -321,8 +330,45 @@ extension DaemonMessage {
             for mistake in mistakes { warn(mistake) }
             warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
+        case .beat: break
+        case .stopping: warn("stopping")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }
+    }
+
+    /// The same for systemd, or whoever started us as it does. That we live it hears from the
+    /// engine's beat alone: were the engine to stand still, it would end us and start us again.
+    func tell(_ manager: ServiceManager) {
+        switch self {
+        case .ready: manager.tell([.ready, .status("reading")])
+        case .beat(let pulse): manager.tell([.alive, .status(pulse.words)])
+        case .reloading:
+            manager.tell([.reloading(monotonicNanoseconds: Clocks.monotonicNanoseconds())])
+        case .reloaded: manager.tell([.ready])
+        case .reloadRefused: manager.tell([.ready])
+        case .stopping: manager.tell([.stopping, .status("stopping")])
+        default: break
+        }
+    }
+}
+
+extension ServiceManager {
+    /// How often the engine is to beat: twice as often as the manager looks, so that one that comes
+    /// late is none that is missing; without a watchdog often enough for the status. Nil: nobody
+    /// listens.
+    fileprivate var beatNanoseconds: UInt64? {
+        guard isThere else { return nil }
+        let statusNanoseconds: UInt64 = 30_000_000_000
+        return min(watchdogNanoseconds.map { $0 / 2 } ?? .max, statusNanoseconds)
+    }
+}
+
+extension DaemonPulse {
+    /// For `systemctl status`.
+    fileprivate var words: String {
+        let failing = isCommitFailing ? "; the state cannot be written" : ""
+        let count = sources == 1 ? "1 source" : "\(sources) sources"
+        return "\(lines) lines read of \(count), \(openMessages) messages open\(failing)"
     }
 }
 
