@@ -70,9 +70,14 @@ public struct Detector: ~Copyable, Sendable {
     /// By detection rule: its name, or its ID; and those whose regular expressions met their limit.
     private let ruleNames: [String]
     private var limitedRules: Set<Int> = []
+    /// By rule: the day on which it was told that its groups are too many.
+    private var toldLimits: [String: Int64] = [:]
     private var left: [HeldID] = []
     var openAlerts = OpenAlerts()
     private var fields: EventFields
+    /// By field: the message and the place in its text that ``isPassedOver(_:of:serial:)`` passed over
+    /// last.
+    private var passedOver: [(serial: UInt64, range: TextRange)]
     private var matches: [Int] = []
     private var keyScratch = BinaryWriter(reserving: 128)
     public private(set) var transitions: [Transition] = []
@@ -181,6 +186,10 @@ public struct Detector: ~Copyable, Sendable {
         submittedRules = RuleMatcher(submittedPlan)
         settledRules = RuleMatcher(settledPlan)
         fields = EventFields(fieldCount: table.count)
+        passedOver = [(serial: UInt64, range: TextRange)](
+            repeating: (.max, .absent),
+            count: EventField.allCases.count
+        )
     }
 
     /// Whether rules of settled events may match one that none of them awaits.
@@ -356,7 +365,9 @@ public struct Detector: ~Copyable, Sendable {
         {
             return false
         }
-        let isMatched = isMatched(&event, wantsFacts: isUnusual) { detector, event in
+        let isMatched = isMatched(&event, serial: key.serial, wantsFacts: isUnusual) {
+            detector,
+            event in
             detector.enrich(&event, account, day: day, earlier: earlier, stated: stated)
         }
         return isMatched && correlate(event, key)
@@ -421,17 +432,20 @@ public struct Detector: ~Copyable, Sendable {
     /// Ordinary mail brings none into question, and then nobody asks what was known of its account.
     ///
     /// - Parameters:
+    ///   - serial: the message's.
     ///   - wantsFacts: whether the event's facts are wanted in any case.
     ///   - enrich: gives the event its facts.
     private mutating func isMatched(
         _ event: inout SendEvent,
+        serial: UInt64,
         wantsFacts: Bool,
         _ enrich: (inout Detector, inout SendEvent) -> Void
     ) -> Bool {
         let wantsFacts = wantsFacts || showsFacts || triage.asksAllFacts
         if wantsFacts { enrich(&self, &event) }
         fields.reset()
-        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields {
+        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields
+        where !isPassedOver(field, of: event, serial: serial) {
             set(field, of: event)
         }
         let isQuestioned = submittedRules.findCandidates(fields)
@@ -440,6 +454,10 @@ public struct Detector: ~Copyable, Sendable {
         if !wantsFacts { enrich(&self, &event) }
         event.facts.isAwaited = isAwaited
         guard isQuestioned else { return false }
+        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields
+        where fields.value(at: field.rawValue) == .absent {
+            set(field, of: event)
+        }
         for field in wantsFacts ? triage.furtherFields : triage.ordinaryFurtherFields {
             set(field, of: event)
         }
@@ -536,6 +554,36 @@ public struct Detector: ~Copyable, Sendable {
     private mutating func fill(_ event: SendEvent) {
         fields.reset()
         for field in testedFields { set(field, of: event) }
+    }
+
+    /// Whether the field holds a text that brings no rule into question.
+    private mutating func isPassedOver(
+        _ field: EventField,
+        of event: SendEvent,
+        serial: UInt64
+    ) -> Bool {
+        let range: TextRange
+        switch field {
+        case .userName: range = event.user
+        case .sourceIP: range = event.sourceIP
+        case .sourceDomain: range = event.sourceDomain
+        case .sender: range = event.sender
+        case .recipient: range = event.recipient
+        case .domain: range = event.domain
+        case .subject: range = event.subject
+        default: return false
+        }
+        guard range.isPresent else { return false }
+        // What a message has, its other recipients had.
+        let isOfMessage = field != .recipient && field != .domain
+        let known = passedOver[field.rawValue]
+        if isOfMessage, known.serial == serial, known.range == range { return true }
+        let text = event.text.span.extracting(range.indices)
+        guard submittedRules.passes(text, at: field.index),
+            !hasSettledRules || settledRules.passes(text, at: field.index)
+        else { return false }
+        if isOfMessage { passedOver[field.rawValue] = (serial, range) }
+        return true
     }
 
     private mutating func set(_ field: EventField, of event: SendEvent) {
@@ -758,7 +806,7 @@ public struct Detector: ~Copyable, Sendable {
     private mutating func dropIdlestGroup(_ index: Int) {
         guard let number = groups[index].idlest else { return }
         counters.groupsLeft += 1
-        raiseLimitNotice("groups of rule \(correlations[index].head.id)")
+        raiseLimitNotice(correlations[index].head.id)
         if groups[index].hasOpenEpisode(number) {
             groups[index].change(number) { $0.episode?.degrade("groups-full") }
             resolve(index, number, at: now, reason: "limit")
@@ -773,16 +821,20 @@ public struct Detector: ~Copyable, Sendable {
         }
     }
 
-    private mutating func raiseLimitNotice(_ what: String) {
-        let message = "A limit was reached: \(what); the longest idle ones were let go."
-        guard counters.groupsLeft == 1 else { return }
+    /// A bound of a rule's groups was reached: told once a day, in the log's time.
+    private mutating func raiseLimitNotice(_ rule: String) {
+        let day = floorDivide(now, by: 86_400_000_000).quotient
+        guard toldLimits[rule] != day else { return }
+        toldLimits[rule] = day
         notices.append(
             Notice(
                 name: "postern_limit",
-                id: base32(Array("limit:\(what)".utf8)),
+                id: base32(Array("limit:groups:\(rule):\(day)".utf8)),
                 microseconds: now,
                 severity: .medium,
-                message: message
+                message:
+                    "The rule \(rule) has more groups open than there is room for; the longest "
+                    + "idle ones were let go, and what they counted begins anew."
             )
         )
     }

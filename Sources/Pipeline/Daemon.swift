@@ -95,6 +95,7 @@ public struct Daemon: ~Copyable {
     /// What was last told of a source that failed, by its name.
     private var failures: [String: ToldFailure] = [:]
     var hasUncommitted = false
+    private var health = HealthWatch()
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
@@ -275,6 +276,7 @@ public struct Daemon: ~Copyable {
             let rest = try work(&merger, dispatcher, control)
             if marksWaiting.take() { commitMarks(&merger, dispatcher) }
             keepEvidence()
+            watchLag(merger)
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
@@ -524,6 +526,22 @@ public struct Daemon: ~Copyable {
         output.raised(failure.notice(source: name, microseconds: now))
     }
 
+    private mutating func watchLag(_ merger: borrowing Merger) {
+        raise(
+            health.saw(
+                isCaughtUp: merger.isCaughtUp,
+                eventTime: engine.detector.now,
+                at: Clocks.realtimeMicroseconds()
+            )
+        )
+    }
+
+    private mutating func raise(_ notice: Notice?) {
+        guard let notice else { return }
+        output.raised(notice)
+        hasUncommitted = true
+    }
+
     /// At once when an alert changed, else after a second or 64 MiB.
     private mutating func commitIfDue(_ merger: borrowing Merger, _ dispatcher: Dispatcher) {
         // Also lines that say nothing move the cursors.
@@ -563,12 +581,14 @@ public struct Daemon: ~Copyable {
             hasUncommitted = false
             committedBytes = merger.byteCount
             lastCommit = Clocks.monotonicNanoseconds()
+            raise(health.succeeded(at: Clocks.realtimeMicroseconds()))
             dispatcher.committed(marks)
             if durable { dispatcher.wake() }
             return true
         } catch {
             // The changes stay and go with the next commit; the sources wait in their files.
             tell(.commitFailed(error))
+            health.failed(error.description, at: Clocks.realtimeMicroseconds())
             lastCommit = Clocks.monotonicNanoseconds()
             return false
         }

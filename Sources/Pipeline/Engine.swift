@@ -61,6 +61,7 @@ public struct Engine: ~Copyable, Sendable {
     public var watchesCoverage = false
     /// How much of its submissions the log tells.
     var coverage = Coverage()
+    private var limitWatch = LimitWatch()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
     /// Tells why rules match events; nil: nobody asks.
@@ -353,6 +354,12 @@ public struct Engine: ~Copyable, Sendable {
         let seconds = floorDivide(detector.now, by: 1_000_000).quotient
         coverage.move(to: detector.now, secondsEast: zone.secondsEast(seconds))
         for notice in coverage.takeNotices() { output.raised(notice) }
+        let reached = limitWatch.take(
+            detector.memory.counters,
+            assembler.counters,
+            at: detector.now
+        )
+        for notice in reached { output.raised(notice) }
     }
 
     // MARK: Continuity

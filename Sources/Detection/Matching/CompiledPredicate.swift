@@ -163,8 +163,22 @@ extension Span<UInt8> {
     /// Whether `other` stands at `position`; false when it would reach beyond the end.
     func hasBytes(of other: Span<UInt8>, at position: Int) -> Bool {
         guard position <= count - other.count else { return false }
-        for index in other.indices where self[position + index] != other[index] { return false }
-        return true
+        guard other.count >= 8 else {
+            for index in other.indices where self[position + index] != other[index] { return false }
+            return true
+        }
+        var offset = 0
+        while offset + 8 <= other.count {
+            guard word(at: position + offset) == other.word(at: offset) else { return false }
+            offset += 8
+        }
+        // The last eight overlap what was compared.
+        return word(at: position + other.count - 8) == other.word(at: other.count - 8)
+    }
+
+    /// Eight bytes at `index` as one number.
+    func word(at index: Int) -> UInt64 {
+        unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
     }
 
     /// Whether `other` stands anywhere. O(count × other.count) at worst.

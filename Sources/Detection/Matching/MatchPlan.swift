@@ -1,12 +1,5 @@
 public import Sigma
 
-/// A value that is looked at for each event: passed on as one reference, it is not copied.
-final class Shared<Value: Sendable>: Sendable {
-    let value: Value
-
-    init(_ value: Value) { self.value = value }
-}
-
 /// Detection rules compiled against a table of fields: immutable, to be shared by matchers.
 ///
 /// Rules that ask the same of the same field share one predicate, which is looked at once for an
@@ -39,6 +32,9 @@ public struct MatchPlan: Sendable {
         var automaton = -1
         /// The same in `gramIndexes`, for literals that are too many for an automaton.
         var grams = -1
+        /// Index into `filters` of the one that passes over texts which bring nothing into question;
+        /// negative: the field asks for more than its text, or for too short a one.
+        var filter = -1
     }
 
     struct GuardedRules: Sendable {
@@ -59,7 +55,7 @@ public struct MatchPlan: Sendable {
     var literalSets: [LiteralSet] = []
     var regexes: [CompiledRegex] = []
     var networks: [Network] = []
-    var gramIndexes: [Shared<GramIndex>] = []
+    var gramIndexes: [GramIndex] = []
     var networkSets: [NetworkSet] = []
 
     var steps: [Step] = []
@@ -68,7 +64,13 @@ public struct MatchPlan: Sendable {
     /// Rules that have no guard.
     var unguarded: [Int32] = []
     var guards: [FieldGuards] = []
-    var automata: [Shared<LiteralAutomaton>] = []
+    var automata: [LiteralAutomaton] = []
+    var filters: [TextFilter] = []
+    /// By field: the index into `filters` of the one that tells for the whole plan whether its text
+    /// matters.
+    var fieldFilters: [Int] = []
+    static let noFilter = -1
+    static let unasked = -2
     /// Guards that are keywords.
     var keywordGuards: [GuardedRules] = []
     /// Open addressing, a power of two in size, at most half full.
@@ -133,6 +135,26 @@ public struct MatchPlan: Sendable {
             }
         }
         return Set(positions).sorted().map { FieldIndex(position: $0) }
+    }
+
+    /// Fills in ``fieldFilters``.
+    mutating func noteFilters() {
+        // Keywords look at each field.
+        let unasked = keywordGuards.isEmpty ? Self.unasked : Self.noFilter
+        fieldFilters = [Int](repeating: unasked, count: fieldCount)
+        for guarded in guards where keywordGuards.isEmpty {
+            fieldFilters[guarded.field] = guarded.filter
+        }
+        for guarded in guards {
+            for rule in guarded.direct + guarded.directWhenNull {
+                let predicate = predicates[Int(rule.predicate)]
+                switch predicate.kind {
+                case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
+                    fieldFilters[predicate.argument] = Self.noFilter
+                default: break
+                }
+            }
+        }
     }
 
     /// Whether no rule is brought into question by an event that has no value in `field`.

@@ -48,7 +48,7 @@ struct MatchPlanBuilder {
         var literalSets: [LiteralSet] = []
         var regexes: [CompiledRegex] = []
         var networks: [Network] = []
-        var gramIndexes: [Shared<GramIndex>] = []
+        var gramIndexes: [GramIndex] = []
         var networkSets: [NetworkSet] = []
     }
 
@@ -268,7 +268,7 @@ struct MatchPlanBuilder {
         if let known = indices[question] { return known }
         var predicate = CompiledPredicate(kind: .textGrams, field: field)
         predicate.argument = plan.gramIndexes.count
-        plan.gramIndexes.append(Shared(GramIndex(literals)))
+        plan.gramIndexes.append(GramIndex(literals))
         return add(predicate, .none, question)
     }
 
@@ -568,6 +568,7 @@ struct MatchPlanBuilder {
         var equals: [Equal: [Int32]] = [:]
         var byField: [Int: MatchPlan.FieldGuards] = [:]
         var literalsByField: [Int: [(bytes: [UInt8], predicate: Int)]] = [:]
+        var equalsByField: [Int: [[UInt8]]] = [:]
         // Sorted, so that the same rules always make the same plan.
         for (predicate, rules) in rulesOfGuard.sorted(by: { $0.key < $1.key }) {
             let field = plan.predicates[predicate].field
@@ -579,6 +580,7 @@ struct MatchPlanBuilder {
             var guards = byField[field] ?? MatchPlan.FieldGuards(field: field)
             switch handles[predicate] {
             case .equal(let literals):
+                equalsByField[field, default: []] += literals
                 for literal in literals {
                     guards.equalLengths |= 1 << UInt64(literal.count & 63)
                     equals[Equal(field: field, hash: literal.span.matchHash), default: []] += rules
@@ -600,7 +602,7 @@ struct MatchPlanBuilder {
             }
             if let automaton = LiteralAutomaton(marked, cellsMax: result.limits.automatonCellsMax) {
                 guards.automaton = result.automata.count
-                result.automata.append(Shared(automaton))
+                result.automata.append(automaton)
             } else {
                 guards.grams = result.gramIndexes.count
                 var all: [GramIndex.Literal] = []
@@ -611,11 +613,31 @@ struct MatchPlanBuilder {
                         )
                     }
                 }
-                result.gramIndexes.append(Shared(GramIndex(all)))
+                result.gramIndexes.append(GramIndex(all))
             }
             byField[field] = guards
         }
+        for (field, guards) in byField.sorted(by: { $0.key < $1.key }) {
+            let direct = guards.direct.map { plan.predicates[Int($0.predicate)] }
+            let sets = direct.filter { $0.kind == .networkSet }
+            let single = direct.filter { $0.kind == .network }
+            guard sets.count + single.count == direct.count,
+                let filter = TextFilter(
+                    contained: (literalsByField[field] ?? []).map(\.bytes),
+                    equal: equalsByField[field] ?? [],
+                    networks: direct.isEmpty
+                        ? nil
+                        : NetworkSet(
+                            joining: sets.map { plan.networkSets[$0.argument] },
+                            single.map { plan.networks[$0.argument] }
+                        )
+                )
+            else { continue }
+            byField[field]?.filter = result.filters.count
+            result.filters.append(filter)
+        }
         result.guards = byField.sorted { $0.key < $1.key }.map(\.value)
+        result.noteFilters()
 
         guard !equals.isEmpty else { return }
         var slotCount = 4

@@ -2,6 +2,7 @@ import Sigma
 
 /// Many networks, of which an address may be in any: a lookup costs the logarithm of their number.
 struct NetworkSet: Sendable {
+    /// A network.
     private struct Block: Sendable {
         var first: IPAddress
         var last: IPAddress
@@ -11,8 +12,17 @@ struct NetworkSet: Sendable {
     private var blocks: [Block] = []
 
     init(_ networks: [Network]) {
-        let sorted = networks.map { Block(first: $0.address, last: $0.lastAddress) }
-            .sorted { Self.isBelow($0.first, $1.first) }
+        self.init(networks.map { Block(first: $0.address, last: $0.lastAddress) })
+    }
+
+    /// The networks of some sets, and some more.
+    init(joining sets: [NetworkSet], _ networks: [Network]) {
+        let more = NetworkSet(networks)
+        self.init(sets.flatMap(\.blocks) + more.blocks)
+    }
+
+    private init(_ all: [Block]) {
+        let sorted = all.sorted { Self.isBelow($0.first, $1.first) }
         for block in sorted {
             // Of two networks, one lies in the other or they have nothing in common.
             if let last = blocks.last, !Self.isBelow(last.last, block.first) {

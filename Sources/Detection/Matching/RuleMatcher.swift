@@ -71,13 +71,32 @@ public struct RuleMatcher: ~Copyable, Sendable {
     public mutating func findCandidates(_ event: borrowing EventFields) -> Bool {
         begin()
         for rule in plan.unguarded { mark(rule) }
-        for index in plan.guards.indices { lookUp(index, event) }
+        for index in plan.guards.indices {
+            let filter = plan.guards.span[index].filter
+            if filter >= 0,
+                case .text(let range) = event.value(at: plan.guards.span[index].field),
+                plan.filters.span[filter].passes(event.bytes.span.extracting(range))
+            {
+                continue
+            }
+            lookUp(index, event)
+        }
         for index in plan.keywordGuards.indices
         where holds(plan.keywordGuards.span[index].predicate, event) {
             for rule in plan.keywordGuards.span[index].rules { mark(rule) }
         }
         for word in candidates where word != 0 { return true }
         return false
+    }
+
+    /// Whether a text in `field` brings no rule into question, so that ``findCandidates(_:)`` finds the
+    /// same without it. False says nothing.
+    ///
+    /// It is mutating although it changes nothing: to lend so large a value, the compiler copies it.
+    public mutating func passes(_ text: Span<UInt8>, at field: FieldIndex) -> Bool {
+        guard field.position < plan.fieldFilters.count else { return false }
+        let filter = plan.fieldFilters.span[field.position]
+        return filter == MatchPlan.unasked || filter >= 0 && plan.filters.span[filter].passes(text)
     }
 
     /// Puts those of the rules in question that match into `matches`, ascending, in place of what it
@@ -193,7 +212,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         // Taken out of `self`, from which the text is borrowed; nothing is copied.
         var marks: [UInt64] = []
         swap(&marks, &candidates)
-        plan.automata[automaton].value.search(texts.span.extracting(text), marking: &marks)
+        plan.automata.span[automaton].search(texts.span.extracting(text), marking: &marks)
         swap(&marks, &candidates)
     }
 
@@ -201,7 +220,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
         // As above.
         var marks: [UInt64] = []
         swap(&marks, &candidates)
-        plan.gramIndexes[index].value.search(texts.span.extracting(text), marking: &marks)
+        plan.gramIndexes.span[index].search(texts.span.extracting(text), marking: &marks)
         swap(&marks, &candidates)
     }
 
@@ -455,7 +474,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
             let hash = text.matchHash
             return plan.literalSets[predicate.argument]
                 .contains(text, hash: hash, literals: plan.literals.span)
-        case .textGrams: return plan.gramIndexes[predicate.argument].value.isAny(in: text)
+        case .textGrams: return plan.gramIndexes.span[predicate.argument].isAny(in: text)
         case .networkSet:
             return IPAddress(text).map(plan.networkSets[predicate.argument].contains) ?? false
         case .network:
