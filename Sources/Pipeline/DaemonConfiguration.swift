@@ -36,12 +36,16 @@ public struct DaemonConfiguration: Sendable {
     public var mergeHoldNanoseconds: UInt64 = 1_000_000_000
     public var engine: EngineSettings
     public var sinks: [any Sink]
+    /// Of sinks, by their names, that have others than the usual ones.
+    public var dispatchLimits: [String: DispatchLimits] = [:]
     public var router: Router
     public var stateLimits = StateLimits()
     public var evidence = EvidenceRetention()
     /// The chain of bundles of a state that was set aside, which a new state goes on with.
     public var formerChain: [ChainLink] = []
     public var pseudonyms = PseudonymousSinks()
+    /// How often the engine says that it moves, with ``DaemonMessage/beat(_:)``; nil: never.
+    public var beatNanoseconds: UInt64?
     public var posternVersion: String
     public var host: String
 

@@ -35,6 +35,7 @@ func daemonConfiguration(
     configuration.pseudonyms.keepsDomains = settings.pseudonyms.keepsDomains
     configuration.evidence.keepMicroseconds = settings.evidence.keepSeconds * 1_000_000
     configuration.evidence.bytesMax = Int64(settings.evidence.bytesMax)
+    for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -80,7 +81,16 @@ func runDaemon(
         let signals = try SignalQueue([
             SignalNumber.terminate, SignalNumber.interrupt, SignalNumber.hangUp,
         ])
-        let daemon = try Daemon(configuration, tell: { $0.print() })
+        let manager = ServiceManager()
+        var configuration = configuration
+        configuration.beatNanoseconds = manager.beatNanoseconds
+        let daemon = try Daemon(
+            configuration,
+            tell: {
+                $0.print()
+                $0.tell(manager)
+            }
+        )
         return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
     } catch let error as DaemonError {
         throw Failure(error)
@@ -167,12 +177,21 @@ extension CheckedSettings.JournalSource {
 
 extension CheckedSettings.Sink {
     /// The sink as the dispatcher needs it.
-    fileprivate func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
+    func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
         switch kind {
         case .webhook(let webhook):
             try webhook.sink(named: name)
+        case .mail(let mail):
+            try mail.sink(named: name)
+        case .command(let command):
+            CommandSink(
+                name: name,
+                program: command.words[0],
+                arguments: Array(command.words.dropFirst()),
+                milliseconds: Int(command.timeout) * 1_000
+            )
         case .syslog(let syslog):
-            SyslogSink(name: name, path: syslog.path, facility: syslog.facility.rawValue)
+            try syslog.sink(named: name)
         case .standardOutput(let format):
             StandardOutputSink(
                 name: name,
@@ -193,8 +212,37 @@ extension CheckedSettings.Sink {
         Route(
             sink: name,
             lowest: Severity(name: "\(levels.lowest)") ?? .medium,
-            highest: Severity(name: "\(levels.highest)") ?? .critical
+            highest: Severity(name: "\(levels.highest)") ?? .critical,
+            pacing: pacing
         )
+    }
+
+    private var pacing: Pacing {
+        var pacing = Pacing()
+        pacing.rate = rate?.quota
+        pacing.storm = storm?.quota
+        pacing.groupMicroseconds = group.map { $0 * 1_000_000 }
+        pacing.quiet = quiet.map {
+            Pacing.Quiet(
+                startMinute: $0.startMinute,
+                endMinute: $0.endMinute,
+                below: Severity(name: "\($0.below)") ?? .high
+            )
+        }
+        return pacing
+    }
+
+    fileprivate var dispatchLimits: DispatchLimits {
+        var limits = DispatchLimits()
+        limits.ageMicrosecondsMax = expire * 1_000_000
+        limits.combinesHeld = !pacing.isOff
+        return limits
+    }
+}
+
+extension CheckedSettings.Quota {
+    fileprivate var quota: Pacing.Quota {
+        Pacing.Quota(count: count, microseconds: seconds * 1_000_000)
     }
 }
 
@@ -282,8 +330,45 @@ extension DaemonMessage {
             for mistake in mistakes { warn(mistake) }
             warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
+        case .beat: break
+        case .stopping: warn("stopping")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }
+    }
+
+    /// The same for systemd, or whoever started us as it does. That we live it hears from the
+    /// engine's beat alone: were the engine to stand still, it would end us and start us again.
+    func tell(_ manager: ServiceManager) {
+        switch self {
+        case .ready: manager.tell([.ready, .status("reading")])
+        case .beat(let pulse): manager.tell([.alive, .status(pulse.words)])
+        case .reloading:
+            manager.tell([.reloading(monotonicNanoseconds: Clocks.monotonicNanoseconds())])
+        case .reloaded: manager.tell([.ready])
+        case .reloadRefused: manager.tell([.ready])
+        case .stopping: manager.tell([.stopping, .status("stopping")])
+        default: break
+        }
+    }
+}
+
+extension ServiceManager {
+    /// How often the engine is to beat: twice as often as the manager looks, so that one that comes
+    /// late is none that is missing; without a watchdog often enough for the status. Nil: nobody
+    /// listens.
+    fileprivate var beatNanoseconds: UInt64? {
+        guard isThere else { return nil }
+        let statusNanoseconds: UInt64 = 30_000_000_000
+        return min(watchdogNanoseconds.map { $0 / 2 } ?? .max, statusNanoseconds)
+    }
+}
+
+extension DaemonPulse {
+    /// For `systemctl status`.
+    fileprivate var words: String {
+        let failing = isCommitFailing ? "; the state cannot be written" : ""
+        let count = sources == 1 ? "1 source" : "\(sources) sources"
+        return "\(lines) lines read of \(count), \(openMessages) messages open\(failing)"
     }
 }
 
