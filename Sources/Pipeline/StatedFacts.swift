@@ -88,15 +88,24 @@ public struct StatedFacts: Sendable {
         return object.finished() + [UInt8(ascii: "\n")]
     }
 
-    /// Reads what ``json()`` wrote; nil if it is something else.
+    /// Times that a log can tell: up to the end of the year 9999, in microseconds since 1970.
+    private static let times: ClosedRange<Int64> = 0...253_402_300_799_999_999
+    private static let sequences: ClosedRange<Int64> = 0...(1 << 40)
+
+    /// Reads what ``json()`` wrote, as a stranger may have written it; nil if it is something else, or
+    /// says what no log does.
     init?(json bytes: [UInt8]) {
         guard let root = try? JSONObjectReader.read(bytes), root["version"]?.integer == 1,
             case .array(let events)? = root["events"]
         else { return nil }
-        firstYear = root["year"]?.integer.map { Int($0) }
+        if let year = root["year"]?.integer {
+            guard (1970...9999).contains(year) else { return nil }
+            firstYear = Int(year)
+        }
         if let text = root["prior.event.id"]?.string {
             guard let id = AlertID(text), let sequence = root["prior.event.sequence"]?.integer,
-                let resolved = root["prior.resolved_microseconds"]?.integer
+                let resolved = root["prior.resolved_microseconds"]?.integer,
+                Self.sequences.contains(sequence), Self.times.contains(resolved)
             else { return nil }
             prior = PriorEpisode(
                 id: id,
@@ -107,7 +116,8 @@ public struct StatedFacts: Sendable {
         for event in events {
             guard let entry = event.object, let queueID = entry["email.local_id"]?.string,
                 let recipient = entry["email.to.address"]?.string,
-                let microseconds = entry["submitted_microseconds"]?.integer
+                let microseconds = entry["submitted_microseconds"]?.integer,
+                Self.times.contains(microseconds)
             else { return nil }
             var known = DerivedFacts()
             known.isDomainUnseen = entry["postern.domain_unseen"] != .boolean(false)
@@ -137,11 +147,13 @@ public struct StatedFacts: Sendable {
                 )
             {
                 let isThirdParty = entry["postern.bait_third_party"]
+                let microseconds = entry["bait_microseconds"]?.integer ?? 0
+                guard Self.times.contains(microseconds) else { return nil }
                 baits[key] = Bait(
                     queueID: Array(bait.utf8),
                     sender: Array((entry["postern.bait_sender"]?.string ?? "").utf8),
                     evidence: evidence,
-                    microseconds: entry["bait_microseconds"]?.integer ?? 0,
+                    microseconds: microseconds,
                     isThirdParty: isThirdParty.map { $0 == .boolean(true) }
                 )
             }

@@ -99,7 +99,10 @@ extension Incident {
             "recipients"
         )
         tile(
-            max(facts.hosts.count + facts.hostsLeftOut, Set(events.map(\.domain)).count),
+            max(
+                facts.hosts.count.addingReportingOverflow(max(0, facts.hostsLeftOut)).partialValue,
+                Set(events.map(\.domain)).count
+            ),
             "domain",
             "domains"
         )

@@ -104,4 +104,48 @@ import Testing
             #expect(few.contents[.alert] == few.alert.json(withEvidence: false) + [0x0a])
         }
     }
+
+    /// A bundle comes from a stranger: whatever numbers and words stand in its members, verifying it
+    /// ends, with findings or without.
+    @Test(arguments: [BundleMember.state, .settings])
+    func noNumberInAMemberBringsTheEngineDown(member: BundleMember) throws {
+        let scratch = try Scratch()
+        let store = BundleStore(folder: FilePath(scratch.path("bundles")))
+        let sealed = try #require(record([corpus("postfix-short-ids.log").path]).sealed.first)
+        _ = try store.seal(sealed.contents, host: "mx1", posternVersion: "test", previous: nil)
+        let bundle = try BundleReader().open(store.path(of: sealed.contents.name))
+        let text = String(decoding: sealed.contents[member], as: UTF8.self)
+        let wild = [
+            "9223372036854775807", "-9223372036854775808", "-1", "0", "1e308", "null", "\"x\"",
+            "999999999999", "[]",
+        ]
+        // The values of the first members that are numbers, one after the other.
+        var places = text.ranges(of: /:-?[0-9]+/)
+        places = Array(places.prefix(16))
+        var refused = 0
+        for range in places {
+            for value in wild {
+                let changed = text.replacingCharacters(in: range, with: ":" + value)
+                let members = Dictionary(
+                    uniqueKeysWithValues: BundleMember.listed.map {
+                        ($0, $0 == member ? Array(changed.utf8) : sealed.contents[$0])
+                    }
+                )
+                let contents = BundleContents(
+                    alert: sealed.alert,
+                    lines: try bundle.lines(),
+                    events: [],
+                    rule: members[.rule] ?? [],
+                    settings: members[.settings] ?? [],
+                    state: members[.state] ?? []
+                )
+                _ = try store.seal(contents, host: "mx1", posternVersion: "test", previous: nil)
+                let hostile = try BundleReader().open(store.path(of: contents.name))
+                if !verify(hostile).holds { refused += 1 }
+            }
+        }
+        // Of the settings, what makes no sense is left out.
+        #expect(refused > 0 || member == .settings)
+        #expect(refused < places.count * wild.count)
+    }
 }

@@ -322,7 +322,7 @@ struct EvidenceSealer {
             let (age, overflows) = now.subtractingReportingOverflow(bundle.link.microseconds)
             let isOld = !overflows && age > retention.keepMicroseconds
             guard isOld || bytes > retention.bytesMax else { break }
-            guard !isOpen(bundle.name.alert) else {
+            guard !isOpen(bundle.name.alert), !isWaiting(for: bundle.name.alert) else {
                 index += 1
                 continue
             }
