@@ -99,6 +99,7 @@ let package = Package(
         ),
         room("State", [grdb, sqlite, system]),
         room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto]),
+        room("Reports", ["Alerting", "Evidence", "Findings", "SafeText", crypto]),
         room("Settings", [yams]),
         room(
             "Pipeline",
@@ -112,8 +113,8 @@ let package = Package(
             name: "postern",
             dependencies: [
                 "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
-                "MailEvents", "MailLog", "Memory", "Pipeline", "SafeText", "Settings", "Sigma",
-                "State", argumentParser, system,
+                "MailEvents", "MailLog", "Memory", "Pipeline", "Reports", "SafeText", "Settings",
+                "Sigma", "State", argumentParser, system,
             ],
             swiftSettings: settings,
             linkerSettings: [
@@ -129,8 +130,9 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "Detection", "LinuxIO", "LogSources", "MailEvents", "MailLog", "Memory", "Records",
-                "RingBuffer", "Sigma", "State", argumentParser, system,
+                "Detection", "Evidence", "Findings", "LinuxIO", "LogSources", "MailEvents",
+                "MailLog", "Memory", "Records", "RingBuffer", "Sigma", "State", argumentParser,
+                system,
             ],
             swiftSettings: settings
         ),
@@ -145,8 +147,9 @@ let package = Package(
         tests(of: "Sigma"),
         tests(of: "Memory", ["MailEvents"]),
         tests(of: "Detection", ["Findings", "MailEvents", "Memory", "Records", "Sigma"]),
-        tests(of: "Evidence", ["Findings", "LinuxIO", "Records", system]),
+        tests(of: "Evidence", ["Findings", "LinuxIO", "Records", "SafeText", system]),
         tests(of: "State", [grdb, sqlite, system]),
+        tests(of: "Reports", ["Alerting", "Evidence", "Findings", "SafeText"]),
         tests(of: "Settings"),
         tests(of: "Alerting", ["Findings", "LinuxIO", "SafeText", "State", system]),
         tests(

@@ -31,6 +31,10 @@ func daemonConfiguration(
         posternVersion: Version.text,
         host: hostName()
     )
+    configuration.pseudonyms.names = settings.pseudonyms.sinks
+    configuration.pseudonyms.keepsDomains = settings.pseudonyms.keepsDomains
+    configuration.evidence.keepMicroseconds = settings.evidence.keepSeconds * 1_000_000
+    configuration.evidence.bytesMax = Int64(settings.evidence.bytesMax)
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -220,6 +224,10 @@ extension Failure {
             self.init(.failed, shown("\(error)"))
         case .dispatcher(let error):
             self.init(.failed, shown("\(error)"))
+        case .evidence(let error):
+            self.init(.failed, "evidence: \(error)")
+        case .pseudonyms(let error):
+            self.init(.failed, "pseudonyms: " + shown("\(error)"))
         case .duplicateSources(let first, let second):
             self.init(
                 .settings,
@@ -251,8 +259,27 @@ extension DaemonMessage {
         case .filesLeftOut(let pattern, let count):
             warn("\(shown(pattern)): \(count) more files match than are followed")
         case .sink(let event): warn("sink: \(event.words)")
-        case .sealFailed(let error):
-            warn("evidence: the alert goes out without its bundle: \(error)")
+        case .evidenceKey(let fingerprint, let isNew):
+            warn(
+                isNew
+                    ? "evidence: a new key signs it, with the fingerprint SHA-256 \(fingerprint); "
+                        + "keep what postern evidence key prints on another machine"
+                    : "evidence: signed by the key with the fingerprint SHA-256 \(fingerprint)"
+            )
+        case .sealFailed(let error, let isTriedAgain):
+            warn(
+                isTriedAgain
+                    ? "evidence: the alert goes out without its bundle, which is tried again: \(error)"
+                    : "evidence: the alert goes out without its bundle: \(error)"
+            )
+        case .sealedLate(let bundle):
+            warn("evidence: \(shown(bundle)) is there now")
+        case .pruned(let count):
+            warn(
+                "evidence: \(count) bundle\(count == 1 ? "" : "s") kept no more, each with a tombstone"
+            )
+        case .evidenceOverBytes:
+            warn("evidence: more bytes than bytes_max, all of them of open alerts; they stay")
         case .commitFailed(let error): warn(shown("state: \(error)"))
         case .controlFailed(let error):
             warn("no control socket, and so no postern alerts ack or reload: " + shown("\(error)"))

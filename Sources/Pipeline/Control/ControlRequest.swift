@@ -11,6 +11,8 @@ public enum ControlRequest: Sendable {
     case forget(account: String)
     /// Memories of accounts and domains, to be merged with what is known.
     case remember([MemoryRecord])
+    /// A fresh key is to sign evidence.
+    case rotateKey
     /// Settings and rules are to be read again.
     case reload
 
@@ -84,6 +86,8 @@ public struct ControlCall: Sendable {
         case .remember(let records):
             object.member("request", "state.import")
             object.member("records", records.map { String(decoding: $0.json(), as: UTF8.self) })
+        case .rotateKey:
+            object.member("request", "evidence.rotate-key")
         case .reload:
             object.member("request", "reload")
         }
@@ -163,6 +167,7 @@ public struct ControlCall: Sendable {
                 }
             }
             request = .remember(records)
+        case "evidence.rotate-key": request = .rotateKey
         case "reload": request = .reload
         case let other:
             throw ControlCallError(message: "there is no request \(shown(other))")

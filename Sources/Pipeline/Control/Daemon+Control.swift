@@ -89,6 +89,9 @@ extension Daemon {
                 return ControlAnswer(.done, "\(records.count) records were merged")
             }
             return engine.hasDoubtfulLines ? Self.busy : Self.uncommitted
+        case .rotateKey:
+            guard commit(durable: true, merger, dispatcher) else { return Self.busy }
+            return try rotateKey()
         case .reload:
             preconditionFailure("a reload is answered when it is done")
         }

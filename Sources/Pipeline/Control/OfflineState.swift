@@ -1,3 +1,4 @@
+import Evidence
 import LinuxIO
 import Memory
 import Records
@@ -45,11 +46,37 @@ public final class OfflineState {
             answer = try forget(account, try engine(), editor, &changes)
         case .remember(let records):
             answer = try remember(records, engine, &changes)
+        case .rotateKey: return try rotateKey()
         case .reload:
             answer = ControlAnswer(.missing, "no daemon runs that could read its settings again")
         }
         try store.commit(changes, durable: true)
         return answer
+    }
+
+    private func rotateKey() throws -> ControlAnswer {
+        var isNew = false
+        do {
+            var changes = Changes()
+            var sealer = try EvidenceSealer(
+                folder: store.folder,
+                host: "",
+                posternVersion: "",
+                state: store,
+                changes: &changes,
+                isNewKey: &isNew
+            )
+            let keys = try sealer.rotateKey(now: Clocks.realtimeMicroseconds(), &changes)
+            try store.commit(changes, durable: true)
+            try sealer.finishRotation()
+            return rotationAnswer(keys)
+        } catch EvidenceFolderError.state(let error) {
+            throw error
+        } catch EvidenceFolderError.evidence(let error) {
+            return ControlAnswer(.failed, "\(error)")
+        } catch let error as EvidenceError {
+            return ControlAnswer(.failed, "\(error)")
+        }
     }
 
     private func forget(
