@@ -98,7 +98,7 @@ let package = Package(
             ]
         ),
         room("State", [grdb, sqlite, system]),
-        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto]),
+        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto, system]),
         room("Reports", ["Alerting", "Evidence", "Findings", "SafeText", crypto]),
         room("Settings", [yams]),
         room(
@@ -106,7 +106,7 @@ let package = Package(
             [
                 "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
                 "MailEvents", "MailLog", "MailText", "Memory", "Records", "RingBuffer", "SafeText",
-                "Sigma", "State", system,
+                "Sigma", "State", crypto, system,
             ]
         ),
         .executableTarget(

@@ -37,6 +37,8 @@ public struct AlertFacts: Sendable, Hashable {
     public var reason: String?
     /// File name of the evidence bundle.
     public var bundle: String?
+    /// Of a digest: each alert in it, in one line.
+    public var digest: [String] = []
 
     /// Reads the JSON that ``Alert/json(withEvidence:)`` or ``Notice/json()`` writes.
     ///
@@ -94,6 +96,22 @@ public struct AlertFacts: Sendable, Hashable {
         degraded = object["postern.degraded"]?.strings ?? []
         reason = object["postern.reason"]?.string
         bundle = object["postern.evidence"]?.string
+        digest = (object["postern.digest_alerts"]?.objects ?? []).map(Self.line)
+        let others = (object["postern.digest"]?.strings?.count ?? 0) - digest.count
+        if others > 0 { digest.append("and \(others) more") }
+    }
+
+    /// `high opened receipt_burst alice@example.com: … (ID.0)`
+    private static func line(_ entry: JSONObject) -> String {
+        let severity = Int(entry["event.severity"]?.integer ?? 0)
+        let level = Severity.allCases.last { $0.rawValue <= severity } ?? .informational
+        let words = [
+            level.name, entry["event.action"]?.string, entry["rule.name"]?.string,
+            entry["user.name"]?.string,
+        ]
+        let name = "\(entry["event.id"]?.string ?? "").\(entry["event.sequence"]?.integer ?? 0)"
+        return words.compactMap(\.self).joined(separator: " ") + ": "
+            + "\(entry["message"]?.string ?? "") (\(name))"
     }
 
     /// The same facts without the way through JSON.

@@ -69,6 +69,12 @@ public struct AlertText: Sendable {
         func add(_ label: String, _ value: String?) {
             if let value, !value.isEmpty { lines.append((label, value)) }
         }
+        if !facts.digest.isEmpty {
+            add("digest", "\(facts.count ?? facts.digest.count) alerts, \(facts.level.name)")
+            add("when", when(facts))
+            for line in facts.digest { add("alert", line) }
+            return lines
+        }
         if facts.action == "notice" {
             add("notice", "\(facts.level.name), \(facts.rule)")
             add("when", moment(facts.time) + " UTC")

@@ -5,6 +5,7 @@ public import State
 public struct DispatchMarks: Sendable {
     struct Entry: Sendable {
         var sink: Int
+        var name: String
         var mark: DispatchMark
     }
     var entries: [Entry] = []
@@ -25,8 +26,41 @@ public struct DispatchMarks: Sendable {
             case .failed(let due):
                 changes.markFailed(mark.number, error: mark.error, dueMicroseconds: due)
             case .abandoned: changes.abandon(mark.number, error: mark.error)
+            case .combined:
+                guard let digest = mark.digest else { continue }
+                changes.addDispatch(digest)
+                for number in mark.combined { changes.combine(number, into: digest.alert) }
+            }
+            if let bound = mark.expiredBefore {
+                changes.abandonAll(
+                    of: entry.name,
+                    createdBeforeMicroseconds: bound,
+                    error: mark.error
+                )
             }
         }
+    }
+
+    /// What came of the attempts at these alerts: whether it was taken, and what was said.
+    public func answers(of alerts: Set<String>) -> [Answer] {
+        entries.compactMap { entry in
+            guard let alert = entry.mark.alert, alerts.contains(alert) else { return nil }
+            return Answer(
+                alert: alert,
+                sink: entry.name,
+                number: entry.mark.number,
+                isTaken: entry.mark.change == .acknowledged,
+                words: entry.mark.error
+            )
+        }
+    }
+
+    public struct Answer: Sendable, Hashable {
+        public var alert: String
+        public var sink: String
+        public var number: Int64
+        public var isTaken: Bool
+        public var words: String
     }
 
     /// Abandons what waits for sinks that the settings no longer name; at most `limit` of them, so

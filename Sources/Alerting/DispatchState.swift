@@ -23,6 +23,8 @@ public enum DispatchState: Sendable, Hashable {
         case acknowledged
         case failed(dueMicroseconds: Int64)
         case abandoned
+        /// It goes out within a digest.
+        case combined
     }
 
     /// The sink answered an attempt.

@@ -55,6 +55,7 @@ public final class Dispatcher: Sendable {
     ///
     /// - Parameters:
     ///   - sinks: with names of their own.
+    ///   - limitsOf: of sinks that have others than `limits`.
     ///   - seed: for the jitter of the waits.
     ///   - openOutbox: opens the state for reading; called in the sinks' threads, again after a
     ///     failure.
@@ -65,6 +66,7 @@ public final class Dispatcher: Sendable {
     public init(
         sinks: [any Sink],
         limits: DispatchLimits = DispatchLimits(),
+        limitsOf: [String: DispatchLimits] = [:],
         seed: UInt64,
         openOutbox: @escaping @Sendable () throws(StateError) -> StateReader,
         clock: @escaping @Sendable () -> Int64 = Dispatcher.steadyClock(),
@@ -80,7 +82,7 @@ public final class Dispatcher: Sendable {
                 clock: clock,
                 observe: observe,
                 mark: { mark in
-                    marks.put(DispatchMarks.Entry(sink: index, mark: mark))
+                    marks.put(DispatchMarks.Entry(sink: index, name: sink.name, mark: mark))
                     marksReady()
                 }
             )
@@ -88,7 +90,10 @@ public final class Dispatcher: Sendable {
                 workers.append(
                     try SinkWorker(
                         name: sink.name,
-                        queue: SinkQueue(limits: limits, seed: seed &+ UInt64(index)),
+                        queue: SinkQueue(
+                            limits: limitsOf[sink.name] ?? limits,
+                            seed: seed &+ UInt64(index)
+                        ),
                         surroundings: surroundings
                     )
                 )
@@ -115,13 +120,16 @@ public final class Dispatcher: Sendable {
     /// There are new rows in the outbox.
     public func wake() { for worker in workers { worker.wake() } }
 
+    /// Sinks that failed are tried at once.
+    public func probe() { for worker in workers { worker.probe() } }
+
     /// The answers since the last call, in the order in which they came.
     public func takeMarks() -> DispatchMarks { marks.take() }
 
     /// These marks are committed.
     public func committed(_ marks: DispatchMarks) {
         for (index, worker) in workers.enumerated() {
-            let numbers = marks.entries.filter { $0.sink == index }.map(\.mark.number)
+            let numbers = marks.entries.filter { $0.sink == index }.flatMap(\.mark.numbers)
             if !numbers.isEmpty { worker.confirm(numbers) }
         }
     }

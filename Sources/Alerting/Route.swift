@@ -7,11 +7,18 @@ public struct Route: Sendable, Hashable {
     public var sink: String
     public var lowest: Severity
     public var highest: Severity
+    public var pacing: Pacing
 
-    public init(sink: String, lowest: Severity = .medium, highest: Severity = .critical) {
+    public init(
+        sink: String,
+        lowest: Severity = .medium,
+        highest: Severity = .critical,
+        pacing: Pacing = Pacing()
+    ) {
         self.sink = sink
         self.lowest = lowest
         self.highest = highest
+        self.pacing = pacing
     }
 }
 
@@ -23,11 +30,43 @@ public struct Router: Sendable {
     public let ageMicrosecondsMax: Int64?
     /// Alerts and notices not sent for their age.
     public private(set) var tooOldCount = 0
+    /// Of each route, and which changed since they were last kept.
+    private var states: [PacingState]
+    private var changed: Set<Int> = []
+    private let secondsEast: @Sendable (Int64) -> Int
 
-    public init(routes: [Route], ageMicrosecondsMax: Int64?) {
+    /// - Parameter secondsEast: of the machine's zone at a moment, seconds since 1970, for quiet hours.
+    public init(
+        routes: [Route],
+        ageMicrosecondsMax: Int64?,
+        secondsEast: @escaping @Sendable (Int64) -> Int = { localSecondsEast(at: $0) }
+    ) {
         self.routes = routes
         self.ageMicrosecondsMax = ageMicrosecondsMax
+        self.secondsEast = secondsEast
+        states = routes.map { _ in PacingState() }
     }
+
+    /// Goes on where the state says that sinks were.
+    public mutating func restore(from store: StateReader) throws(StateError) {
+        for (index, route) in routes.enumerated() where !route.pacing.isOff {
+            guard let kept = try store.meta(Self.metaPrefix + route.sink) else { continue }
+            states[index] = PacingState(text: String(decoding: kept, as: UTF8.self))
+        }
+    }
+
+    /// Adds what changed of ``Pacing`` to what the next commit writes.
+    public mutating func keep(in changes: inout Changes) {
+        for index in changed.sorted() {
+            changes.setMeta(
+                Self.metaPrefix + routes[index].sink,
+                Array(states[index].text().utf8).span
+            )
+        }
+        changed = []
+    }
+
+    private static let metaPrefix = "pacing."
 
     /// The rows for one transition of an alert.
     ///
@@ -84,17 +123,32 @@ public struct Router: Sendable {
             tooOldCount += 1
             return []
         }
-        return routes.filter { $0.lowest <= severity && severity <= $0.highest }.map { route in
-            NewDispatch(
-                alert: id,
-                sequence: sequence,
-                sink: route.sink,
-                severity: severity.rawValue,
-                body: body,
-                createdMicroseconds: now,
-                // At once, also when the clock is set back meanwhile.
-                dueMicroseconds: 0
+        var dispatches: [NewDispatch] = []
+        for (index, route) in routes.enumerated()
+        where route.lowest <= severity && severity <= route.highest {
+            // At once, also when the clock is set back meanwhile.
+            var due: Int64 = 0
+            if !route.pacing.isOff {
+                due = states[index].due(
+                    severity,
+                    route.pacing,
+                    nowMicroseconds: now,
+                    secondsEast: secondsEast
+                )
+                changed.insert(index)
+            }
+            dispatches.append(
+                NewDispatch(
+                    alert: id,
+                    sequence: sequence,
+                    sink: route.sink,
+                    severity: severity.rawValue,
+                    body: body,
+                    createdMicroseconds: now,
+                    dueMicroseconds: due
+                )
             )
         }
+        return dispatches
     }
 }

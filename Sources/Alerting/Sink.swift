@@ -39,4 +39,12 @@ public protocol Sink: Sendable {
 
     /// Sends one alert, once.
     mutating func send(_ alert: OutgoingAlert) -> SinkAnswer
+
+    /// What the other side said when it took the last alert, in one line that is safe to show; empty
+    /// where it says nothing.
+    var lastWords: String { get }
+}
+
+extension Sink {
+    public var lastWords: String { "" }
 }

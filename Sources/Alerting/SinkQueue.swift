@@ -1,3 +1,5 @@
+import State
+
 /// Bounds of dispatching. What is lost at each stands with it.
 public struct DispatchLimits: Sendable, Hashable {
     /// Rows read from the outbox at a time.
@@ -8,6 +10,12 @@ public struct DispatchLimits: Sendable, Hashable {
     /// Attempts before a dispatch is abandoned: a week at one a minute. It is kept for
     /// `postern alerts redeliver`.
     public var attemptsMax = 10_000
+    /// A dispatch that fails so long after it was put into the outbox is abandoned.
+    public var ageMicrosecondsMax: Int64 = 7 * 86_400_000_000
+    /// What was held back goes out together, as one digest.
+    public var combinesHeld = false
+    /// Dispatches in one digest.
+    public var digestMax = 1_000
     /// Wait after the first failure; doubles with each further one.
     public var retryMicrosecondsMin: Int64 = 1_000_000
     public var retryMicrosecondsMax: Int64 = 60_000_000
@@ -66,6 +74,12 @@ struct SinkQueue {
         }
     }
 
+    /// The next try does not wait for its time.
+    mutating func probeAtOnce() {
+        guard case .open(let failures, _) = circuit else { return }
+        circuit = .open(failures: failures, probeMicroseconds: .min)
+    }
+
     /// The marks on these were committed.
     mutating func confirmed(_ numbers: [Int64]) { unconfirmed.subtract(numbers) }
 
@@ -74,13 +88,17 @@ struct SinkQueue {
     /// - Parameters:
     ///   - state: of the dispatch, before the answer.
     ///   - number: of the dispatch.
+    ///   - createdMicroseconds: when it was put into the outbox.
     /// - Returns: what to write into the outbox.
     mutating func answered(
         _ answer: SinkAnswer,
         _ state: inout DispatchState,
         number: Int64,
+        createdMicroseconds: Int64,
         nowMicroseconds: Int64
     ) -> DispatchMark {
+        let bound = nowMicroseconds - limits.ageMicrosecondsMax
+        let isTooOld = createdMicroseconds < bound
         var retry = nowMicroseconds
         switch answer {
         case .accepted:
@@ -108,11 +126,16 @@ struct SinkQueue {
         let change = state.answered(
             answer,
             retryMicroseconds: retry,
-            attemptsMax: limits.attemptsMax
+            attemptsMax: isTooOld ? 0 : limits.attemptsMax
         )
         unconfirmed.insert(number)
-        return DispatchMark(number: number, change: change, error: answer.error)
+        var mark = DispatchMark(number: number, change: change, error: answer.error)
+        if isTooOld, case .failed = answer, change == .abandoned { mark.expiredBefore = bound }
+        return mark
     }
+
+    /// These go out within a digest.
+    mutating func combined(_ numbers: [Int64]) { unconfirmed.formUnion(numbers) }
 
     /// µs to wait after a failure: 1 s, 2 s, 4 s … 60 s, less up to a fifth.
     ///
@@ -133,11 +156,21 @@ struct SinkQueue {
 }
 
 /// What became of one attempt, for the outbox.
-struct DispatchMark: Sendable, Hashable {
+struct DispatchMark: Sendable, Equatable {
     var number: Int64
     var change: DispatchState.Change
-    /// Why it failed; empty when it did not.
+    /// Why it failed, or what else the other side said.
     var error: String
+    /// What the sink has not taken since before this time is given up with it.
+    var expiredBefore: Int64?
+    /// The alert that was tried.
+    var alert: String?
+    /// All of these go out within ``digest``, which is put into the outbox with the mark.
+    var combined: [Int64] = []
+    var digest: NewDispatch?
+
+    /// The dispatches that it is about.
+    var numbers: [Int64] { combined.isEmpty ? [number] : combined }
 }
 
 extension SinkAnswer {

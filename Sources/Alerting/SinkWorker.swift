@@ -14,6 +14,8 @@ final class SinkWorker: Sendable {
     /// What other threads want of it.
     private struct Orders {
         var isStopping = false
+        /// A failing sink is tried at once.
+        var isProbing = false
         /// Dispatches whose marks were committed.
         var confirmed: [Int64] = []
     }
@@ -40,6 +42,11 @@ final class SinkWorker: Sendable {
 
     func wake() { bell.ring() }
 
+    func probe() {
+        orders.withLock { $0.isProbing = true }
+        bell.ring()
+    }
+
     func confirm(_ numbers: [Int64]) {
         orders.withLock { $0.confirmed += numbers }
         bell.ring()
@@ -62,6 +69,7 @@ final class SinkWorker: Sendable {
             // Before the outbox is read: what is confirmed here was committed before, so the read
             // sees it done. What is confirmed during the read is still passed over.
             turn.queue.confirmed(orders.confirmed)
+            if orders.isProbing { turn.queue.probeAtOnce() }
             let next = turn.run(isLast: orders.isStopping) {
                 self.orders.withLock { $0.isStopping }
             }
@@ -82,6 +90,7 @@ final class SinkWorker: Sendable {
         orders.withLock { orders in
             let taken = orders
             orders.confirmed = []
+            orders.isProbing = false
             return taken
         }
     }
@@ -154,6 +163,7 @@ struct SinkTurn {
         let room = queue.room(nowMicroseconds: now)
         guard room > 0 else { return waitWithoutRoom() }
         let outbox = try openOutbox()
+        if queue.limits.combinesHeld, let wait = try combineHeld(outbox, now) { return wait }
         let rows = try outbox.due(
             sink: name,
             nowMicroseconds: now,
@@ -170,6 +180,30 @@ struct SinkTurn {
         if !queue.unconfirmed.isEmpty { return .until(now + Self.unconfirmedMicroseconds) }
         guard let next = try outbox.nextDue(sink: name) else { return .untilWoken }
         return .until(next)
+    }
+
+    /// Two or more alerts that were held back become one digest, which is sent when it is committed.
+    ///
+    /// - Returns: nil when there are none.
+    private mutating func combineHeld(
+        _ outbox: StateReader,
+        _ now: Int64
+    ) throws(StateError) -> Wait? {
+        let rows = try outbox.held(
+            sink: name,
+            nowMicroseconds: now,
+            limit: queue.limits.digestMax
+        )
+        guard rows.count > 1 else { return nil }
+        // What is still unconfirmed may be an earlier step of one of them.
+        guard queue.unconfirmed.isEmpty else { return .until(now + Self.unconfirmedMicroseconds) }
+        let digest = AlertDigest.dispatch(of: rows, sink: name, nowMicroseconds: now)
+        queue.combined(rows.map(\.number))
+        var mark = DispatchMark(number: rows[0].number, change: .combined, error: "")
+        mark.combined = rows.map(\.number)
+        mark.digest = digest
+        surroundings.mark(mark)
+        return .untilWoken
     }
 
     private mutating func openOutbox() throws(StateError) -> StateReader {
@@ -208,7 +242,15 @@ struct SinkTurn {
         )
         now = surroundings.clock()
         let failuresBefore = queue.circuit.failures
-        let mark = queue.answered(answer, &state, number: row.number, nowMicroseconds: now)
+        var mark = queue.answered(
+            answer,
+            &state,
+            number: row.number,
+            createdMicroseconds: row.createdMicroseconds,
+            nowMicroseconds: now
+        )
+        mark.alert = row.alert
+        if answer == .accepted { mark.error = sink.lastWords }
         surroundings.mark(mark)
         report(answer, mark, row, failuresBefore: failuresBefore)
         return answer == .accepted

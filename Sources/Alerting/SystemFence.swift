@@ -1,4 +1,6 @@
 import Glibc
+import LinuxIO
+import SystemPackage
 
 // The only file of this room that calls the kernel: a thread, a socket, a pipe, the local time.
 
@@ -52,6 +54,8 @@ final class DatagramSocket: Sendable {
         case sent
         /// The kernel or the receiver's buffer does not take one of this size.
         case tooLong
+        /// The socket at that path is not one for datagrams.
+        case otherKind
         case failed(String)
     }
 
@@ -102,9 +106,136 @@ final class DatagramSocket: Sendable {
             switch cause {
             case EINTR: continue
             case EMSGSIZE: return .tooLong
+            case EPROTOTYPE: return .otherKind
             default: return .failed("sendto: " + errorText(cause))
             }
         }
+    }
+}
+
+/// A connection to a Unix stream socket.
+final class LocalStream: Sendable {
+    private let stream: UnixStream
+
+    /// - Parameter path: absolute.
+    init(_ path: String) throws(TransferError) {
+        let path = FilePath(path)
+        guard let name = path.lastComponent else {
+            throw TransferError(description: "\(path): this is no path of a socket")
+        }
+        do {
+            stream = try UnixStream(folder: path.removingLastComponent(), name: name)
+        } catch {
+            throw TransferError(description: "\(error)")
+        }
+    }
+
+    /// Writes all of it, and waits at most so long for room.
+    func send(_ bytes: [UInt8], _ milliseconds: Int) throws(TransferError) {
+        let end = Clocks.monotonicNanoseconds() + UInt64(milliseconds) * 1_000_000
+        var rest = bytes[...]
+        do {
+            while !rest.isEmpty {
+                if let count = try stream.write(rest) {
+                    rest = rest.dropFirst(count)
+                    continue
+                }
+                var set = PollSet()
+                _ = set.add(stream, forWriting: true)
+                let now = Clocks.monotonicNanoseconds()
+                guard now < end, try set.wait(atMost: end - now) else {
+                    throw TransferError(description: "the socket is full and nobody reads it")
+                }
+            }
+        } catch let error as TransferError {
+            throw error
+        } catch {
+            throw TransferError(description: "\(error)")
+        }
+    }
+}
+
+/// A UDP socket with one receiver, whose "port unreachable" is heard with the datagram after it.
+final class NetworkDatagrams: Sendable {
+    private let number: CInt
+    private let madeNanoseconds: UInt64
+    /// A name may lead to another address later; datagrams would never tell.
+    private static let ageNanosecondsMax: UInt64 = 60_000_000_000
+
+    /// - Throws: when the name has no address, or no descriptor is left.
+    init(host: String, port: Int, _ nowNanoseconds: UInt64) throws(TransferError) {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = CInt(SOCK_DGRAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        // SAFETY: `found` is what getaddrinfo(3) fills, and is freed below.
+        let code = unsafe getaddrinfo(host, "\(port)", &hints, &found)
+        guard code == 0 else {
+            let words = unsafe gai_strerror(code).map { unsafe String(cString: $0) } ?? "\(code)"
+            throw TransferError(description: "\(host): \(words)")
+        }
+        defer { unsafe freeaddrinfo(found) }
+        var cause = EADDRNOTAVAIL
+        var next = unsafe found
+        while let entry = unsafe next?.pointee {
+            let kind = CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+            let opened = unsafe socket(entry.ai_family, kind, 0)
+            if opened >= 0 {
+                // SAFETY: address and length come from getaddrinfo(3).
+                if unsafe connect(opened, entry.ai_addr, entry.ai_addrlen) == 0 {
+                    number = opened
+                    madeNanoseconds = nowNanoseconds
+                    return
+                }
+                cause = errno
+                close(opened)
+            } else {
+                cause = errno
+            }
+            unsafe next = entry.ai_next
+        }
+        throw TransferError(description: "\(host):\(port): " + errorText(cause))
+    }
+
+    deinit { close(number) }
+
+    func isFresh(at nanoseconds: UInt64) -> Bool {
+        nanoseconds &- madeNanoseconds < Self.ageNanosecondsMax
+    }
+
+    func send(_ bytes: [UInt8]) -> DatagramSocket.Result {
+        while true {
+            // SAFETY: `bytes` has as many bytes as it says.
+            let sent = unsafe Glibc.send(
+                number,
+                bytes,
+                bytes.count,
+                CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+            )
+            if sent >= 0 { return .sent }
+            let cause = errno
+            switch cause {
+            case EINTR: continue
+            case EMSGSIZE: return .tooLong
+            default: return .failed("send: " + errorText(cause))
+            }
+        }
+    }
+}
+
+/// Waits for a TCP socket, which a library owns.
+enum SocketWait {
+    /// Until it can be written, or read; false when the time is over.
+    static func until(_ number: CInt, writable: Bool, milliseconds: Int) -> Bool {
+        var poll = pollfd(fd: number, events: Int16(writable ? POLLOUT : POLLIN), revents: 0)
+        // SAFETY: one entry, as it says.
+        return unsafe Glibc.poll(&poll, 1, CInt(clamping: milliseconds)) > 0
+    }
+
+    /// Bytes that the other kernel has not acknowledged (`SIOCOUTQ`, tcp(7)); nil where none can tell.
+    static func unacknowledged(_ number: CInt) -> Int? {
+        var count: CInt = 0
+        // SAFETY: the kernel writes one int.
+        return unsafe ioctl(number, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : nil
     }
 }
 
@@ -139,7 +270,7 @@ struct OutputStream: Sendable {
 }
 
 /// Seconds east of UTC of this machine's zone at a moment, seconds since 1970.
-func localSecondsEast(at seconds: Int64) -> Int {
+public func localSecondsEast(at seconds: Int64) -> Int {
     var moment = time_t(seconds)
     var parts = unsafe tm()
     // SAFETY: both live through the call, which keeps neither.

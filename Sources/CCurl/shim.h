@@ -21,6 +21,8 @@ struct postern_curl {
     CURLcode (*easy_perform)(CURL *);
     CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
     const char *(*easy_strerror)(CURLcode);
+    CURLcode (*easy_send)(CURL *, const void *, size_t, size_t *);
+    CURLcode (*easy_recv)(CURL *, void *, size_t, size_t *);
     struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
     void (*slist_free_all)(struct curl_slist *);
 };
@@ -41,6 +43,8 @@ static inline int postern_curl_open(struct postern_curl *curl) {
     POSTERN_FIND(easy_perform)
     POSTERN_FIND(easy_getinfo)
     POSTERN_FIND(easy_strerror)
+    POSTERN_FIND(easy_send)
+    POSTERN_FIND(easy_recv)
     POSTERN_FIND(slist_append)
     POSTERN_FIND(slist_free_all)
 #undef POSTERN_FIND
@@ -113,4 +117,19 @@ static inline CURLcode postern_curl_number_of(
 static inline CURLcode postern_curl_size_of(
     const struct postern_curl *curl, CURL *handle, CURLINFO info, curl_off_t *value) {
     return curl->easy_getinfo(handle, info, value);
+}
+
+static inline CURLcode postern_curl_socket_of(
+    const struct postern_curl *curl, CURL *handle, curl_socket_t *value) {
+    return curl->easy_getinfo(handle, CURLINFO_ACTIVESOCKET, value);
+}
+
+static inline CURLcode postern_curl_send(
+    const struct postern_curl *curl, CURL *handle, const void *bytes, size_t size, size_t *sent) {
+    return curl->easy_send(handle, bytes, size, sent);
+}
+
+static inline CURLcode postern_curl_receive(
+    const struct postern_curl *curl, CURL *handle, void *bytes, size_t size, size_t *received) {
+    return curl->easy_recv(handle, bytes, size, received);
 }

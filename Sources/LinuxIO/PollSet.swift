@@ -30,6 +30,11 @@ public struct PollSet: Sendable {
         return Member(index: items.count - 1)
     }
 
+    /// Adds a descriptor that is ready when it can be written or nobody reads it.
+    mutating func add(forWriting number: CInt) {
+        items.append(pollfd(fd: number, events: Int16(POLLOUT), revents: 0))
+    }
+
     /// Adds a listener that is ready when somebody wants to be connected.
     public mutating func add(_ listener: borrowing UnixListener) -> Member {
         add(listener.descriptor)

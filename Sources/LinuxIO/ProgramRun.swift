@@ -10,23 +10,56 @@ public struct ProgramRun: Sendable, Equatable {
     public var status: Int32?
 
     /// Runs a program to its end, without a shell: nothing in its arguments has a meaning but to
-    /// itself. Standard input and error are `/dev/null`.
+    /// itself. It leads a process group of its own, and begins with no signal blocked or ignored. It
+    /// must be called where SIGPIPE is blocked when there is input.
     ///
     /// - Parameters:
     ///   - program: its path.
     ///   - arguments: without the program's name; bytes up to a NUL.
     ///   - environment: all that it gets, as `NAME=VALUE`.
-    ///   - milliseconds: then it is killed.
+    ///   - input: for its standard input, which is `/dev/null` without; what it does not read is left.
+    ///   - joinsError: its standard error is its output too; else it is `/dev/null`.
+    ///   - milliseconds: then it is killed, with its process group.
     ///   - bytesMax: what it writes beyond that is read and forgotten.
     /// - Throws: when it cannot be started.
     public static func run(
         _ program: FilePath,
         _ arguments: [String],
         environment: [String],
+        input: [UInt8]? = nil,
+        joinsError: Bool = false,
         milliseconds: Int,
         bytesMax: Int,
         calls: SystemCalls = SystemCalls()
     ) throws(SystemCallError) -> ProgramRun {
+        let (output, outputEnd) = try pipe(program, calls)
+        let reading = Descriptor(owning: output, calls: calls, path: program)
+        let process: pid_t
+        let feed: Descriptor
+        do {
+            // The program's ends; ours must be closed, or their end would never be seen.
+            let writing = Descriptor(owning: outputEnd, calls: calls, path: program)
+            let (sourceEnd, source) = try pipe(program, calls)
+            let inner = Descriptor(owning: sourceEnd, calls: calls, path: program)
+            feed = Descriptor(owning: source, calls: calls, path: program)
+            process = try spawn(
+                program,
+                arguments,
+                environment,
+                source: input == nil ? nil : inner.number,
+                output: writing.number,
+                joinsError: joinsError,
+                calls
+            )
+        }
+        return try collect(process, reading, feed, input ?? [], milliseconds, bytesMax, calls)
+    }
+
+    /// A pipe's ends: to read, and to write.
+    private static func pipe(
+        _ program: FilePath,
+        _ calls: SystemCalls
+    ) throws(SystemCallError) -> (reading: CInt, writing: CInt) {
         var ends: (CInt, CInt) = (-1, -1)
         _ = try calls.perform(.pipe, program) { _ in
             unsafe withUnsafeMutablePointer(to: &ends) { pointer in
@@ -36,20 +69,16 @@ public struct ProgramRun: Sendable, Equatable {
                 }
             }
         }
-        let reading = Descriptor(owning: ends.0, calls: calls, path: program)
-        let process: pid_t
-        do {
-            let writing = Descriptor(owning: ends.1, calls: calls, path: program)
-            process = try spawn(program, arguments, environment, writing, calls)
-        }
-        return try collect(process, reading, milliseconds, bytesMax, calls)
+        return ends
     }
 
     private static func spawn(
         _ program: FilePath,
         _ arguments: [String],
         _ environment: [String],
-        _ output: borrowing Descriptor,
+        source: CInt?,
+        output: CInt,
+        joinsError: Bool,
         _ calls: SystemCalls
     ) throws(SystemCallError) -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
@@ -57,9 +86,28 @@ public struct ProgramRun: Sendable, Equatable {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         // These fail for want of memory alone; then the program is not what it should be and its
         // answer is not understood.
-        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        unsafe posix_spawn_file_actions_adddup2(&actions, output.number, 1)
-        unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        if let source {
+            unsafe posix_spawn_file_actions_adddup2(&actions, source, 0)
+        } else {
+            unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
+        unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
+        if joinsError {
+            unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
+        } else {
+            unsafe posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        }
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+        unsafe posix_spawnattr_setpgroup(&attributes, 0)
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe posix_spawnattr_setsigmask(&attributes, &signals)
+        unsafe sigfillset(&signals)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
         let words = unsafe CStringList([program.string] + arguments)
         let variables = unsafe CStringList(environment)
         var process: pid_t = 0
@@ -71,7 +119,7 @@ public struct ProgramRun: Sendable, Equatable {
                     &process,
                     path,
                     &actions,
-                    nil,
+                    &attributes,
                     words.pointers,
                     variables.pointers
                 )
@@ -88,6 +136,8 @@ public struct ProgramRun: Sendable, Equatable {
     private static func collect(
         _ process: pid_t,
         _ reading: borrowing Descriptor,
+        _ feed: consuming Descriptor,
+        _ input: [UInt8],
         _ milliseconds: Int,
         _ bytesMax: Int,
         _ calls: SystemCalls
@@ -95,13 +145,26 @@ public struct ProgramRun: Sendable, Equatable {
         let end = Clocks.monotonicNanoseconds() + UInt64(max(0, milliseconds)) * 1_000_000
         var run = ProgramRun(output: [], status: nil)
         var buffer = [UInt8](repeating: 0, count: 65_536)
+        var rest = input[...]
+        var open: Descriptor? = consume feed
         do throws(SystemCallError) {
             while true {
+                if rest.isEmpty { open = nil }
                 let now = Clocks.monotonicNanoseconds()
                 guard now < end else { break }
                 var poll = PollSet()
-                _ = poll.add(reading)
+                let output = poll.add(reading)
+                if let number = open?.number { poll.add(forWriting: number) }
                 guard try poll.wait(atMost: end - now, calls: calls) else { break }
+                if let number = open?.number, poll.isReady(PollSet.Member(index: 1)) {
+                    // No more than a page: what poll(2) calls writable has room for that (pipe(7)).
+                    let part = Array(rest.prefix(4_096))
+                    // SAFETY: `part` has as many bytes as it says.
+                    let count = unsafe Glibc.write(number, part, part.count)
+                    // It reads no more.
+                    rest = count < 0 ? [] : rest.dropFirst(count)
+                }
+                guard poll.isReady(output) else { continue }
                 let count = try reading.read(into: &buffer, 0..<buffer.count)
                 if count == 0 {
                     run.status = wait(process, until: end)
@@ -110,11 +173,11 @@ public struct ProgramRun: Sendable, Equatable {
                 run.output += buffer[..<min(count, max(0, bytesMax - run.output.count))]
             }
         } catch {
-            kill(process, SIGKILL)
+            kill(-process, SIGKILL)
             _ = wait(process, until: .max)
             throw error
         }
-        kill(process, SIGKILL)
+        kill(-process, SIGKILL)
         _ = wait(process, until: .max)
         return run
     }
@@ -131,7 +194,7 @@ public struct ProgramRun: Sendable, Equatable {
             }
             if ended < 0, errno != EINTR { return nil }
             if !isKilled, Clocks.monotonicNanoseconds() >= end {
-                kill(process, SIGKILL)
+                kill(-process, SIGKILL)
                 isKilled = true
             } else if !isKilled {
                 usleep(1_000)

@@ -555,7 +555,9 @@ public struct LogScanner: Sendable {
             isBare: slash == nil
         )
         known.program = Self.program(tag, isBare: slash == nil, agent: known.agent)
-        if let dialect {
+        // Our own alerts quote what others log: they are nobody's, also with `--dialect`.
+        let isOurs = tag.count == 7 && tag.has("postern", at: 0)
+        if let dialect, !isOurs {
             known.isAssumed = known.program == .other
             known.program = Self.program(known.program, of: dialect)
         }

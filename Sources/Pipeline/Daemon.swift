@@ -1,4 +1,5 @@
 public import Alerting
+import Crypto
 import Detection
 public import Evidence
 public import Findings
@@ -103,6 +104,9 @@ public struct Daemon: ~Copyable {
     var reloadTasks: [ControlTask] = []
     var nextReloadTasks: [ControlTask] = []
     private let marksWaiting: MarkFlag
+    private let sinkEvents = SinkEventBox()
+    /// Test alerts whose answers somebody waits for.
+    var trials = SinkTrials()
     /// Where each source enters its files.
     private var tables: [FileTable]
     /// The cursors as they were committed last.
@@ -242,6 +246,7 @@ public struct Daemon: ~Copyable {
         }
         do {
             try output.restore(from: store)
+            try output.router.restore(from: store)
             output.silences = try SilenceBook(from: store)
             output.silences.accountDomain = configuration.engine.accountDomain
             output.now = Clocks.realtimeMicroseconds()
@@ -291,7 +296,11 @@ public struct Daemon: ~Copyable {
         while !isStopping {
             if let look = patterns.take() { try take(look, &merger, stop) }
             let rest = try work(&merger, dispatcher, control)
-            if marksWaiting.take() { commitMarks(&merger, dispatcher) }
+            if marksWaiting.take() {
+                takeSinkEvents()
+                commitMarks(&merger, dispatcher)
+            }
+            if let control { endTrials(control) }
             watchLag(merger)
             keepEvidence()
             commitIfDue(merger, dispatcher)
@@ -357,16 +366,23 @@ public struct Daemon: ~Copyable {
         let flag = marksWaiting
         let bell = bell
         let tell = tell
+        let events = sinkEvents
         do {
             return try Dispatcher(
                 sinks: sinks,
+                limitsOf: configuration.dispatchLimits,
                 seed: Clocks.monotonicNanoseconds(),
                 openOutbox: { () throws(StateError) in try StateReader(folder: folder) },
                 marksReady: {
                     flag.set()
                     bell.ring()
                 },
-                observe: { tell(.sink($0)) }
+                observe: {
+                    tell(.sink($0))
+                    events.put($0)
+                    flag.set()
+                    bell.ring()
+                }
             )
         } catch {
             throw .dispatcher(error)
@@ -594,9 +610,12 @@ public struct Daemon: ~Copyable {
         }
         let marks = dispatcher.takeMarks()
         marks.add(to: &output.changes)
+        trials.take(marks, &output.changes)
+        output.router.keep(in: &output.changes)
         do {
-            try store.commit(output.changes, durable: durable)
+            let report = try store.commit(output.changes, durable: durable)
             output.committed()
+            noteFullOutbox(report)
             hasUncommitted = false
             committedBytes = merger.byteCount
             lastCommit = Clocks.monotonicNanoseconds()
@@ -623,13 +642,42 @@ public struct Daemon: ~Copyable {
         guard !marks.isEmpty else { return }
         var changes = Changes()
         marks.add(to: &changes)
+        trials.take(marks, &changes)
         do {
-            try store.commit(changes, durable: false)
+            noteFullOutbox(try store.commit(changes, durable: false))
             dispatcher.committed(marks)
         } catch {
             // Without the mark the alert is sent again after a restart: at least once.
             tell(.commitFailed(error))
         }
+    }
+
+    // MARK: Sinks
+
+    /// What sinks did that somebody should hear of becomes a notice, to the other sinks too.
+    private mutating func takeSinkEvents() {
+        output.now = Clocks.realtimeMicroseconds()
+        for event in sinkEvents.take() {
+            if let notice = event.notice(microseconds: output.now) { output.raised(notice) }
+        }
+    }
+
+    /// The outbox had no room, and alerts were taken out of it.
+    private mutating func noteFullOutbox(_ report: CommitReport) {
+        guard report.dispatchesPushedOut > 0 else { return }
+        let hour = output.now / 3_600_000_000
+        output.raised(
+            Notice(
+                name: "postern_limit",
+                id: base32(Array("outbox:\(hour)".utf8)),
+                microseconds: output.now,
+                severity: .high,
+                message:
+                    "The outbox is full (limits: outbox, outbox_bytes), and the oldest alerts of "
+                    + "the lowest level were given up: \(report.dispatchesPushedOut) now. They are "
+                    + "kept: postern alerts undelivered."
+            )
+        )
     }
 
     /// - Returns: whether the daemon is to end.
@@ -671,6 +719,7 @@ public struct Daemon: ~Copyable {
     ) {
         var until = wait
         if output.sealer.isWaiting { until = min(until ?? .max, output.sealer.retryAt) }
+        if let end = trials.endNanoseconds { until = min(until ?? .max, end) }
         if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
         if hasUncommitted || merger.byteCount > committedBytes {
             until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
@@ -705,6 +754,62 @@ private final class MarkFlag: Sendable {
     var isSet: Bool { flag.load(ordering: .acquiring) }
 
     func take() -> Bool { flag.exchange(false, ordering: .acquiringAndReleasing) }
+}
+
+/// What happened to sinks and the engine's thread has not heard of yet.
+private final class SinkEventBox: Sendable {
+    private let events = Mutex<[SinkEvent]>([])
+    /// A sink tells of each alert that it gives up, so there is a bound; what is beyond it is in the
+    /// outbox.
+    private static let countMax = 1_000
+
+    func put(_ event: SinkEvent) {
+        events.withLock { if $0.count < Self.countMax { $0.append(event) } }
+    }
+
+    func take() -> [SinkEvent] {
+        events.withLock { events in
+            defer { events = [] }
+            return events
+        }
+    }
+}
+
+extension SinkEvent {
+    /// For those events of which the operator should hear by other ways than the log.
+    fileprivate func notice(microseconds: Int64) -> Notice? {
+        switch self {
+        case .failed, .recovered, .outboxUnreadable: nil
+        case .dead(let sink, let failures, let error):
+            Notice(
+                name: "postern_sink",
+                id: base32(Array("sink:\(sink):\(microseconds)".utf8).digest),
+                microseconds: microseconds,
+                severity: .high,
+                message:
+                    "The sink \(sink) takes no alerts; \(failures) attempts failed, one after the "
+                    + "other: \(error). Nothing is lost: it is tried every 30 seconds."
+            )
+        case .abandoned(let sink, let id, let sequence, let error):
+            // One an hour and sink: its own refusal may be what is refused next.
+            Notice(
+                name: "postern_sink",
+                id: base32(
+                    Array("abandoned:\(sink):\(microseconds / 3_600_000_000)".utf8).digest
+                ),
+                microseconds: microseconds,
+                severity: .high,
+                message:
+                    "Alert \(id).\(sequence) was given up for the sink \(sink): \(error). It is "
+                    + "kept, and others may be: postern alerts undelivered."
+            )
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Sixteen bytes that stand for these.
+    fileprivate var digest: [UInt8] { Array(SHA256.hash(data: self).prefix(16)) }
 }
 
 /// Seals bundles and collects what a commit writes of the findings.
@@ -779,31 +884,30 @@ struct DaemonOutput: EngineOutput {
                 bundle: alert.evidence?.bundle
             )
         )
-        send(
-            AlertSubject(alert),
-            router.dispatches(of: alert, body: body, nowMicroseconds: now),
-            alert.id,
-            Int64(alert.sequence)
-        )
+        if !isSilenced(AlertSubject(alert), alert.id, Int64(alert.sequence)) {
+            send(router.dispatches(of: alert, body: body, nowMicroseconds: now))
+        }
         if alert.action == .resolved { forgetBundle(of: alert.id) }
     }
 
-    /// A transition goes to the sinks, unless somebody does not want to hear of it; then it is noted
-    /// who.
-    private mutating func send(
+    /// Whether somebody does not want to hear of a transition; then it is noted who.
+    private mutating func isSilenced(
         _ subject: AlertSubject,
-        _ dispatches: [NewDispatch],
         _ id: AlertID,
         _ sequence: Int64
-    ) {
-        if let silence = silences.first(covering: subject, nowMicroseconds: now) {
-            changes.setPiece(
-                .silenced,
-                key: Array("\(id).\(sequence)".utf8).span,
-                body: silence.json().span
-            )
-            return
+    ) -> Bool {
+        guard let silence = silences.first(covering: subject, nowMicroseconds: now) else {
+            return false
         }
+        changes.setPiece(
+            .silenced,
+            key: Array("\(id).\(sequence)".utf8).span,
+            body: silence.json().span
+        )
+        return true
+    }
+
+    private mutating func send(_ dispatches: [NewDispatch]) {
         for dispatch in dispatches { changes.addDispatch(outgoing(dispatch)) }
     }
 
@@ -850,19 +954,18 @@ struct DaemonOutput: EngineOutput {
                 bundle: latest[id]?.bundle
             )
         )
-        send(
-            AlertSubject(object),
-            router.dispatches(
-                ofAlert: row.id,
-                sequence: sequence,
-                severity: row.severity,
-                microseconds: time,
-                body: body,
-                nowMicroseconds: now
-            ),
-            id,
-            sequence
-        )
+        if !isSilenced(AlertSubject(object), id, sequence) {
+            send(
+                router.dispatches(
+                    ofAlert: row.id,
+                    sequence: sequence,
+                    severity: row.severity,
+                    microseconds: time,
+                    body: body,
+                    nowMicroseconds: now
+                )
+            )
+        }
         forgetBundle(of: id)
     }
 
@@ -876,9 +979,7 @@ struct DaemonOutput: EngineOutput {
     mutating func raised(_ notice: Notice) {
         hasFindings = true
         tell(.notice(notice))
-        for dispatch in router.dispatches(of: notice, nowMicroseconds: now) {
-            changes.addDispatch(outgoing(dispatch))
-        }
+        send(router.dispatches(of: notice, nowMicroseconds: now))
     }
 
     mutating func setLatest(_ id: AlertID, _ sealed: SealedEvidence) {

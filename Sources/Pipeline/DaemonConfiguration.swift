@@ -36,6 +36,8 @@ public struct DaemonConfiguration: Sendable {
     public var mergeHoldNanoseconds: UInt64 = 1_000_000_000
     public var engine: EngineSettings
     public var sinks: [any Sink]
+    /// Of sinks, by their names, that have others than the usual ones.
+    public var dispatchLimits: [String: DispatchLimits] = [:]
     public var router: Router
     public var stateLimits = StateLimits()
     /// How often the engine says that it moves, with ``DaemonMessage/beat(_:)``; nil: never.

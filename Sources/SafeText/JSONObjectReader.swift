@@ -26,6 +26,17 @@ public enum JSONValue: Sendable, Hashable {
         return nil
     }
 
+    /// The objects of an array of objects; nil when anything else is among them.
+    public var objects: [JSONObject]? {
+        guard case .array(let values) = self else { return nil }
+        var objects: [JSONObject] = []
+        for value in values {
+            guard let object = value.object else { return nil }
+            objects.append(object)
+        }
+        return objects
+    }
+
     /// The texts of an array of strings; nil when anything else is among them.
     public var strings: [String]? {
         guard case .array(let values) = self else { return nil }

@@ -160,6 +160,42 @@ extension CheckedSettings.Source {
     }
 }
 
+extension CheckedSettings.Syslog {
+    fileprivate func text(indent: String) -> String {
+        var lines = [
+            "address: " + yaml(address.text), "facility: " + facility.name,
+            "format: " + (format?.rawValue ?? "null"),
+            "size_max: " + (sizeMax.map { "\($0)" } ?? "null"),
+        ]
+        for (key, file) in [
+            ("ca_file", authorityFile), ("certificate_file", certificateFile),
+            ("certificate_key_file", certificateKeyFile),
+        ] {
+            lines.append(key + ": " + (file.map(yaml) ?? "null"))
+        }
+        lines.append("connect_timeout: " + span(connectTimeout))
+        lines.append("timeout: " + span(timeout))
+        return "syslog:" + lines.map { "\n\(indent)    " + $0 }.joined()
+    }
+}
+
+extension CheckedSettings.Mail {
+    fileprivate func text(indent: String) -> String {
+        var lines = ["to: " + flow(to), "from: " + (from.map(yaml) ?? "null")]
+        for (key, value) in [
+            ("smtp", smtp), ("user", user), ("password_file", passwordFile),
+            ("sendmail", sendmail), ("letter", letter?.rawValue), ("ca_file", authorityFile),
+            ("certificate_file", certificateFile), ("certificate_key_file", certificateKeyFile),
+        ] {
+            lines.append(key + ": " + (value.map(yaml) ?? "null"))
+        }
+        lines.append("connect_timeout: " + span(connectTimeout))
+        lines.append("timeout: " + span(timeout))
+        lines.append("insecure: \(isInsecureAllowed)")
+        return "mail:" + lines.map { "\n\(indent)    " + $0 }.joined()
+    }
+}
+
 extension CheckedSettings.Webhook {
     /// The path of a URL is a secret with some services, so it does not come out.
     fileprivate func text(indent: String) -> String {
@@ -182,16 +218,38 @@ extension CheckedSettings.Webhook {
     }
 }
 
+extension CheckedSettings.Quota {
+    fileprivate var text: String { "\(count)/" + span(seconds) }
+}
+
+extension CheckedSettings.Quiet {
+    fileprivate var text: String {
+        func clock(_ minute: Int) -> String {
+            func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+            return two(minute / 60) + ":" + two(minute % 60)
+        }
+        return "{ hours: \"\(clock(startMinute))-\(clock(endMinute))\", below: \(below.name) }"
+    }
+}
+
 extension CheckedSettings.Sink {
     fileprivate func text(indent: String) -> String {
         let kind =
             switch kind {
-            case .syslog(let syslog):
-                "syslog: { address: \(yaml("unix:" + syslog.path)), "
-                    + "facility: \(syslog.facility.name) }"
+            case .syslog(let syslog): syslog.text(indent: indent)
             case .standardOutput(let format): "stdout: { format: \(format.rawValue) }"
             case .webhook(let webhook): webhook.text(indent: indent)
+            case .mail(let mail): mail.text(indent: indent)
+            case .command(let command):
+                "exec: { command: \(flow(command.words)), timeout: \(span(command.timeout)) }"
             }
-        return kind + "\n\(indent)levels: \(levels.lowest.name)..\(levels.highest.name)"
+        var lines = ["levels: \(levels.lowest.name)..\(levels.highest.name)"]
+        if let ownName { lines.append("name: " + yaml(ownName)) }
+        lines.append("rate: " + (rate?.text ?? "null"))
+        lines.append("group: " + (group.map(span) ?? "null"))
+        lines.append("quiet: " + (quiet?.text ?? "null"))
+        lines.append("storm: " + (storm?.text ?? "null"))
+        lines.append("expire: " + span(expire))
+        return kind + lines.map { "\n\(indent)" + $0 }.joined()
     }
 }

@@ -129,19 +129,52 @@ public struct CheckedSettings: Sendable {
             case syslog(Syslog)
             case standardOutput(TextFormat)
             case webhook(Webhook)
+            case mail(Mail)
+            case command(Command)
         }
         public var kind: Kind
         public var levels: Levels
+        /// As the settings name it; nil: by where it sends.
+        public var ownName: String?
+        public var rate: Quota?
+        /// Seconds whose alerts go out together.
+        public var group: Int64?
+        public var quiet: Quiet?
+        public var storm: Quota?
+        /// Seconds after which what is not taken is given up.
+        public var expire: Int64 = 7 * 86_400
+
+        public init(kind: Kind, levels: Levels) {
+            self.kind = kind
+            self.levels = levels
+        }
 
         /// Names the sink in the outbox, so it depends on where it sends and on nothing else: an
-        /// alert that waits finds its sink again when the list is put in another order.
+        /// alert that waits finds its sink again when the list is put in another order. It is shown,
+        /// so that it holds no path of a URL, which is a secret with some services.
         public var name: String {
-            switch kind {
-            case .syslog(let syslog): "syslog:unix:" + syslog.path
+            if let ownName { return ownName }
+            return switch kind {
+            case .syslog(let syslog): "syslog:" + syslog.address.text
             case .standardOutput: "stdout"
-            case .webhook(let webhook): "webhook:" + webhook.url
+            case .webhook(let webhook): "webhook:" + webhook.shownURL
+            case .mail(let mail): "mail:" + mail.to.joined(separator: ",")
+            case .command(let command): "exec:" + (command.words.first ?? "")
             }
         }
+    }
+
+    /// So many in so many seconds.
+    public struct Quota: Sendable, Hashable {
+        public var count: Int
+        public var seconds: Int64
+    }
+
+    /// Hours in which levels below one wait: minutes of the day, by the machine's clock.
+    public struct Quiet: Sendable, Hashable {
+        public var startMinute = 0
+        public var endMinute = 0
+        public var below = Level.high
     }
 
     public struct Webhook: Sendable, Hashable {
@@ -161,6 +194,55 @@ public struct CheckedSettings: Sendable {
         public var timeout: Int64 = 10
         /// Whether http may go farther than loopback.
         public var isInsecureAllowed = false
+
+        /// The URL without its path, in whose place stands a number that tells it from others.
+        var shownURL: String {
+            let bytes = Array(url.utf8)
+            guard
+                let start = bytes.indices.dropFirst(8).first(where: { index in
+                    "/?#".utf8.contains(bytes[index])
+                }), start < bytes.count - 1
+            else { return url }
+            // FNV-1a, 32 bits: says nothing of a long path and tells two of them apart.
+            var hash: UInt32 = 2_166_136_261
+            for byte in bytes[start...] { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+            return String(decoding: bytes[..<start], as: UTF8.self) + "/…"
+                + String(hash, radix: 16)
+        }
+    }
+
+    public struct Mail: Sendable, Hashable {
+        public var to: [String] = []
+        /// Nil: `postern@` and this host's name.
+        public var from: String?
+        /// An smtp or smtps URL; nil: ``sendmail``.
+        public var smtp: String?
+        public var user: String?
+        public var passwordFile: String?
+        /// Program that takes a message.
+        public var sendmail = "/usr/sbin/sendmail"
+        public var letter: Language?
+        public var authorityFile: String?
+        public var certificateFile: String?
+        public var certificateKeyFile: String?
+        public var connectTimeout: Int64 = 5
+        public var timeout: Int64 = 30
+        /// Whether a login or an alert may go over a connection without TLS, farther than loopback.
+        public var isInsecureAllowed = false
+
+        /// Whether the server is this machine.
+        public var isOnLoopback: Bool { smtp.map(isLoopbackURL) ?? true }
+    }
+
+    /// Of the letters to users.
+    public enum Language: String, Sendable, CaseIterable {
+        case en, de
+    }
+
+    public struct Command: Sendable, Hashable {
+        /// The program, an absolute path, and its arguments.
+        public var words: [String] = []
+        public var timeout: Int64 = 10
     }
 
     public enum WebhookFormat: String, Sendable, CaseIterable {
@@ -168,9 +250,43 @@ public struct CheckedSettings: Sendable {
     }
 
     public struct Syslog: Sendable, Hashable {
-        /// Path of the Unix datagram socket.
-        public var path = "/dev/log"
+        public var address = SyslogAddress.unix("/dev/log")
         public var facility = Facility.daemon
+        /// Nil: RFC 3164 to a Unix socket, RFC 5424 elsewhere.
+        public var format: SyslogFormat?
+        /// Bytes of a message; nil: 8,000, by UDP 2 KiB.
+        public var sizeMax: Int?
+        /// For TLS: certificates that are trusted in place of the system's, and our own.
+        public var authorityFile: String?
+        public var certificateFile: String?
+        public var certificateKeyFile: String?
+        public var connectTimeout: Int64 = 5
+        public var timeout: Int64 = 10
+    }
+
+    public enum SyslogAddress: Sendable, Hashable {
+        /// Absolute path of a socket.
+        case unix(String)
+        case udp(host: String, port: Int)
+        case tcp(host: String, port: Int)
+        case tls(host: String, port: Int)
+
+        /// As the settings write it.
+        public var text: String {
+            func authority(_ host: String, _ port: Int) -> String {
+                (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
+            }
+            return switch self {
+            case .unix(let path): "unix:" + path
+            case .udp(let host, let port): "udp://" + authority(host, port)
+            case .tcp(let host, let port): "tcp://" + authority(host, port)
+            case .tls(let host, let port): "tls://" + authority(host, port)
+            }
+        }
+    }
+
+    public enum SyslogFormat: String, Sendable, CaseIterable {
+        case rfc3164, rfc5424
     }
 
     /// Facilities of RFC 3164 §4.1.1 by their codes. Not `mail`: Postern would read itself. Not

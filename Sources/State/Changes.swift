@@ -24,6 +24,8 @@ public struct Changes: Sendable {
         case failed(number: Int64, error: String, dueMicroseconds: Int64)
         case abandoned(number: Int64, error: String)
         case redelivered(number: Int64, dueMicroseconds: Int64)
+        case combined(number: Int64, digest: String)
+        case expired(sink: String, createdBefore: Int64, error: String)
     }
 
     struct Sealed: Sendable {
@@ -184,9 +186,26 @@ public struct Changes: Sendable {
         marks.append(.abandoned(number: number, error: error))
     }
 
+    /// No further attempt for what waits for a sink since before a time.
+    public mutating func abandonAll(
+        of sink: String,
+        createdBeforeMicroseconds: Int64,
+        error: String
+    ) {
+        marks.append(
+            .expired(sink: sink, createdBefore: createdBeforeMicroseconds, error: error)
+        )
+    }
+
     /// An abandoned dispatch waits again, with its attempts counted anew.
     public mutating func redeliver(_ number: Int64, dueMicroseconds: Int64) {
         marks.append(.redelivered(number: number, dueMicroseconds: dueMicroseconds))
+    }
+
+    /// A waiting dispatch goes out within another one, a digest, which is added in these same
+    /// changes.
+    public mutating func combine(_ number: Int64, into digest: String) {
+        marks.append(.combined(number: number, digest: digest))
     }
 
     /// The pieces in the order of their kind and key, of each the one set last.

@@ -22,8 +22,10 @@ struct Outbox {
     }
 
     mutating func write(_ changes: Changes) throws {
-        for dispatch in changes.dispatches { try add(dispatch) }
+        var added: [NewDispatch] = []
+        for dispatch in changes.dispatches where try add(dispatch) { added.append(dispatch) }
         for mark in changes.marks { try apply(mark) }
+        for dispatch in added { try release(dispatch) }
         for forgotten in changes.forgotten { try forget(forgotten) }
         for alert in changes.removedAlerts { try forget(alert) }
         try keepLimits()
@@ -31,7 +33,8 @@ struct Outbox {
 
     // MARK: Rows
 
-    private mutating func add(_ dispatch: NewDispatch) throws {
+    /// - Returns: false when it was there before.
+    private mutating func add(_ dispatch: NewDispatch) throws -> Bool {
         let put = try Prepared(
             connection,
             """
@@ -52,10 +55,29 @@ struct Outbox {
         try put.run()
         guard connection.changesCount > 0 else {
             report.dispatchesRepeated += 1
-            return
+            return false
         }
         report.dispatchesAdded += 1
         count(.waiting, dispatch.body.count, by: 1)
+        return true
+    }
+
+    /// Earlier steps of an alert that are held back until later than its newest one go before it, so
+    /// that what cannot wait does not wait behind them.
+    private func release(_ dispatch: NewDispatch) throws {
+        let update = try Prepared(
+            connection,
+            """
+            UPDATE outbox SET due = ?1
+            WHERE alert = ?2 AND sink = ?3 AND state = 0 AND attempts = 0 AND sequence < ?4
+                AND due > ?1
+            """
+        )
+        try update.bind(dispatch.dueMicroseconds, at: 1)
+        try update.bind(dispatch.alert, at: 2)
+        try update.bind(dispatch.sink, at: 3)
+        try update.bind(dispatch.sequence, at: 4)
+        try update.run()
     }
 
     private mutating func apply(_ mark: Changes.Mark) throws {
@@ -88,6 +110,28 @@ struct Outbox {
                 nil,
                 due
             )
+        case .combined(let number, let digest):
+            try change(
+                number,
+                from: [.waiting],
+                to: .acknowledged,
+                "body = NULL, error = ?3",
+                Dispatch.digestPrefix + digest
+            )
+        case .expired(let sink, let createdBefore, let error):
+            let rows = try Prepared(
+                connection,
+                "SELECT number FROM outbox WHERE state = 0 AND sink = ? AND created < ?"
+            )
+            try rows.bind(sink, at: 1)
+            try rows.bind(createdBefore, at: 2)
+            var numbers: [Int64] = []
+            while try rows.next() { numbers.append(rows.int(0)) }
+            rows.reset()
+            for number in numbers {
+                try change(number, from: [.waiting], to: .abandoned, "error = ?3", error)
+                report.dispatchesExpired += 1
+            }
         }
     }
 

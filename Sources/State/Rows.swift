@@ -150,8 +150,19 @@ public struct Dispatch: Sendable, Equatable {
     /// µs since 1970.
     public var dueMicroseconds: Int64
     public var state: Stage
-    /// The latest failure, at most `StateLimits.errorBytesMax` bytes of UTF-8.
+    /// The latest failure, at most `StateLimits.errorBytesMax` bytes of UTF-8; of one that went into a
+    /// digest ``digestPrefix`` and the digest's ID.
     public var error: String?
+
+    static let digestPrefix = "digest: "
+
+    /// The digest that it went into, whose dispatch tells what became of both.
+    public var digestID: String? {
+        guard state == .acknowledged, let error, error.hasPrefix(Self.digestPrefix) else {
+            return nil
+        }
+        return String(error.dropFirst(Self.digestPrefix.count))
+    }
 }
 
 /// How full the outbox is.
@@ -193,6 +204,8 @@ public struct CommitReport: Sendable, Equatable {
     public var dispatchesRepeated = 0
     /// Waiting dispatches abandoned because the outbox was full.
     public var dispatchesPushedOut = 0
+    /// Waiting dispatches abandoned because they were too old.
+    public var dispatchesExpired = 0
     /// Abandoned dispatches forgotten because there were too many.
     public var dispatchesForgotten = 0
     /// Marks on a dispatch that was not there, or not in a state to take the mark.

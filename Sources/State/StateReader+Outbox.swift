@@ -24,6 +24,34 @@ extension StateReader {
         }
     }
 
+    /// Dispatches to `sink` that were held back at first and are due now, in the order of their numbers,
+    /// at most `limit`. None of them is behind another that waits.
+    public func held(
+        sink: String,
+        nowMicroseconds: Int64,
+        limit: Int
+    ) throws(StateError) -> [Dispatch] {
+        precondition(limit >= 0)
+        let isHeld = { (row: String) in
+            "(\(row).due <= ?2 AND \(row).attempts = 0 AND \(row).due > \(row).created)"
+        }
+        return try dispatches(
+            """
+            WHERE state = 0 AND sink = ?1 AND \(isHeld("outbox")) AND NOT EXISTS (
+                SELECT 1 FROM outbox AS earlier
+                WHERE earlier.alert = outbox.alert AND earlier.sink = outbox.sink
+                    AND earlier.sequence < outbox.sequence AND earlier.state = 0
+                    AND NOT \(isHeld("earlier"))
+            )
+            ORDER BY number LIMIT ?3
+            """
+        ) { rows in
+            try rows.bind(sink, at: 1)
+            try rows.bind(nowMicroseconds, at: 2)
+            try rows.bind(Int64(limit), at: 3)
+        }
+    }
+
     /// When `due` will next have something for `sink`, µs since 1970; nothing if none waits.
     public func nextDue(sink: String) throws(StateError) -> Int64? {
         try database.read("read the outbox") { connection in

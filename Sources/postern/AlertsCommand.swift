@@ -21,10 +21,13 @@ struct AlertsCommand: ParsableCommand {
               postern alerts silence --account alice@example.com --for 7d --reason "she knows"
               postern alerts silences
               postern alerts unsilence 7d3kq2xa
+              postern alerts undelivered
+              postern alerts redeliver --all
             """,
         subcommands: [
             AlertsList.self, AlertsShow.self, AlertsAck.self, AlertsSilence.self,
-            AlertsUnsilence.self, AlertsSilences.self,
+            AlertsUnsilence.self, AlertsSilences.self, AlertsUndelivered.self,
+            AlertsRedeliver.self,
         ]
     )
 }
@@ -229,6 +232,11 @@ struct AlertsShow: ParsableCommand {
         }
         let transitions = try store.transitions(of: id)
         let dispatches = try store.dispatches(ofAlert: id)
+        var digests: [String: Dispatch] = [:]
+        for dispatch in dispatches {
+            guard let name = dispatch.digestID else { continue }
+            digests[name] = try store.dispatches(ofAlert: name).first { $0.sink == dispatch.sink }
+        }
         let acknowledged = try store.acknowledgements()[id] ?? []
         let silenced = try store.silenced()
         var output = BufferedOutput()
@@ -266,7 +274,8 @@ struct AlertsShow: ParsableCommand {
                 )
             }
             for dispatch in dispatches where dispatch.sequence == step.sequence {
-                output.write("        \(dispatch.words)\n")
+                let digest = dispatch.digestID.flatMap { digests[$0] }
+                output.write("        \(dispatch.words(in: digest))\n")
             }
         }
         if !acknowledged.isEmpty { output.write("\nseen\n") }
@@ -295,6 +304,21 @@ extension Silence {
 }
 
 extension Dispatch {
+    /// - Parameter digest: the dispatch of the digest that it went into, if that is still known.
+    fileprivate func words(in digest: Dispatch?) -> String {
+        guard let digestID else { return words }
+        return "\(shown(sink)): in digest \(shown(digestID))"
+            + (digest.map { ", which " + $0.stateWords } ?? "")
+    }
+
+    private var stateWords: String {
+        switch state {
+        case .waiting: "waits"
+        case .acknowledged: "was sent"
+        case .abandoned: "was given up"
+        }
+    }
+
     fileprivate var words: String {
         let what =
             switch state {

@@ -35,6 +35,7 @@ func daemonConfiguration(
     configuration.pseudonyms.keepsDomains = settings.pseudonyms.keepsDomains
     configuration.evidence.keepMicroseconds = settings.evidence.keepSeconds * 1_000_000
     configuration.evidence.bytesMax = Int64(settings.evidence.bytesMax)
+    for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -176,12 +177,21 @@ extension CheckedSettings.JournalSource {
 
 extension CheckedSettings.Sink {
     /// The sink as the dispatcher needs it.
-    fileprivate func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
+    func sink(_ settings: CheckedSettings) throws -> any Alerting.Sink {
         switch kind {
         case .webhook(let webhook):
             try webhook.sink(named: name)
+        case .mail(let mail):
+            try mail.sink(named: name)
+        case .command(let command):
+            CommandSink(
+                name: name,
+                program: command.words[0],
+                arguments: Array(command.words.dropFirst()),
+                milliseconds: Int(command.timeout) * 1_000
+            )
         case .syslog(let syslog):
-            SyslogSink(name: name, path: syslog.path, facility: syslog.facility.rawValue)
+            try syslog.sink(named: name)
         case .standardOutput(let format):
             StandardOutputSink(
                 name: name,
@@ -202,8 +212,37 @@ extension CheckedSettings.Sink {
         Route(
             sink: name,
             lowest: Severity(name: "\(levels.lowest)") ?? .medium,
-            highest: Severity(name: "\(levels.highest)") ?? .critical
+            highest: Severity(name: "\(levels.highest)") ?? .critical,
+            pacing: pacing
         )
+    }
+
+    private var pacing: Pacing {
+        var pacing = Pacing()
+        pacing.rate = rate?.quota
+        pacing.storm = storm?.quota
+        pacing.groupMicroseconds = group.map { $0 * 1_000_000 }
+        pacing.quiet = quiet.map {
+            Pacing.Quiet(
+                startMinute: $0.startMinute,
+                endMinute: $0.endMinute,
+                below: Severity(name: "\($0.below)") ?? .high
+            )
+        }
+        return pacing
+    }
+
+    fileprivate var dispatchLimits: DispatchLimits {
+        var limits = DispatchLimits()
+        limits.ageMicrosecondsMax = expire * 1_000_000
+        limits.combinesHeld = !pacing.isOff
+        return limits
+    }
+}
+
+extension CheckedSettings.Quota {
+    fileprivate var quota: Pacing.Quota {
+        Pacing.Quota(count: count, microseconds: seconds * 1_000_000)
     }
 }
 

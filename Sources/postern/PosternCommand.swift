@@ -32,7 +32,7 @@ struct PosternCommand: ParsableCommand {
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
             TraceCommand.self, MatchCommand.self, CheckCommand.self, AlertsCommand.self,
-            ReloadCommand.self, TuneCommand.self, ReportCommand.self,
+            ReloadCommand.self, TuneCommand.self, SinksCommand.self, ReportCommand.self,
         ]
     )
 

@@ -26,6 +26,7 @@ import Testing
                     self.due = due
                 }
             case .abandoned: if kind == .waiting { kind = .abandoned }
+            case .combined: Issue.record("an attempt combines nothing")
             }
         }
     }
@@ -118,7 +119,13 @@ import Testing
         let seconds: [Int64] = [1, 2, 4, 8, 16, 32, 60, 60, 60]
         for (attempts, expected) in seconds.enumerated() {
             var state = row(attempts)
-            _ = queue.answered(.failed("x"), &state, number: 1, nowMicroseconds: 1_000)
+            _ = queue.answered(
+                .failed("x"),
+                &state,
+                number: 1,
+                createdMicroseconds: 0,
+                nowMicroseconds: 1_000
+            )
             guard case .waiting(let attempt, let until) = state else {
                 Issue.record("\(state)")
                 return
@@ -129,9 +136,15 @@ import Testing
             #expect(wait >= expected * 800_000)
         }
         var state = row(9)
-        _ = queue.answered(.accepted, &state, number: 1, nowMicroseconds: 0)
+        _ = queue.answered(.accepted, &state, number: 1, createdMicroseconds: 0, nowMicroseconds: 0)
         var other = row(20)
-        _ = queue.answered(.failed("x"), &other, number: 2, nowMicroseconds: 0)
+        _ = queue.answered(
+            .failed("x"),
+            &other,
+            number: 2,
+            createdMicroseconds: 0,
+            nowMicroseconds: 0
+        )
         guard case .waiting(_, let until) = other else {
             Issue.record("\(other)")
             return
@@ -147,11 +160,18 @@ import Testing
                 .failed("x"),
                 &state,
                 number: Int64(number),
+                createdMicroseconds: 0,
                 nowMicroseconds: 0
             )
         }
         var state = row(0)
-        _ = queue.answered(.failed("x"), &state, number: 99, nowMicroseconds: 0)
+        _ = queue.answered(
+            .failed("x"),
+            &state,
+            number: 99,
+            createdMicroseconds: 0,
+            nowMicroseconds: 0
+        )
         guard case .waiting(2, let until) = state else {
             Issue.record("\(state)")
             return
@@ -164,7 +184,13 @@ import Testing
             var queue = SinkQueue(limits: DispatchLimits(), seed: seed)
             return (0..<8).map { attempts in
                 var state = row(attempts)
-                _ = queue.answered(.failed("x"), &state, number: 1, nowMicroseconds: 0)
+                _ = queue.answered(
+                    .failed("x"),
+                    &state,
+                    number: 1,
+                    createdMicroseconds: 0,
+                    nowMicroseconds: 0
+                )
                 return state
             }
         }
@@ -177,19 +203,43 @@ import Testing
         for number in 1...8 {
             #expect(queue.room(nowMicroseconds: 0) == 64)
             var state = row(0)
-            _ = queue.answered(.failed("x"), &state, number: Int64(number), nowMicroseconds: 0)
+            _ = queue.answered(
+                .failed("x"),
+                &state,
+                number: Int64(number),
+                createdMicroseconds: 0,
+                nowMicroseconds: 0
+            )
         }
         #expect(queue.circuit == .open(failures: 8, probeMicroseconds: 30_000_000))
         #expect(queue.room(nowMicroseconds: 29_999_999) == 0)
         #expect(queue.room(nowMicroseconds: 30_000_000) == 1)
         var state = row(3)
-        _ = queue.answered(.refused("bad"), &state, number: 9, nowMicroseconds: 30_000_000)
+        _ = queue.answered(
+            .refused("bad"),
+            &state,
+            number: 9,
+            createdMicroseconds: 0,
+            nowMicroseconds: 30_000_000
+        )
         #expect(queue.circuit.failures == 8, "a refusal says nothing about the sink")
         state = row(3)
-        _ = queue.answered(.failed("x"), &state, number: 10, nowMicroseconds: 30_000_000)
+        _ = queue.answered(
+            .failed("x"),
+            &state,
+            number: 10,
+            createdMicroseconds: 0,
+            nowMicroseconds: 30_000_000
+        )
         #expect(queue.circuit == .open(failures: 9, probeMicroseconds: 60_000_000))
         state = row(3)
-        _ = queue.answered(.accepted, &state, number: 11, nowMicroseconds: 60_000_000)
+        _ = queue.answered(
+            .accepted,
+            &state,
+            number: 11,
+            createdMicroseconds: 0,
+            nowMicroseconds: 60_000_000
+        )
         #expect(queue.circuit == .closed(failures: 0))
         #expect(queue.room(nowMicroseconds: 60_000_000) == 64)
     }
@@ -201,7 +251,13 @@ import Testing
         for number in 1...3 as ClosedRange<Int64> {
             #expect(queue.room(nowMicroseconds: 0) == 4 - Int(number))
             var state = row(0)
-            _ = queue.answered(.accepted, &state, number: number, nowMicroseconds: 0)
+            _ = queue.answered(
+                .accepted,
+                &state,
+                number: number,
+                createdMicroseconds: 0,
+                nowMicroseconds: 0
+            )
         }
         #expect(queue.room(nowMicroseconds: 0) == 0)
         queue.confirmed([2, 77])

@@ -1,3 +1,4 @@
+import Foundation
 import State
 import TestSupport
 import Testing
@@ -62,16 +63,16 @@ struct ScriptedSink: Sink {
         }
 
         /// The engine's part: commits what was marked since, and says so.
-        mutating func commit(_ turn: inout SinkTurn) throws {
+        mutating func commit(_ turn: inout SinkTurn, withoutEffect: Int = 0) throws {
             let fresh = marks.all[committed...]
             committed = marks.all.count
             var list = DispatchMarks()
-            list.entries = fresh.map { DispatchMarks.Entry(sink: 0, mark: $0) }
+            list.entries = fresh.map { DispatchMarks.Entry(sink: 0, name: "s", mark: $0) }
             var changes = Changes()
             list.add(to: &changes)
             let report = try store.commit(changes, durable: false)
-            #expect(report.marksWithoutEffect == 0)
-            turn.queue.confirmed(fresh.map(\.number))
+            #expect(report.marksWithoutEffect == withoutEffect)
+            turn.queue.confirmed(fresh.flatMap(\.numbers))
         }
     }
 
@@ -276,4 +277,113 @@ struct ScriptedSink: Sink {
         #expect(bench.store.outbox.waiting == 1)
         #expect(bench.store.outbox.abandoned == 3)
     }
+}
+
+/// What is not taken in time.
+extension SinkTurnTests {
+    @Test func whatIsNotTakenInTimeIsGivenUpAndCanBeSentAgain() throws {
+        var bench = try Bench()
+        var changes = Changes()
+        for (number, created) in [1, 1, 500_000_000].enumerated() {
+            var dispatch = newDispatch("a\(number)", 0, sink: "s")
+            dispatch.createdMicroseconds = Int64(created)
+            changes.addDispatch(dispatch)
+        }
+        try bench.store.commit(changes, durable: false)
+        var limits = DispatchLimits()
+        limits.ageMicrosecondsMax = 900_000_000
+        let isThere = Shared<Bool>()
+        var turn = bench.turn(limits) { _ in isThere.all.isEmpty ? .failed("away") : .accepted }
+        _ = turn.run(isLast: false) { false }
+        // The first attempt after the time was over gives both old ones up; the young one waits.
+        try bench.commit(&turn, withoutEffect: 1)
+        let rows = try bench.store.undelivered(limit: 9)
+        #expect(rows.map(\.state) == [.abandoned, .abandoned, .waiting])
+        #expect(rows.map(\.error) == ["away", "away", "away"])
+        isThere.append(true)
+        var again = Changes()
+        for row in rows where row.state == .abandoned {
+            again.redeliver(row.number, dueMicroseconds: 0)
+        }
+        try bench.store.commit(again, durable: false)
+        bench.clock.advance(2_000_000)
+        _ = turn.run(isLast: false) { false }
+        try bench.commit(&turn)
+        #expect(bench.sent.all.map(key).sorted() == ["a0.0", "a1.0", "a2.0"])
+        #expect(try bench.store.undelivered(limit: 9).isEmpty)
+    }
+
+    /// Somebody asks for a test while the circuit is open: nobody waits for the next probe.
+    @Test func aSinkThatFailedIsTriedAtOnceWhenSomebodyAsks() throws {
+        var bench = try Bench()
+        var turn = bench.turn { _ in .failed("away") }
+        for number in 0..<8 {
+            try bench.add("a\(number)", 0)
+            _ = turn.run(isLast: false) { false }
+        }
+        #expect(turn.queue.room(nowMicroseconds: bench.clock.now) == 0)
+        turn.queue.probeAtOnce()
+        #expect(turn.queue.room(nowMicroseconds: bench.clock.now) == 1)
+    }
+
+    /// Ten thousand alerts behind a sink that is away: they wait on the disk, not in memory, and go out
+    /// in their order when it is back.
+    @Test func tenThousandAlertsBehindADeadSinkTakeNoMemory() throws {
+        var bench = try Bench()
+        let count = 10_000
+        let body = [UInt8](repeating: UInt8(ascii: "x"), count: 1_000)
+        for start in stride(from: 0, to: count, by: 500) {
+            var changes = Changes()
+            for number in start..<(start + 500) {
+                var dispatch = newDispatch("a\(number)", 0, sink: "s")
+                dispatch.body = body
+                changes.addDispatch(dispatch)
+            }
+            try bench.store.commit(changes, durable: false)
+        }
+        let isThere = Shared<Bool>()
+        let taken = Shared<OutgoingAlert>()
+        var turn = bench.turn { alert in
+            if isThere.all.isEmpty { return .failed("away") }
+            taken.append(OutgoingAlert(id: alert.id, sequence: 0, body: [], attempt: alert.attempt))
+            return .accepted
+        }
+        func settle() throws {
+            _ = turn.run(isLast: false) { false }
+            try bench.commit(&turn)
+            bench.marks.removeAll()
+            bench.committed = 0
+            bench.sent.removeAll()
+        }
+        for _ in 0..<20 {
+            try settle()
+            bench.clock.advance(30_000_000)
+        }
+        let before = residentKiB()
+        for _ in 0..<200 {
+            try settle()
+            bench.clock.advance(30_000_000)
+        }
+        #expect(try bench.store.countOutbox().waiting == count)
+        isThere.append(true)
+        while taken.all.count < count {
+            let former = taken.all.count
+            try settle()
+            bench.clock.advance(60_000_000)
+            #expect(taken.all.count > former)
+        }
+        // All of them at once would be 10 MB.
+        #expect(residentKiB() - before < 6_144)
+        #expect(Set(taken.all.map(\.id)).count == count)
+        // Those that were tried and failed come when they are due again, the others in their order.
+        let others = taken.all.filter { $0.attempt == 1 }.compactMap { Int($0.id.dropFirst()) }
+        #expect(others.count > 9_000)
+        #expect(others == others.sorted())
+    }
+}
+
+/// Resident memory of this process (proc_pid_statm(5)), in KiB.
+private func residentKiB() -> Int {
+    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+    return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4
 }

@@ -144,6 +144,8 @@ final class Shared<Element: Sendable>: Sendable {
 
     func append(_ element: Element) { elements.withLock { $0.append(element) } }
 
+    func removeAll() { elements.withLock { $0 = [] } }
+
     var all: [Element] { elements.withLock { $0 } }
 }
 
@@ -154,7 +156,8 @@ func newDispatch(_ alert: String, _ sequence: Int64, sink: String) -> NewDispatc
         sink: sink,
         severity: 47,
         body: Array("\(alert).\(sequence)".utf8),
-        createdMicroseconds: 1,
+        // Later than all: it never is too old.
+        createdMicroseconds: 4_000_000_000_000_000,
         dueMicroseconds: 0
     )
 }

@@ -49,7 +49,9 @@ final class Receiver {
     )
 
     func sink(_ path: String, facility: Int = 3) -> SyslogSink {
-        SyslogSink(name: "syslog", path: path, facility: facility) { 1_772_359_451_000_000 }
+        SyslogSink(name: "syslog", address: .unix(path), facility: facility) {
+            1_772_359_451_000_000
+        }
     }
 
     func isFailure(_ answer: SinkAnswer, _ text: String) -> Bool {

@@ -138,7 +138,11 @@ import Testing
                   backfill: none
                 - journal: {units: [a.service], match: {_COMM: [x, y]}}
             dispatch_age_max: null
-            sinks: [{stdout: {format: json}, levels: low..high}]
+            sinks:
+                - {stdout: {format: json}, levels: low..high}
+                - syslog: {address: "udp://[2001:db8::1]:5140", format: rfc3164, size_max: 2KiB}
+                - syslog: {address: tls://logs.example, ca_file: /x, timeout: 3s, facility: local4}
+                - syslog: {address: tcp://logs.example}
 
             """
         let (first, _) = try check(settings: settings, rules: [:], more: ["--effective"])

@@ -48,6 +48,63 @@ import Testing
     }
 }
 
+extension KillTests {
+    /// `kill -9` two hundred times, at any moment of commit, seal and dispatch, with a receiver that
+    /// fails now and then: every step of every alert of the uninterrupted run arrives, under the same
+    /// ID and with the same bytes each time, and nothing else does.
+    @Test func twoHundredKillsLoseNoAlertOnItsWay() throws {
+        var random = SeededGenerator(seed: 201)
+        let answers = (0..<400).map { _ in
+            ["200", "200", "200", "503", "break"].randomElement(using: &random) ?? "200"
+        }
+        let receiver = try Receiver(answers: answers + ["200"])
+        let daemon = try daemon(sinks: [
+            "webhook: {url: \"http://127.0.0.1:\(receiver.port)/hook\"}\n"
+                + "levels: informational..critical"
+        ])
+        let kills = Int(ProcessInfo.processInfo.environment["POSTERN_KILLS"] ?? "") ?? 200
+        var whole = ""
+        for kill in 0..<kills {
+            try daemon.spawn()
+            usleep(UInt32.random(in: 0..<50_000, using: &random))
+            // Every third kill an account begins; three receipts make its alert.
+            let account = kill / 3
+            if account < 30 {
+                let user = "user\(account)@hosted.example"
+                let line = receipt(account * 3 + kill % 3, second: 10 * kill, user: user)
+                whole += line
+                try daemon.append(line)
+            }
+            usleep(UInt32.random(in: 0..<70_000, using: &random))
+            daemon.kill()
+        }
+        try daemon.start()
+        let later = "2026-03-01T14:00:00+00:00 mx1 postfix/anvil[1]: statistics: x\n"
+        try daemon.append(later)
+        let path = try daemon.scratch.write("whole.log", whole + later)
+        let replay = try Program().run(["replay", "--json", "--timezone", "UTC", path])
+        let expected = Set(
+            try replay.objects.map { "\($0["event.id"] ?? "").\($0["event.sequence"] ?? "")" }
+        )
+        #expect(expected.count >= min(30, kills / 3))
+        #expect(
+            eventually { expected.isSubset(of: receiver.ids) },
+            "\(daemon.messages.suffix(900))"
+        )
+        #expect(daemon.stop() == 0)
+        var bodies: [String: String] = [:]
+        for (id, request) in zip(receiver.ids, receiver.got) {
+            let body = try #require(request["body"] as? String)
+            // Notices are about Postern, of which an uninterrupted run has others.
+            if body.contains("\"event.action\":\"notice\"") { continue }
+            #expect(expected.contains(id), "\(id)")
+            #expect(bodies[id] == nil || bodies[id] == body)
+            bodies[id] = body
+        }
+        #expect(bodies.count == expected.count)
+    }
+}
+
 extension Daemon {
     /// Rotates the log by rename or by copy, if it ends with a whole line (one that is rotated in
     /// two halves is two lines, to everybody); the one before may be compressed.

@@ -40,8 +40,21 @@ struct MistakeCase: CustomTestStringConvertible {
             "1:10: `windows_bytes_max` is not supported by this version"
         ),
         MistakeCase(
-            "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30/h\n",
-            "3:7: `rate` is not supported by this version"
+            "sinks:\n    - webhook: {url: \"https://alerts.example/\"}\n      rate: 30\n"
+                + "      group: 2d\n      quiet: 22-7\n      storm: 0/m\n      name: a b\n"
+                + "      expire: 1s\n",
+            "3:13: a number for a time such as 30/h or 20/10m was expected, found `30`",
+            "4:14: a time span from 1s to 1d was expected, found `2d`",
+            "5:14: hours such as 22:00-07:00 was expected, found `22-7`",
+            "6:14: a number for a time such as 30/h or 20/10m was expected, found `0/m`",
+            "7:13: a name of letters, digits, `-`, `_` and `.` was expected, found `a b`",
+            "8:15: a time span from 1m to 365d was expected, found `1s`"
+        ),
+        MistakeCase(
+            "sinks:\n    - webhook: {url: \"https://alerts.example/\", format: alertmanager}\n"
+                + "      storm: 20/10m\n",
+            "2:7: no `rate`, `group`, `quiet` or `storm` was expected: `alertmanager` groups alerts "
+                + "itself, and must hear of each one's end"
         ),
         MistakeCase(
             "filters: [\"[192.0.2.40]:10025\", 192.0.2.0/24, unknown]\n",
@@ -170,14 +183,16 @@ struct MistakeCase: CustomTestStringConvertible {
             "1:10: a list of sources such as `- file: /var/log/mail.log` was expected, found a list"
         ),
         MistakeCase(
-            "sinks:\n    - syslog: {address: \"udp://loghost:514\"}\n"
+            "sinks:\n    - syslog: {address: \"udp://loghost:0\"}\n"
                 + "    - syslog: {facility: mail}\n",
-            "2:25: a syslog address udp://… is not supported by this version",
+            "2:25: an address such as unix:/dev/log or tls://logs.example:6514 was expected, "
+                + "found `udp://loghost:0`",
             "3:26: a facility other than `mail` was expected: Postern would read itself"
         ),
         MistakeCase(
             "sinks:\n    - syslog: {address: /dev/log, facility: deamon}\n",
-            "2:25: an address such as unix:/dev/log was expected, found `/dev/log`",
+            "2:25: an address such as unix:/dev/log or tls://logs.example:6514 was expected, "
+                + "found `/dev/log`",
             "2:45: a syslog facility was expected, found `deamon`; did you mean `daemon`?"
         ),
         MistakeCase(
@@ -188,7 +203,7 @@ struct MistakeCase: CustomTestStringConvertible {
         ),
         MistakeCase(
             "sinks:\n    - levels: low\n    - {syslog: , stdout: }\n    - stdout:\n    - stdout:\n",
-            "2:7: `syslog:`, `webhook:` or `stdout:` was expected, found a map",
+            "2:7: `syslog:`, `webhook:`, `mail:`, `exec:` or `stdout:` was expected, found a map",
             "3:7: one sink for each list item was expected",
             "5:7: the sink `stdout` stands in this list before"
         ),

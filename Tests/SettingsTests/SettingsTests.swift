@@ -81,7 +81,7 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         #expect(found.evidence.linesMax == 10_000)
         #expect(found.dispatchAgeSecondsMax == 86_400)
         #expect(found.sinks.map(\.name) == ["syslog:unix:/dev/log"])
-        let syslog = CheckedSettings.Syslog(path: "/dev/log", facility: .daemon)
+        let syslog = CheckedSettings.Syslog()
         #expect(found.sinks.first?.kind == .syslog(syslog))
         #expect(found.sinks.first?.levels == .init(lowest: .medium, highest: .critical))
     }
@@ -149,7 +149,10 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
             found.sinks == [
                 .init(
                     kind: .syslog(
-                        .init(path: "/run/systemd/journal/dev-log", facility: .local3)
+                        .init(
+                            address: .unix("/run/systemd/journal/dev-log"),
+                            facility: .local3
+                        )
                     ),
                     levels: .init(lowest: .low, highest: .high)
                 ),

@@ -119,11 +119,15 @@ struct Model: Equatable {
         }
     }
 
+    /// Dispatches that this commit adds.
+    private var added: [NewDispatch] = []
+
     private mutating func add(_ new: NewDispatch) {
         let isKnown = outbox.contains { row in
             row.alert == new.alert && row.sequence == new.sequence && row.sink == new.sink
         }
         guard !isKnown else { return }
+        added.append(new)
         outbox.append(
             Dispatch(
                 number: .max,
@@ -153,6 +157,17 @@ struct Model: Equatable {
 
     /// What a commit does at its end.
     mutating func keepLimits(_ limits: StateLimits) {
+        for new in added {
+            for index in outbox.indices {
+                let row = outbox[index]
+                if row.alert == new.alert, row.sink == new.sink, row.sequence < new.sequence,
+                    row.state == .waiting, row.attempts == 0
+                {
+                    outbox[index].dueMicroseconds = min(row.dueMicroseconds, new.dueMicroseconds)
+                }
+            }
+        }
+        added = []
         while true {
             let waiting = outbox.filter { $0.state == .waiting }
             let bytes = waiting.reduce(0) { $0 + $1.body.count }

@@ -62,6 +62,10 @@ private func chatLines(_ facts: AlertFacts) -> [(label: String, text: String)] {
         return first.joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
     }
     add("Level", facts.level.name)
+    // Slack takes 50 blocks, Teams 28 KiB.
+    for line in facts.digest.prefix(20) { add("Alert", shown(line, bytesMax: 300)) }
+    if facts.digest.count > 20 { add("Others", "\(facts.digest.count - 20)") }
+    if !facts.digest.isEmpty { return lines }
     add("Rule", facts.rule)
     if let account = facts.account {
         add("Account", account)

@@ -17,6 +17,7 @@ public struct WebhookSink: Sink {
     private let settings: TransferSettings
     private let clock: @Sendable () -> Int64
     private var transfer: Transfer?
+    public private(set) var lastWords = ""
 
     /// Bytes of a receiver's answer that are shown when it refuses.
     private static let answerShownBytesMax = 200
@@ -69,6 +70,7 @@ public struct WebhookSink: Sink {
         )
         do {
             let open = try openTransfer()
+            lastWords = ""
             let answer = try open.post(
                 request.body,
                 to: request.url,
@@ -89,13 +91,15 @@ public struct WebhookSink: Sink {
         return opened
     }
 
-    private func judge(_ answer: TransferAnswer) -> SinkAnswer {
+    private mutating func judge(_ answer: TransferAnswer) -> SinkAnswer {
         let said = shown(
             String(decoding: answer.body.prefix(Self.answerShownBytesMax), as: UTF8.self)
         )
         let words = "HTTP \(answer.status)" + (said.isEmpty ? "" : ": \(said)")
         switch answer.status {
-        case 200..<300: return .accepted
+        case 200..<300:
+            lastWords = words
+            return .accepted
         case 300..<400: return .failed("\(words) (redirects are not followed)")
         case 400, 413, 422: return .refused(words)
         default:

@@ -15,6 +15,23 @@ public enum ControlRequest: Sendable {
     case rotateKey
     /// Settings and rules are to be read again.
     case reload
+    /// What was given up is to be sent once more.
+    case redeliver(Redelivery)
+    /// A test alert is to go to this sink, or to all.
+    case testSinks(name: String?)
+
+    /// Which dispatches.
+    public struct Redelivery: Sendable, Hashable {
+        /// Of this alert; nil: of all.
+        public var alert: String?
+        /// To this sink; nil: to all.
+        public var sink: String?
+
+        public init(alert: String?, sink: String?) {
+            self.alert = alert
+            self.sink = sink
+        }
+    }
 
     public struct NewSilence: Sendable, Hashable {
         public var account: String?
@@ -90,6 +107,13 @@ public struct ControlCall: Sendable {
             object.member("request", "evidence.rotate-key")
         case .reload:
             object.member("request", "reload")
+        case .redeliver(let which):
+            object.member("request", "alerts.redeliver")
+            object.member("alert", which.alert)
+            object.member("sink", which.sink)
+        case .testSinks(let name):
+            object.member("request", "sinks.test")
+            object.member("sink", name)
         }
         object.member("author", author)
         return object.finished()
@@ -169,6 +193,9 @@ public struct ControlCall: Sendable {
             request = .remember(records)
         case "evidence.rotate-key": request = .rotateKey
         case "reload": request = .reload
+        case "alerts.redeliver":
+            request = .redeliver(.init(alert: try text("alert"), sink: try text("sink")))
+        case "sinks.test": request = .testSinks(name: try text("sink"))
         case let other:
             throw ControlCallError(message: "there is no request \(shown(other))")
         }

@@ -33,6 +33,11 @@ extension Daemon {
             }
             output.now = Clocks.realtimeMicroseconds()
             do {
+                if case .testSinks(let name) = task.call.request {
+                    try startTrial(name, task, control)
+                    dispatcher.probe()
+                    continue
+                }
                 control.answer(task, try answer(task, merger, dispatcher))
             } catch {
                 control.answer(task, ControlAnswer(.failed, "state: \(shown("\(error)"))"))
@@ -92,8 +97,14 @@ extension Daemon {
         case .rotateKey:
             guard commit(durable: true, merger, dispatcher) else { return Self.busy }
             return try rotateKey()
-        case .reload:
-            preconditionFailure("a reload is answered when it is done")
+        case .redeliver(let which):
+            var changes = Changes()
+            let answer = try editor.redeliver(which, &changes)
+            try store.commit(changes, durable: true)
+            dispatcher.probe()
+            return answer
+        case .reload, .testSinks:
+            preconditionFailure("these are answered when they are done")
         }
     }
 

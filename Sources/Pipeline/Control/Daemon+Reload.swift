@@ -60,6 +60,7 @@ extension Daemon {
             preconditionFailure("all errors are typed")
         }
         engine.replaceReceipts(receipts)
+        output.router.keep(in: &output.changes)
         output.router = fresh.configuration.router
         configuration.evidence = fresh.configuration.evidence
         configuration.pseudonyms = fresh.configuration.pseudonyms
@@ -73,6 +74,7 @@ extension Daemon {
             dispatcher.stop()
             commitMarks(&merger, dispatcher)
             configuration.sinks = fresh.configuration.sinks
+            configuration.dispatchLimits = fresh.configuration.dispatchLimits
             dispatcher = try startDispatcher(sinks: configuration.sinks)
             try abandonRowsOfRemovedSinks()
         }

@@ -47,6 +47,10 @@ public final class OfflineState {
         case .remember(let records):
             answer = try remember(records, engine, &changes)
         case .rotateKey: return try rotateKey()
+        case .redeliver(let which):
+            answer = try editor.redeliver(which, &changes)
+        case .testSinks:
+            answer = ControlAnswer(.missing, "no daemon runs that could send anything")
         case .reload:
             answer = ControlAnswer(.missing, "no daemon runs that could read its settings again")
         }

@@ -35,6 +35,32 @@ struct StateEditor {
         return ControlAnswer(.done, "alert \(shown(alert)) is acknowledged")
     }
 
+    /// Puts what was given up back among what waits.
+    func redeliver(
+        _ which: ControlRequest.Redelivery,
+        _ changes: inout Changes
+    ) throws(StateError) -> ControlAnswer {
+        var count = 0
+        var after: Int64 = 0
+        while true {
+            let rows = try store.undelivered(after: after, limit: 500)
+            guard let last = rows.last else { break }
+            after = last.number
+            for row in rows where row.state == .abandoned {
+                guard which.alert == nil || which.alert == row.alert,
+                    which.sink == nil || which.sink == row.sink
+                else { continue }
+                // Due since ever: nothing that is held back.
+                changes.redeliver(row.number, dueMicroseconds: 0)
+                count += 1
+            }
+        }
+        guard count > 0 else {
+            return ControlAnswer(.missing, "nothing of that was given up")
+        }
+        return ControlAnswer(.done, "\(count) dispatch\(count == 1 ? " waits" : "es wait") again")
+    }
+
     func silence(
         _ new: ControlRequest.NewSilence,
         _ book: inout SilenceBook,
