@@ -147,12 +147,18 @@ public final class Dispatcher: Sendable {
         workers.map { ($0.name, $0.counters) }
     }
 
-    /// The time of day as it was at the start, and from then on a clock that never steps: a retry
-    /// comes when it should although somebody sets the time back.
+    /// The time of day as it was at the start, and from then on a clock that never steps back: a retry
+    /// comes when it should although somebody sets the time back. Set forward, it goes along: the
+    /// engine dates what it has for a sink by the time of day.
     public static func steadyClock() -> @Sendable () -> Int64 {
         let monotonicStart = Clocks.monotonicNanoseconds()
         let start = Clocks.realtimeMicroseconds()
-        return { start + Int64((Clocks.monotonicNanoseconds() - monotonicStart) / 1_000) }
+        return {
+            max(
+                start + Int64((Clocks.monotonicNanoseconds() - monotonicStart) / 1_000),
+                Clocks.realtimeMicroseconds()
+            )
+        }
     }
 }
 

@@ -118,12 +118,12 @@ public struct Daemon: ~Copyable {
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
+    /// When the next ``DaemonMessage/beat(_:)`` is due: monotonic nanoseconds.
+    private var nextBeat: UInt64 = 0
     /// Monotonic nanoseconds of the next look for bundles that are kept no more.
     var pruneAt: UInt64 = 0
     /// It was told that there are more bytes of bundles than allowed.
     var isOverBytes = false
-    /// When the next ``DaemonMessage/beat(_:)`` is due: monotonic nanoseconds.
-    private var nextBeat: UInt64 = 0
 
     private struct ToldFailure {
         var error: SourceError
