@@ -67,7 +67,7 @@ let package = Package(
 
         // Ground: text that is safe to print, system calls, the ring.
         room("SafeText"),
-        room("LinuxIO", ["CLinux", system]),
+        room("LinuxIO", ["CLinux", "CSystemd", system]),
         room("RingBuffer", ["CLinux"]),
 
         // Nouns: what passes between the rooms.
@@ -106,6 +106,7 @@ let package = Package(
                 "CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto, mustache, system,
             ]
         ),
+        room("Reports", ["Alerting", "Evidence", "Findings", "SafeText", crypto]),
         room("Settings", [yams]),
         room(
             "Pipeline",
@@ -119,8 +120,8 @@ let package = Package(
             name: "postern",
             dependencies: [
                 "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
-                "MailEvents", "MailLog", "Memory", "Pipeline", "SafeText", "Settings", "Sigma",
-                "State", argumentParser, system,
+                "MailEvents", "MailLog", "Memory", "Pipeline", "Reports", "SafeText", "Settings",
+                "Sigma", "State", argumentParser, system,
             ],
             swiftSettings: settings,
             linkerSettings: [
@@ -136,8 +137,9 @@ let package = Package(
         .executableTarget(
             name: "PosternBench",
             dependencies: [
-                "Detection", "LinuxIO", "LogSources", "MailEvents", "MailLog", "Memory", "Records",
-                "RingBuffer", "Sigma", "State", argumentParser, system,
+                "Detection", "Evidence", "Findings", "LinuxIO", "LogSources", "MailEvents",
+                "MailLog", "Memory", "Records", "RingBuffer", "Sigma", "State", argumentParser,
+                system,
             ],
             swiftSettings: settings
         ),
@@ -152,8 +154,9 @@ let package = Package(
         tests(of: "Sigma"),
         tests(of: "Memory", ["MailEvents"]),
         tests(of: "Detection", ["Findings", "MailEvents", "Memory", "Records", "Sigma"]),
-        tests(of: "Evidence", ["Findings", "LinuxIO", "Records", system]),
+        tests(of: "Evidence", ["Findings", "LinuxIO", "Records", "SafeText", system]),
         tests(of: "State", [grdb, sqlite, system]),
+        tests(of: "Reports", ["Alerting", "Evidence", "Findings", "SafeText"]),
         tests(of: "Settings"),
         tests(of: "Alerting", ["Findings", "LinuxIO", "SafeText", "State", system]),
         tests(

@@ -75,7 +75,7 @@ public struct Detector: ~Copyable, Sendable {
     private var left: [HeldID] = []
     var openAlerts = OpenAlerts()
     private var fields: EventFields
-    /// By field: the message and the place in its text that ``isPassedOver(_:of:serial:)`` passed over
+    /// By field of ``EventTriage/texts``: the message and the place in its text that was passed over
     /// last.
     private var passedOver: [(serial: UInt64, range: TextRange)]
     private var matches: [Int] = []
@@ -188,7 +188,7 @@ public struct Detector: ~Copyable, Sendable {
         fields = EventFields(fieldCount: table.count)
         passedOver = [(serial: UInt64, range: TextRange)](
             repeating: (.max, .absent),
-            count: EventField.allCases.count
+            count: triage.texts.count
         )
     }
 
@@ -361,11 +361,12 @@ public struct Detector: ~Copyable, Sendable {
         event.facts.isUnseenKnown = true
         let isUnusual = isUnusual(event, account, stated)
         if !showsFacts, !isUnusual, event.receipt == .none,
-            event.facts.isDomainUnseen ? triage.passesUnseen : triage.passesSeen
+            event.facts.isDomainUnseen ? triage.passesUnseen : triage.passesSeen,
+            passesTexts(of: event, serial: key.serial)
         {
             return false
         }
-        let isMatched = isMatched(&event, serial: key.serial, wantsFacts: isUnusual) {
+        let isMatched = isMatched(&event, wantsFacts: isUnusual) {
             detector,
             event in
             detector.enrich(&event, account, day: day, earlier: earlier, stated: stated)
@@ -432,20 +433,17 @@ public struct Detector: ~Copyable, Sendable {
     /// Ordinary mail brings none into question, and then nobody asks what was known of its account.
     ///
     /// - Parameters:
-    ///   - serial: the message's.
     ///   - wantsFacts: whether the event's facts are wanted in any case.
     ///   - enrich: gives the event its facts.
     private mutating func isMatched(
         _ event: inout SendEvent,
-        serial: UInt64,
         wantsFacts: Bool,
         _ enrich: (inout Detector, inout SendEvent) -> Void
     ) -> Bool {
         let wantsFacts = wantsFacts || showsFacts || triage.asksAllFacts
         if wantsFacts { enrich(&self, &event) }
         fields.reset()
-        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields
-        where !isPassedOver(field, of: event, serial: serial) {
+        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields {
             set(field, of: event)
         }
         let isQuestioned = submittedRules.findCandidates(fields)
@@ -454,10 +452,6 @@ public struct Detector: ~Copyable, Sendable {
         if !wantsFacts { enrich(&self, &event) }
         event.facts.isAwaited = isAwaited
         guard isQuestioned else { return false }
-        for field in wantsFacts ? triage.guardFields : triage.ordinaryGuardFields
-        where fields.value(at: field.rawValue) == .absent {
-            set(field, of: event)
-        }
         for field in wantsFacts ? triage.furtherFields : triage.ordinaryFurtherFields {
             set(field, of: event)
         }
@@ -556,51 +550,52 @@ public struct Detector: ~Copyable, Sendable {
         for field in testedFields { set(field, of: event) }
     }
 
-    /// Whether the field holds a text that brings no rule into question.
-    private mutating func isPassedOver(
-        _ field: EventField,
-        of event: SendEvent,
-        serial: UInt64
-    ) -> Bool {
-        let range: TextRange
-        switch field {
-        case .userName: range = event.user
-        case .sourceIP: range = event.sourceIP
-        case .sourceDomain: range = event.sourceDomain
-        case .sender: range = event.sender
-        case .recipient: range = event.recipient
-        case .domain: range = event.domain
-        case .subject: range = event.subject
-        default: return false
+    /// Whether no text of the event brings a rule into question, of those fields of which it depends
+    /// (``EventTriage/texts``).
+    private mutating func passesTexts(of event: SendEvent, serial: UInt64) -> Bool {
+        for index in triage.texts.indices {
+            let field = triage.texts[index].field
+            guard let range = Self.text(field, of: event), range.isPresent else { continue }
+            // What a message has, its other recipients had.
+            let isOfMessage = field != .recipient && field != .domain
+            if isOfMessage, passedOver[index].serial == serial, passedOver[index].range == range {
+                continue
+            }
+            let text = event.text.span.extracting(range.indices)
+            guard triage.texts[index].submitted?.passes(text) ?? true,
+                triage.texts[index].settled?.passes(text) ?? true
+            else { return false }
+            if isOfMessage { passedOver[index] = (serial, range) }
         }
-        guard range.isPresent else { return false }
-        // What a message has, its other recipients had.
-        let isOfMessage = field != .recipient && field != .domain
-        let known = passedOver[field.rawValue]
-        if isOfMessage, known.serial == serial, known.range == range { return true }
-        let text = event.text.span.extracting(range.indices)
-        guard submittedRules.passes(text, at: field.index),
-            !hasSettledRules || settledRules.passes(text, at: field.index)
-        else { return false }
-        if isOfMessage { passedOver[field.rawValue] = (serial, range) }
         return true
+    }
+
+    /// Where in the event's text a field of it stands, of those that are texts as the log has them;
+    /// nil for others.
+    static func text(_ field: EventField, of event: SendEvent) -> TextRange? {
+        switch field {
+        case .userName: event.user
+        case .sourceIP: event.sourceIP
+        case .sourceDomain: event.sourceDomain
+        case .localID: event.queueID
+        case .messageID: event.messageID
+        case .sender: event.sender
+        case .recipient: event.recipient
+        case .domain: event.domain
+        case .subject: event.subject
+        case .host: event.host
+        default: nil
+        }
     }
 
     private mutating func set(_ field: EventField, of event: SendEvent) {
         switch field {
         case .timestamp: fields.setText(rfc3339(microseconds: event.microseconds), at: field.index)
-        case .userName: setText(event.user, event, field)
-        case .sourceIP: setText(event.sourceIP, event, field)
-        case .sourceDomain: setText(event.sourceDomain, event, field)
-        case .localID: setText(event.queueID, event, field)
-        case .messageID: setText(event.messageID, event, field)
-        case .sender: setText(event.sender, event, field)
-        case .recipient: setText(event.recipient, event, field)
-        case .domain: setText(event.domain, event, field)
-        case .subject: setText(event.subject, event, field)
+        case .userName, .sourceIP, .sourceDomain, .localID, .messageID, .sender, .recipient,
+            .domain, .subject, .host:
+            if let range = Self.text(field, of: event) { setText(range, event, field) }
         case .outcome: fields.setText(event.delivery.outcome, at: field.index)
         case .delivery: fields.setText(event.delivery.name, at: field.index)
-        case .host: setText(event.host, event, field)
         case .dialect: fields.setText(event.dialect.name, at: field.index)
         case .ambiguous: fields.set(.bool(event.isAmbiguous), at: field.index)
         case .phase: fields.setText(event.phase.name, at: field.index)

@@ -1,3 +1,4 @@
+import MailEvents
 import Sigma
 
 /// Which events the rules can match at all, by what is known of each without asking the memory: most
@@ -19,9 +20,19 @@ struct EventTriage: Sendable {
     /// And only if the domain of the event itself is unseen.
     let needsUnseenDomain: Bool
     /// Whether all others pass over mail that is no receipt, to a domain that was seen, and to one
-    /// that was not.
+    /// that was not, if they pass over each of ``texts``.
     let passesSeen: Bool
     let passesUnseen: Bool
+    let texts: [GuardedText]
+
+    /// A field whose text may bring rules into question, and what tells that it does not.
+    struct GuardedText: Sendable {
+        var field: EventField
+        /// For rules of submitted events; nil: they do not ask.
+        var submitted: TextFilter?
+        /// For those of settled events.
+        var settled: TextFilter?
+    }
 
     /// - Parameters:
     ///   - isSettled: by detection rule: whether it matches settled events.
@@ -72,8 +83,19 @@ struct EventTriage: Sendable {
         asksAllFacts = settlesEveryEvent || !isKnown
 
         let telling: Set<Int> = [EventField.receipt.rawValue, EventField.domainUnseen.rawValue]
-        let guards = (Self.positions(others) ?? known).union(settledGuards ?? [])
-        guard !asksAllFacts, guards.isSubset(of: telling) else {
+        let otherGuards = Self.positions(others) ?? known
+        let guards = otherGuards.union(settledGuards ?? []).subtracting(telling)
+        texts = EventField.allCases.filter { guards.contains($0.rawValue) }.compactMap { field in
+            guard Detector.text(field, of: SendEvent()) != nil else { return nil }
+            let submitted = others.filter(at: field.index)
+            let awaited = settled.filter(at: field.index)
+            // Who asks for the field must have a filter for it.
+            guard submitted != nil || !otherGuards.contains(field.rawValue),
+                awaited != nil || settledGuards?.contains(field.rawValue) != true
+            else { return nil }
+            return GuardedText(field: field, submitted: submitted, settled: awaited)
+        }
+        guard !asksAllFacts, texts.count == guards.count else {
             passesSeen = false
             passesUnseen = false
             return

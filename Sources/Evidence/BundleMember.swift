@@ -17,7 +17,7 @@ public enum BundleMember: String, Sendable, Hashable, CaseIterable {
     case state = "state.json"
     /// Digests of all members above.
     case manifest = "MANIFEST.json"
-    /// The manifest's signature; a bundle may be without.
+    /// The manifest's signature, 64 bytes as RFC 8032 has them; a bundle may be without.
     case signature = "MANIFEST.sig"
 
     /// The members that a manifest lists, in the order of the archive and of the manifest.

@@ -42,17 +42,37 @@ public struct BundleStore: Sendable {
     /// - Parameters:
     ///   - host: the name of this machine.
     ///   - posternVersion: the version of this program.
-    ///   - previous: digest of the manifest before it in the chain; nil when there is none.
+    ///   - previous: digest of the link before it in the chain; nil when there is none.
+    ///   - signer: signs the manifest; nil: nobody does.
     public func seal(
         _ contents: BundleContents,
         host: String,
         posternVersion: String,
-        previous: String?
+        previous: String?,
+        signer: EvidenceSigner? = nil
     ) throws(EvidenceError) -> SealedEvidence {
+        try sealCounting(
+            contents,
+            host: host,
+            posternVersion: posternVersion,
+            previous: previous,
+            signer: signer
+        ).evidence
+    }
+
+    /// The same; also gives the bytes of the file.
+    public func sealCounting(
+        _ contents: BundleContents,
+        host: String,
+        posternVersion: String,
+        previous: String?,
+        signer: EvidenceSigner?
+    ) throws(EvidenceError) -> (evidence: SealedEvidence, byteCount: Int64) {
         let (file, digest) = try contents.sealed(
             host: host,
             posternVersion: posternVersion,
             previous: previous,
+            signer: signer,
             limits: limits
         )
         do {
@@ -61,11 +81,13 @@ public struct BundleStore: Sendable {
         } catch {
             throw .system(error)
         }
-        return SealedEvidence(
+        let evidence = SealedEvidence(
             bundle: contents.name.description,
             digest: digest,
-            chain: previous
+            chain: previous,
+            key: signer?.publicKey.fingerprint
         )
+        return (evidence, Int64(file.count))
     }
 
     private func store(_ file: [UInt8], at path: FilePath) throws(SystemCallError) {
@@ -108,6 +130,17 @@ public struct BundleStore: Sendable {
             try calls.makeFolder(folder, mode: 0o700)
         }
         try calls.syncFolder(parent)
+    }
+
+    /// Removes a bundle, if it is there.
+    public func remove(_ name: BundleName) throws(EvidenceError) {
+        do {
+            try calls.remove(path(of: name))
+        } catch  where error.cause == .noSuchFileOrDirectory {
+            return
+        } catch {
+            throw .system(error)
+        }
     }
 
     /// The bundles in the folder, by alert and sequence; whatever else lies there is passed over,

@@ -52,11 +52,12 @@ public struct EvidenceBundle: Sendable {
     /// Whether the bundle holds together: empty if it does, else what does not.
     ///
     /// The manifest lists just the members that there are, each with its size and digest; the
-    /// provenance is that of the lines; alert, manifest and file name speak of the same transition.
-    /// It does not tell who sealed it. At most ``BundleLimits/mismatchesMax`` are told.
+    /// provenance is that of the lines; alert, manifest and file name speak of the same transition;
+    /// the manifest is signed by the key that it names. Whose key that is it does not tell. At most ``BundleLimits/mismatchesMax`` are told.
     public func check() -> [Mismatch] {
         var mismatches: [Mismatch] = []
         checkName(&mismatches)
+        checkSignature(&mismatches)
         checkDigests(&mismatches)
         checkAlert(&mismatches)
         checkLines(&mismatches)
@@ -70,6 +71,27 @@ public struct EvidenceBundle: Sendable {
                 Mismatch("file name", expected: name.description, found: fileName)
             )
             return
+        }
+    }
+
+    private func checkSignature(_ mismatches: inout [Mismatch]) {
+        let signature = self[.signature]
+        let member = BundleMember.signature.rawValue
+        switch (manifest.key, signature) {
+        case (nil, nil): break
+        case (nil, .some):
+            mismatches.append(
+                Mismatch(member, expected: "nothing, as the manifest names no key", found: "one")
+            )
+        case (.some(let key), nil):
+            mismatches.append(
+                Mismatch(member, expected: "a signature by \(key.fingerprint)", found: "nothing")
+            )
+        case (.some(let key), .some(let signature)):
+            guard !key.hasSigned(self[.manifest] ?? [], signature) else { return }
+            mismatches.append(
+                Mismatch(member, expected: "a signature by \(key.fingerprint)", found: "another")
+            )
         }
     }
 

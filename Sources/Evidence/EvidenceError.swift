@@ -8,6 +8,10 @@ public enum EvidenceError: Error, Sendable, Hashable, CustomStringConvertible {
     case system(SystemCallError)
     /// The contents do not fit ``BundleLimits``; nothing was written.
     case tooLarge(member: String, byteCount: Int, bytesMax: Int)
+    /// The key that signs cannot be used.
+    case key(FilePath, String)
+    /// The cryptographic library refused to sign.
+    case signing(String)
     /// The file is no bundle that can be looked into.
     case refused(FilePath, BundleRefusal)
 
@@ -18,6 +22,10 @@ public enum EvidenceError: Error, Sendable, Hashable, CustomStringConvertible {
             shown(error.description)
         case .tooLarge(let member, let byteCount, let bytesMax):
             "\(member) has \(byteCount) bytes; at most \(bytesMax) can be sealed"
+        case .key(let path, let what):
+            "\(shown(path.string)): \(what)"
+        case .signing(let what):
+            "the bundle cannot be signed: \(shown(what))"
         case .refused(let path, let refusal):
             "\(shown(path.string)): \(refusal)"
         }

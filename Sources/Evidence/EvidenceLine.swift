@@ -42,11 +42,16 @@ public struct EvidenceLine: Sendable, Hashable {
         var log: [UInt8] = []
         var provenance: [UInt8] = []
         log.reserveCapacity(lines.reduce(0) { $0 + $1.bytes.count + 8 })
-        provenance.reserveCapacity(lines.count * 320)
+        provenance.reserveCapacity(lines.count * 400)
+        var place = ProvenancePlace()
         for (index, line) in lines.enumerated() {
-            log.append(contentsOf: escapedRecord(line.bytes))
+            if isPlain(line.bytes) {
+                log.append(contentsOf: line.bytes)
+            } else {
+                log.append(contentsOf: escapedRecord(line.bytes))
+            }
             log.append(newline)
-            provenance.append(contentsOf: line.provenance(number: index + 1))
+            line.appendProvenance(number: index + 1, &place, to: &provenance)
             provenance.append(newline)
         }
         return (log, provenance)
@@ -60,9 +65,55 @@ public struct EvidenceLine: Sendable, Hashable {
     ///
     /// - Parameter number: the line's number in `lines.log`, from 1.
     func provenance(number: Int) -> [UInt8] {
+        var place = ProvenancePlace()
+        var bytes: [UInt8] = []
+        appendProvenance(number: number, &place, to: &bytes)
+        return bytes
+    }
+
+    /// The same, at the end of `out`. A bundle may have ten thousand lines, and the alert waits for
+    /// it: so it is written byte by byte, and what one line shares with the next is kept.
+    ///
+    /// - Parameter place: of the line before.
+    private func appendProvenance(
+        number: Int,
+        _ place: inout ProvenancePlace,
+        to out: inout [UInt8]
+    ) {
+        if !place.isSame(as: self) { place = ProvenancePlace(of: self) }
+        out.append(ascii: "{\"postern.line\":")
+        out.append(decimal: UInt64(number))
+        out.append(ascii: ",\"postern.sequence\":")
+        out.append(decimal: sequence)
+        out.append(contentsOf: place.members)
+        out.append(ascii: ",\"log.offset\":")
+        out.append(decimal: offset)
+        out.append(ascii: ",\"sha256\":\"")
+        for byte in SHA256.hash(data: bytes) { out.append(hexOf: byte) }
+        out.append(
+            ascii: isShortened
+                ? "\",\"postern.shortened\":true}" : "\",\"postern.shortened\":false}"
+        )
+    }
+}
+
+/// What the provenance of a line says of the file, which the lines around it share.
+private struct ProvenancePlace {
+    private var source = ""
+    private var path = ""
+    private var identity: FileIdentity?
+    private var isMade = false
+    /// Its members of the object, each behind a comma.
+    private(set) var members: [UInt8] = []
+
+    init() {}
+
+    init(of line: EvidenceLine) {
+        source = line.source
+        path = line.path
+        identity = line.identity
+        isMade = true
         var object = JSONObjectWriter()
-        object.member("postern.line", number)
-        object.member("postern.sequence", sequence)
         object.member("postern.source", source)
         object.member("log.file.path", path)
         if let identity {
@@ -71,10 +122,50 @@ public struct EvidenceLine: Sendable, Hashable {
             object.member("log.file.fingerprint", hex(bigEndian(identity.headDigest)))
             object.member("postern.fingerprint_bytes", identity.headByteCount)
         }
-        object.member("log.offset", offset)
-        object.member("sha256", digestHex(bytes))
-        object.member("postern.shortened", isShortened)
-        return object.finished()
+        members = object.finished()
+        members[0] = UInt8(ascii: ",")
+        members.removeLast()
+    }
+
+    func isSame(as line: EvidenceLine) -> Bool {
+        // By bytes: `==` of strings takes some characters for one.
+        isMade && identity == line.identity && source.utf8.elementsEqual(line.source.utf8)
+            && path.utf8.elementsEqual(line.path.utf8)
+    }
+}
+
+/// Whether a line stands in `lines.log` as it is: printable ASCII without a backslash.
+private func isPlain(_ bytes: [UInt8]) -> Bool {
+    // Without an early end, so that it is done many bytes at a time.
+    var isPlain = true
+    for byte in bytes {
+        isPlain = isPlain && byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: "\\")
+    }
+    return isPlain
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(ascii text: StaticString) {
+        text.withUTF8Buffer { unsafe append(contentsOf: $0) }
+    }
+
+    fileprivate mutating func append(decimal number: UInt64) {
+        let start = count
+        var rest = number
+        repeat {
+            append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        self[start...].reverse()
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+
+    fileprivate mutating func append(hexOf byte: UInt8) {
+        append(Self.hexDigit(byte >> 4))
+        append(Self.hexDigit(byte & 15))
     }
 }
 

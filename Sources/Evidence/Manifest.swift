@@ -26,17 +26,26 @@ public struct Manifest: Sendable, Hashable {
     public var created: String
     /// SHA-256 of the manifest before it in the chain; nil when there is none.
     public var previous: String?
+    /// Who signed it; nil when nobody did, as in a replay.
+    public var key: EvidenceKey?
     /// In the order of the archive.
     public var members: [Entry]
 
     /// The manifest of contents that are about to be sealed.
-    init(of contents: BundleContents, host: String, posternVersion: String, previous: String?) {
+    init(
+        of contents: BundleContents,
+        host: String,
+        posternVersion: String,
+        previous: String?,
+        key: EvidenceKey?
+    ) {
         self.posternVersion = posternVersion
         self.host = host
         alert = contents.name.alert
         sequence = contents.name.sequence
         created = rfc3339(microseconds: contents.microseconds)
         self.previous = previous
+        self.key = key
         members = BundleMember.listed.map { member in
             let bytes = contents[member]
             return Entry(
@@ -71,6 +80,8 @@ public struct Manifest: Sendable, Hashable {
         } else {
             object.member("previous", json: Array("null".utf8))
         }
+        // A manifest says who signs it: a signature cannot be taken off or exchanged unseen.
+        if let key { object.member("key", key.hex) }
         object.member("members", json: list)
         return object.finished() + [newline]
     }
@@ -111,6 +122,12 @@ public struct Manifest: Sendable, Hashable {
         self.previous = previous.string
         guard previous == .null || previous.string.map(Self.isDigest) ?? false else {
             throw refusal(.manifestUnreadable, "previous is no digest")
+        }
+        if let text = object["key"] {
+            guard let key = text.string.flatMap({ EvidenceKey(hex: $0) }) else {
+                throw refusal(.manifestUnreadable, "key is no Ed25519 key")
+            }
+            self.key = key
         }
         members = []
         for entry in list {

@@ -200,7 +200,7 @@ func zstdFrame(of bytes: [UInt8]) -> [UInt8] {
     }
     defer { _ = unsafe ZSTD_freeCCtx(context) }
     let parameters = unsafe [
-        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 3),
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1),
         ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1),
     ]
     precondition(parameters.allSatisfy { ZSTD_isError($0) == 0 })

@@ -33,13 +33,16 @@ public struct SealedEvidence: Sendable, Hashable {
     public var bundle: String
     /// SHA-256 of the bundle's manifest, in hexadecimal.
     public var digest: String
-    /// SHA-256 of the manifest before it in the chain; nil when there is none.
+    /// The digest of the link before it in the chain; nil when there is none.
     public var chain: String?
+    /// Fingerprint of the key that signed it; nil when nobody did.
+    public var key: String?
 
-    public init(bundle: String, digest: String, chain: String?) {
+    public init(bundle: String, digest: String, chain: String?, key: String? = nil) {
         self.bundle = bundle
         self.digest = digest
         self.chain = chain
+        self.key = key
     }
 }
 
@@ -89,6 +92,8 @@ public struct Alert: Sendable, Hashable {
     public var remediation: String?
     /// Why the alert may be incomplete.
     public var degraded: [String]
+    /// Lines of its messages that are not in its bundle, for want of room.
+    public var linesLeftOut = 0
     /// Why it was resolved, when that was not quiet.
     public var reason: String?
     public var evidence: SealedEvidence?
@@ -173,11 +178,13 @@ public struct Alert: Sendable, Hashable {
             object.member("postern.related_alerts", related.map(\.description))
         }
         if !degraded.isEmpty { object.member("postern.degraded", degraded) }
+        if linesLeftOut > 0 { object.member("postern.lines_left_out", linesLeftOut) }
         object.member("postern.reason", reason)
         if withEvidence, let evidence {
             object.member("postern.evidence", evidence.bundle)
             object.member("postern.evidence_sha256", evidence.digest)
             object.member("postern.evidence_chain", evidence.chain)
+            object.member("postern.evidence_key", evidence.key)
         }
         return object.finished()
     }

@@ -84,7 +84,7 @@ public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
             ruleID: alert["rule.id"]?.string ?? "",
             group: alert["postern.group"]?.strings ?? []
         )
-        result.eventCount = output.events
+        result.eventCount = output.events.count
         result.alertID = output.alerts.first { $0.id.description == wanted }?.id.description
         if result.alertID == nil {
             let others = output.alerts.map(\.id.description)
@@ -94,6 +94,11 @@ public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
                     : "the engine comes to the alert \(others[0]), not to \(wanted)"
             )
         }
+        result.findings += differences(of: bundle[.events] ?? [], from: output)
+        if result.alertID != nil {
+            let same = output.alerts.filter { $0.id.description == wanted }
+            result.findings += differences(of: alert, from: same, output)
+        }
     } catch {
         result.findings.append("the engine cannot run over these lines: \(error)")
     }
@@ -102,11 +107,92 @@ public func verify(_ bundle: EvidenceBundle) -> BundleVerification {
 
 private struct RerunOutput: EngineOutput {
     var alerts: [Alert] = []
-    var events = 0
+    /// By queue ID and recipient; of two with the same, as after a queue ID came back, each.
+    var events: [[String?]: [JSONObject]] = [:]
 
-    mutating func finished(_ event: SendEvent, record: String) { events += 1 }
+    mutating func finished(_ event: SendEvent, record: String) {
+        let json = event.json(record: record, timestamp: event.submittedMicroseconds)
+        guard let object = try? JSONObjectReader.read(json) else { return }
+        events[Self.key(object), default: []].append(object)
+    }
+
+    static func key(_ event: JSONObject) -> [String?] {
+        [event["email.local_id"]?.string, event["email.to.address"]?.string]
+    }
+
     mutating func changed(_ alert: Alert, bundle: BundleContents?) { alerts.append(alert) }
     mutating func raised(_ notice: Notice) {}
+}
+
+/// What an event says of who sent what to whom: all of it stands in lines of its message.
+private let provenFields = [
+    "user.name", "source.ip", "email.message_id", "email.sender.address", "email.subject",
+    "destination.domain", "postern.dialect",
+]
+
+/// How many differences are told.
+private let differencesMax = 10
+
+/// Where `events.jsonl` says something that the bundle's lines do not.
+private func differences(of events: [UInt8], from output: RerunOutput) -> [String] {
+    var findings: [String] = []
+    for (index, line) in events.split(separator: UInt8(ascii: "\n")).enumerated() {
+        guard findings.count < differencesMax else { return findings }
+        let place = "\(BundleMember.events.rawValue):\(index + 1)"
+        guard let event = try? JSONObjectReader.read(Array(line)) else {
+            findings.append("\(place) is no JSON object")
+            continue
+        }
+        let key = RerunOutput.key(event)
+        guard let same = output.events[key] else {
+            findings.append(
+                "\(place) is of a message \(key[0] ?? "without a queue ID") to \(key[1] ?? "nobody"), "
+                    + "of which the lines do not tell"
+            )
+            continue
+        }
+        for field in provenFields where !same.contains(where: { $0[field] == event[field] }) {
+            findings.append(
+                "\(place) says \(field) \(event[field]?.string ?? "none"), the lines say "
+                    + (same.first?[field]?.string ?? "none")
+            )
+        }
+    }
+    return findings
+}
+
+/// Where `alert.json` says more than the engine came to.
+///
+/// The engine does not see how the episode went on: what came later is held to its events.
+///
+/// - Parameter transitions: of the same alert, at least one.
+private func differences(
+    of alert: JSONObject,
+    from transitions: [Alert],
+    _ output: RerunOutput
+) -> [String] {
+    var findings: [String] = []
+    let member = BundleMember.alert.rawValue
+    if let first = transitions.first, let name = alert["rule.name"]?.string,
+        name != first.ruleName
+    {
+        findings.append("\(member) says rule.name \(name), the rule says \(first.ruleName)")
+    }
+    guard (alert["postern.degraded"]?.strings ?? []).isEmpty else { return findings }
+    let events = output.events.values.reduce(0) { $0 + $1.count }
+    if let stated = alert["postern.count"]?.integer, stated > events {
+        findings.append("\(member) counts \(stated), the lines tell of \(events) messages")
+    }
+    var accounts = Set(transitions.flatMap(\.accounts))
+    for event in output.events.values.joined() {
+        if let account = event["user.name"]?.string { accounts.insert(account) }
+    }
+    for account in (alert["related.user"]?.strings ?? []).filter({ !accounts.contains($0) })
+        .prefix(differencesMax)
+    {
+        findings.append("\(member) names the account \(account), which the lines do not bring up")
+    }
+    return findings
 }
 
 private func rerun(

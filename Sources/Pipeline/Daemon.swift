@@ -23,6 +23,8 @@ public enum DaemonError: Error, Sendable {
     case bell(BellError)
     case system(SystemCallError)
     case dispatcher(DispatcherError)
+    case evidence(EvidenceError)
+    case pseudonyms(PseudonymKey.Unusable)
     /// A stamp without a year, and nothing that tells it.
     case unknownYear
     /// Two sources carry the same log.
@@ -40,7 +42,16 @@ public enum DaemonMessage: Sendable {
     /// More files match a pattern than are followed.
     case filesLeftOut(String, Int)
     case sink(SinkEvent)
-    case sealFailed(EvidenceError)
+    /// The key that signs bundles, by its fingerprint.
+    case evidenceKey(String, isNew: Bool)
+    /// A bundle could not be made; whether it will be tried again.
+    case sealFailed(EvidenceError, isTriedAgain: Bool)
+    /// One that could not be made at first is there now.
+    case sealedLate(String)
+    /// Bundles that are kept no more were removed.
+    case pruned(Int)
+    /// There are more bytes of bundles than the settings allow, all of them of open alerts.
+    case evidenceOverBytes
     /// A commit failed; it is tried again with what comes.
     case commitFailed(StateError)
     /// There is no control socket in this run.
@@ -52,7 +63,22 @@ public enum DaemonMessage: Sendable {
     /// They have these mistakes, and the old ones stay in force.
     case reloadRefused([String])
     case notice(Notice)
+    /// The engine moves: told by its own thread, between two looks at what there is to do.
+    case beat(DaemonPulse)
+    /// It was asked to end, and begins to.
+    case stopping
     case stopped(lines: UInt64)
+}
+
+/// How it goes with the daemon, in a few figures.
+public struct DaemonPulse: Sendable, Hashable {
+    /// Lines read in all runs on this state.
+    public var lines: UInt64
+    public var sources: Int
+    /// Messages of which not all lines came yet.
+    public var openMessages: Int
+    /// The last commit failed, as on a full disk: nothing is lost, and nothing is sent.
+    public var isCommitFailing: Bool
 }
 
 /// The daemon: a followed file through the engine into the state, and from there to the sinks.
@@ -92,6 +118,12 @@ public struct Daemon: ~Copyable {
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
+    /// Monotonic nanoseconds of the next look for bundles that are kept no more.
+    var pruneAt: UInt64 = 0
+    /// It was told that there are more bytes of bundles than allowed.
+    var isOverBytes = false
+    /// When the next ``DaemonMessage/beat(_:)`` is due: monotonic nanoseconds.
+    private var nextBeat: UInt64 = 0
 
     private struct ToldFailure {
         var error: SourceError
@@ -132,13 +164,33 @@ public struct Daemon: ~Copyable {
         } catch {
             throw .bell(error)
         }
-        var output = DaemonOutput(
-            store: BundleStore(folder: configuration.state.appending("evidence")),
-            router: configuration.router,
-            host: configuration.host,
-            posternVersion: configuration.posternVersion,
-            tell: tell
-        )
+        var isNewKey = false
+        var changes = Changes()
+        let sealer: EvidenceSealer
+        do {
+            sealer = try EvidenceSealer(
+                folder: configuration.state,
+                host: configuration.host,
+                posternVersion: configuration.posternVersion,
+                state: store,
+                former: configuration.formerChain,
+                changes: &changes,
+                isNewKey: &isNewKey
+            )
+        } catch {
+            switch error {
+            case .state(let error): throw .state(error)
+            case .evidence(let error): throw .evidence(error)
+            }
+        }
+        tell(.evidenceKey(sealer.signer.publicKey.fingerprint, isNew: isNewKey))
+        var output = DaemonOutput(sealer: sealer, router: configuration.router, tell: tell)
+        output.changes = changes
+        do {
+            try output.usePseudonyms(configuration)
+        } catch {
+            throw .pseudonyms(error)
+        }
         let tables = configuration.sources.map { _ in FileTable() }
         let engine = try Self.restoredEngine(configuration, tables, store, &output)
         self.configuration = configuration
@@ -250,8 +302,10 @@ public struct Daemon: ~Copyable {
             }
             if let control { endTrials(control) }
             watchLag(merger)
+            keepEvidence()
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
+            beatIfDue()
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
             if let reload { goOnReloading(reload) }
             if loaded != nil, !isStopping {
@@ -264,9 +318,11 @@ public struct Daemon: ~Copyable {
                 park(merger, patterns, control, signals, until: wait, looksOften: untilCaughtUp)
             }
         }
+        tell(.stopping)
         stop.ring()
         control?.stop()
         reloads.join()
+        output.sealWaiting()
         commit(durable: true, merger, dispatcher)
         merger.join()
         patterns.join()
@@ -636,6 +692,23 @@ public struct Daemon: ~Copyable {
         return false
     }
 
+    private mutating func beatIfDue() {
+        guard let pause = configuration.beatNanoseconds else { return }
+        let now = Clocks.monotonicNanoseconds()
+        guard now >= nextBeat else { return }
+        nextBeat = now &+ pause
+        tell(
+            .beat(
+                DaemonPulse(
+                    lines: engine.lineCount,
+                    sources: configuration.sources.count,
+                    openMessages: engine.assembler.openCount,
+                    isCommitFailing: health.isFailing
+                )
+            )
+        )
+    }
+
     private func park(
         _ merger: borrowing Merger,
         _ patterns: PatternFeed,
@@ -645,11 +718,13 @@ public struct Daemon: ~Copyable {
         looksOften: Bool
     ) {
         var until = wait
+        if output.sealer.isWaiting { until = min(until ?? .max, output.sealer.retryAt) }
         if let end = trials.endNanoseconds { until = min(until ?? .max, end) }
         if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
         if hasUncommitted || merger.byteCount > committedBytes {
             until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
         }
+        if configuration.beatNanoseconds != nil { until = min(until ?? .max, nextBeat) }
         let now = Clocks.monotonicNanoseconds()
         let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(
@@ -739,37 +814,40 @@ extension [UInt8] {
 
 /// Seals bundles and collects what a commit writes of the findings.
 struct DaemonOutput: EngineOutput {
-    let store: BundleStore
+    var sealer: EvidenceSealer
     var router: Router
-    let host: String
-    let posternVersion: String
     let tell: @Sendable (DaemonMessage) -> Void
     var changes = Changes()
+    /// Whether a tombstone is among the changes.
+    var hasPruned = false
     /// Wall clock of the batch: microseconds.
     var now: Int64 = 0
-    private(set) var hasFindings = false
+    var hasFindings = false
+    /// Which sinks get no names, and what they get in their place.
+    var pseudonymousSinks = PseudonymousSinks()
+    var pseudonyms: Pseudonyms?
     /// Which alerts go to no sink now.
     var silences = SilenceBook()
     /// The newest bundle of each alert that is open, for its updates.
-    private var latest: [AlertID: SealedEvidence] = [:]
+    var latest: [AlertID: SealedEvidence] = [:]
+    /// The alerts that are open, whether they have a bundle or not.
+    private(set) var open: Set<AlertID> = []
 
     init(
-        store: BundleStore,
+        sealer: EvidenceSealer,
         router: Router,
-        host: String,
-        posternVersion: String,
         tell: @escaping @Sendable (DaemonMessage) -> Void
     ) {
-        self.store = store
+        self.sealer = sealer
         self.router = router
-        self.host = host
-        self.posternVersion = posternVersion
         self.tell = tell
     }
 
     mutating func committed() {
         changes.removeAll()
         hasFindings = false
+        if hasPruned { sealer.removePruned() }
+        hasPruned = false
     }
 
     mutating func finished(_ event: SendEvent, record: String) {}
@@ -777,21 +855,10 @@ struct DaemonOutput: EngineOutput {
     mutating func changed(_ alert: Alert, bundle: BundleContents?) {
         var alert = alert
         hasFindings = true
-        if let bundle {
-            do {
-                let sealed = try store.seal(
-                    bundle,
-                    host: host,
-                    posternVersion: posternVersion,
-                    previous: nil
-                )
-                latest[alert.id] = sealed
-                setLatest(alert.id, sealed)
-            } catch {
-                // Proof before the claim; but a failure marks the claim, and does not stop it.
-                alert.degraded.append("unsealed")
-                tell(.sealFailed(error))
-            }
+        open.insert(alert.id)
+        if let bundle, seal(bundle) == nil {
+            // Proof before the claim; but a failure marks the claim, and does not stop it.
+            alert.degraded.append(Self.unsealed)
         }
         alert.evidence = latest[alert.id]
         let body = alert.json()
@@ -841,7 +908,7 @@ struct DaemonOutput: EngineOutput {
     }
 
     private mutating func send(_ dispatches: [NewDispatch]) {
-        for dispatch in dispatches { changes.addDispatch(dispatch) }
+        for dispatch in dispatches { changes.addDispatch(outgoing(dispatch)) }
     }
 
     /// Resolves an alert that is open in the state and that the engine does not have any more.
@@ -861,12 +928,16 @@ struct DaemonOutput: EngineOutput {
         hasFindings = true
         let time = max(microseconds, row.changedMicroseconds)
         let sequence = row.sequence + 1
-        let body = object.replacing([
-            ("@timestamp", .string(rfc3339(microseconds: time))),
-            ("event.action", .string(AlertAction.resolved.name)),
-            ("event.sequence", .integer(sequence)),
-            ("postern.reason", .string(reason)),
-        ])
+        let body = sealClosing(
+            object.replacing([
+                ("@timestamp", .string(rfc3339(microseconds: time))),
+                ("event.action", .string(AlertAction.resolved.name)),
+                ("event.sequence", .integer(sequence)),
+                ("postern.reason", .string(reason)),
+            ]),
+            BundleName(alert: id, sequence: Int(sequence)),
+            at: time
+        )
         var closed = row
         closed.sequence = sequence
         closed.status = "resolved"
@@ -901,6 +972,7 @@ struct DaemonOutput: EngineOutput {
     /// The alert has ended, or is forgotten.
     mutating func forgetBundle(of id: AlertID) {
         latest[id] = nil
+        open.remove(id)
         changes.removePiece(.latestBundle, key: Array(id.description.utf8).span)
     }
 
@@ -910,11 +982,12 @@ struct DaemonOutput: EngineOutput {
         send(router.dispatches(of: notice, nowMicroseconds: now))
     }
 
-    private mutating func setLatest(_ id: AlertID, _ sealed: SealedEvidence) {
+    mutating func setLatest(_ id: AlertID, _ sealed: SealedEvidence) {
         var writer = BinaryWriter()
         writer.write(sealed.bundle)
         writer.write(sealed.digest)
         writer.write(sealed.chain ?? "")
+        writer.write(sealed.key ?? "")
         changes.setPiece(
             .latestBundle,
             key: Array(id.description.utf8).span,
@@ -934,19 +1007,19 @@ struct DaemonOutput: EngineOutput {
                 let bundle = try? reader.readString(), let digest = try? reader.readString(),
                 let chain = try? reader.readString()
             {
-                found.append(
-                    (
-                        id,
-                        SealedEvidence(
-                            bundle: bundle,
-                            digest: digest,
-                            chain: chain.isEmpty ? nil : chain
-                        )
-                    )
+                // States of versions that did not sign have no key.
+                let key = (try? reader.readString()) ?? ""
+                let sealed = SealedEvidence(
+                    bundle: bundle,
+                    digest: digest,
+                    chain: chain.isEmpty ? nil : chain,
+                    key: key.isEmpty ? nil : key
                 )
+                found.append((id, sealed))
             }
             return true
         }
         for (id, sealed) in found { latest[id] = sealed }
+        open = Set(try store.alerts(status: "open", limit: .max).compactMap { AlertID($0.id) })
     }
 }

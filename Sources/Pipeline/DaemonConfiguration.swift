@@ -1,4 +1,5 @@
 public import Alerting
+public import Evidence
 public import LogSources
 public import State
 public import SystemPackage
@@ -39,6 +40,12 @@ public struct DaemonConfiguration: Sendable {
     public var dispatchLimits: [String: DispatchLimits] = [:]
     public var router: Router
     public var stateLimits = StateLimits()
+    public var evidence = EvidenceRetention()
+    /// The chain of bundles of a state that was set aside, which a new state goes on with.
+    public var formerChain: [ChainLink] = []
+    public var pseudonyms = PseudonymousSinks()
+    /// How often the engine says that it moves, with ``DaemonMessage/beat(_:)``; nil: never.
+    public var beatNanoseconds: UInt64?
     public var posternVersion: String
     public var host: String
 

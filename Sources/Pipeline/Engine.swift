@@ -780,7 +780,7 @@ public struct Engine: ~Copyable, Sendable {
                 transition.alert.degraded.append("gap")
             }
             let isSealed = alert.action != .updated
-            let bundle = sealsEvidence && isSealed ? contents(of: transition) : nil
+            let bundle = sealsEvidence && isSealed ? contents(of: &transition) : nil
             output.changed(transition.alert, bundle: bundle)
         }
         for notice in detector.notices { output.raised(notice) }
@@ -788,14 +788,37 @@ public struct Engine: ~Copyable, Sendable {
         releaseLines()
     }
 
-    /// What the bundle of a transition holds.
-    private func contents(of transition: Transition) -> BundleContents {
-        var alert = transition.alert
+    /// Raw bytes of the lines of one bundle: each may take four in `lines.log`, which
+    /// ``BundleLimits/linesBytesMax`` bounds.
+    private static let evidenceBytesMax = 40 << 20
+    /// Bytes of their provenance, which ``BundleLimits/memberBytesMax`` bounds; a line's takes some
+    /// 400 besides its path, of which each byte may take six.
+    private static let provenanceBytesMax = 60 << 20
+
+    /// What the bundle of a transition holds. The alert is marked when it is not all.
+    private func contents(of transition: inout Transition) -> BundleContents {
         let serials = transition.serials
-        if keeper.isIncomplete(serials) { alert.degraded.append("lines-forgotten") }
+        if keeper.isIncomplete(serials) { transition.alert.degraded.append("lines-forgotten") }
         let kept = keeper.lines(of: serials)
-        if kept.count > settings.evidenceLinesMax { alert.degraded.append("lines-left-out") }
-        let lines = kept.prefix(settings.evidenceLinesMax).map { line in
+        var count = 0
+        var bytes = 0
+        var provenanceBytes = 0
+        for line in kept.prefix(settings.evidenceLinesMax) {
+            let lane = lane(of: line.record)
+            let path = lane?.files[line.record.file]?.path.utf8.count ?? 0
+            bytes += line.bytes.count
+            provenanceBytes += 400 + 6 * (path + (lane?.name.utf8.count ?? 0))
+            guard bytes <= Self.evidenceBytesMax, provenanceBytes <= Self.provenanceBytesMax else {
+                break
+            }
+            count += 1
+        }
+        if kept.count > count {
+            transition.alert.degraded.append("lines-left-out")
+            transition.alert.linesLeftOut = kept.count - count
+        }
+        let alert = transition.alert
+        let lines = kept.prefix(count).map { line in
             EvidenceLine(
                 sequence: line.sequence,
                 source: lane(of: line.record)?.name ?? "",

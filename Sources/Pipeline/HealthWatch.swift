@@ -15,6 +15,9 @@ struct HealthWatch: Sendable {
     private var hasCaughtUp = false
     private var isLagTold = false
 
+    /// Whether the last commit failed.
+    var isFailing: Bool { failingSince != nil }
+
     /// A commit failed.
     mutating func failed(_ why: String, at now: Int64) {
         if failingSince == nil { failingSince = now }

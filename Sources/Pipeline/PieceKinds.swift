@@ -30,4 +30,6 @@ extension PieceKind {
     static let acknowledgement = PieceKind(rawValue: 41)
     static let silenced = PieceKind(rawValue: 42)
     static let domainName = PieceKind(rawValue: 43)
+    static let evidenceLink = PieceKind(rawValue: 50)
+    static let unsealedBundle = PieceKind(rawValue: 51)
 }

@@ -9,7 +9,7 @@ struct PosternBench: ParsableCommand {
         subcommands: [
             RingBench.self, ReplayBench.self, ReadBench.self, FollowBench.self, JournalBench.self,
             CheckpointBench.self, DialectBench.self, RulesBench.self, WindowsBench.self,
-            MemoryBench.self,
+            MemoryBench.self, SealBench.self,
         ]
     )
 }

@@ -79,6 +79,15 @@ public struct JSONObject: Sendable, Hashable {
         for change in rest { writer.member(change.name, change.value) }
         return writer.finished()
     }
+
+    /// The object as it is written, without some of its members.
+    public func leavingOut(_ isLeftOut: (_ name: String) -> Bool) -> [UInt8] {
+        var writer = JSONObjectWriter()
+        for member in members where !isLeftOut(member.name) {
+            writer.member(member.name, member.value)
+        }
+        return writer.finished()
+    }
 }
 
 /// Text that is not the JSON object that was expected.

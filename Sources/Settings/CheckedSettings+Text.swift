@@ -31,11 +31,17 @@ extension CheckedSettings {
         text.line("    read: " + flow(receipts.read))
         text.line("memory:")
         text.line("    domains: \(memory.domainDays)d")
+        text.line("    pairs_max: \(memory.pairsMax)")
         text.line("limits:")
         for (name, value) in limits.texts { text.line("    \(name): \(value)") }
         text.line("state: " + yaml(state))
         text.line("evidence:")
         text.line("    lines_max: \(evidence.linesMax)")
+        text.line("    keep: \(span(evidence.keepSeconds))")
+        text.line("    bytes_max: \(evidence.bytesMax)")
+        text.line("pseudonyms:")
+        text.line("    sinks: " + flow(pseudonyms.sinks))
+        text.line("    domains: " + (pseudonyms.keepsDomains ? "keep" : "hide"))
         text.line("dispatch_age_max: " + (dispatchAgeSecondsMax.map(span) ?? "null"))
         text.list("sinks", sinks) { $0.text(indent: "      ") }
         return text.text

@@ -31,6 +31,7 @@ public struct CheckedSettings: Sendable {
     /// The state folder.
     public var state = "/var/lib/postern"
     public var evidence = Evidence()
+    public var pseudonyms = Pseudonyms()
     /// Alerts about events older than this are kept and not sent; nil: all are sent.
     public var dispatchAgeSecondsMax: Int64? = 86_400
     /// Where alerts go; empty: nowhere, they are only kept.
@@ -89,9 +90,19 @@ public struct CheckedSettings: Sendable {
         public var outboxBytes = 64 << 20
     }
 
+    public struct Pseudonyms: Sendable, Hashable {
+        /// Names of sinks that get pseudonyms, or the word before the colon in them.
+        public var sinks: [String] = []
+        /// Whether domains stay as they are.
+        public var keepsDomains = true
+    }
+
     public struct Evidence: Sendable, Hashable {
         /// Lines in one bundle.
         public var linesMax = 10_000
+        /// How long bundles are kept, and how many bytes of them; those of open alerts always are.
+        public var keepSeconds: Int64 = 90 * 86_400
+        public var bytesMax = 1 << 30
     }
 
     /// ECS `event.severity` of Sigma's levels (architecture §9).

@@ -629,5 +629,15 @@ extension CheckedSettings {
             let message = "\(quoted(prefix)) cannot mean both read and not read"
             reader.refuse(message, at: place)
         }
+        // Names that go out because of a misspelt word are out for good.
+        for name in pseudonyms.sinks
+        where !sinks.contains(where: { $0.name == name || $0.name.hasPrefix(name + ":") }) {
+            let place = reader.places[Mention(key: "pseudonyms.sinks", word: name)] ?? .start
+            reader.refuse(
+                "the name of a sink was expected, found \(quoted(name)); there are "
+                    + sinks.map { "`\($0.name)`" }.joined(separator: ", "),
+                at: place
+            )
+        }
     }
 }

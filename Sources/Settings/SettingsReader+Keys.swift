@@ -61,8 +61,40 @@ extension KeyTable<CheckedSettings> {
                     "evidence",
                     \.evidence,
                     KeyTable<CheckedSettings.Evidence>(
-                        [Key("lines_max", \.linesMax, .count(1...1_000_000))],
-                        later: ["keep", "bytes_max"]
+                        [
+                            Key("lines_max", \.linesMax, .count(1...1_000_000)),
+                            Key(
+                                "keep",
+                                \.keepSeconds,
+                                .span(
+                                    3_600...(36_500 * 86_400),
+                                    named: (lowest: "1h", highest: "36500d")
+                                )
+                            ),
+                            Key("bytes_max", \.bytesMax, .size((1 << 20)...(1 << 50))),
+                        ]
+                    )
+                ),
+                Key(
+                    "pseudonyms",
+                    \.pseudonyms,
+                    KeyTable<CheckedSettings.Pseudonyms>(
+                        [
+                            Key(
+                                "sinks",
+                                \.sinks,
+                                Reading<String>.text("the name of a sink").noted(
+                                    under: "pseudonyms.sinks"
+                                )
+                                .list("sinks")
+                            ),
+                            Key(
+                                "domains",
+                                \.keepsDomains,
+                                .choice("keep or hide", [("keep", true), ("hide", false)])
+                            ),
+                        ],
+                        later: ["http"]
                     )
                 ),
                 Key(
@@ -77,7 +109,7 @@ extension KeyTable<CheckedSettings> {
                 Key("sinks", \.sinks, .sinks),
             ],
             later: [
-                "mailboxes", "internal_domains", "pseudonyms", "http",
+                "mailboxes", "internal_domains", "http",
             ]
         )
     }

@@ -170,7 +170,7 @@ struct AlertsList: ParsableCommand {
 }
 
 /// The ID of an alert from its first characters, as long as only one begins so.
-private func alertID(_ text: String, _ store: StateReader) throws -> String {
+func alertID(_ text: String, _ store: StateReader) throws -> String {
     do {
         if try store.alert(text) != nil { return text }
         let matching = try store.alerts(limit: .max).map(\.id).filter { $0.hasPrefix(text) }

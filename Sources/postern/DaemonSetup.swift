@@ -31,6 +31,10 @@ func daemonConfiguration(
         posternVersion: Version.text,
         host: hostName()
     )
+    configuration.pseudonyms.names = settings.pseudonyms.sinks
+    configuration.pseudonyms.keepsDomains = settings.pseudonyms.keepsDomains
+    configuration.evidence.keepMicroseconds = settings.evidence.keepSeconds * 1_000_000
+    configuration.evidence.bytesMax = Int64(settings.evidence.bytesMax)
     for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
@@ -77,7 +81,16 @@ func runDaemon(
         let signals = try SignalQueue([
             SignalNumber.terminate, SignalNumber.interrupt, SignalNumber.hangUp,
         ])
-        let daemon = try Daemon(configuration, tell: { $0.print() })
+        let manager = ServiceManager()
+        var configuration = configuration
+        configuration.beatNanoseconds = manager.beatNanoseconds
+        let daemon = try Daemon(
+            configuration,
+            tell: {
+                $0.print()
+                $0.tell(manager)
+            }
+        )
         return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
     } catch let error as DaemonError {
         throw Failure(error)
@@ -250,6 +263,10 @@ extension Failure {
             self.init(.failed, shown("\(error)"))
         case .dispatcher(let error):
             self.init(.failed, shown("\(error)"))
+        case .evidence(let error):
+            self.init(.failed, "evidence: \(error)")
+        case .pseudonyms(let error):
+            self.init(.failed, "pseudonyms: " + shown("\(error)"))
         case .duplicateSources(let first, let second):
             self.init(
                 .settings,
@@ -281,8 +298,27 @@ extension DaemonMessage {
         case .filesLeftOut(let pattern, let count):
             warn("\(shown(pattern)): \(count) more files match than are followed")
         case .sink(let event): warn("sink: \(event.words)")
-        case .sealFailed(let error):
-            warn("evidence: the alert goes out without its bundle: \(error)")
+        case .evidenceKey(let fingerprint, let isNew):
+            warn(
+                isNew
+                    ? "evidence: a new key signs it, with the fingerprint SHA-256 \(fingerprint); "
+                        + "keep what postern evidence key prints on another machine"
+                    : "evidence: signed by the key with the fingerprint SHA-256 \(fingerprint)"
+            )
+        case .sealFailed(let error, let isTriedAgain):
+            warn(
+                isTriedAgain
+                    ? "evidence: the alert goes out without its bundle, which is tried again: \(error)"
+                    : "evidence: the alert goes out without its bundle: \(error)"
+            )
+        case .sealedLate(let bundle):
+            warn("evidence: \(shown(bundle)) is there now")
+        case .pruned(let count):
+            warn(
+                "evidence: \(count) bundle\(count == 1 ? "" : "s") kept no more, each with a tombstone"
+            )
+        case .evidenceOverBytes:
+            warn("evidence: more bytes than bytes_max, all of them of open alerts; they stay")
         case .commitFailed(let error): warn(shown("state: \(error)"))
         case .controlFailed(let error):
             warn("no control socket, and so no postern alerts ack or reload: " + shown("\(error)"))
@@ -294,8 +330,45 @@ extension DaemonMessage {
             for mistake in mistakes { warn(mistake) }
             warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
+        case .beat: break
+        case .stopping: warn("stopping")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }
+    }
+
+    /// The same for systemd, or whoever started us as it does. That we live it hears from the
+    /// engine's beat alone: were the engine to stand still, it would end us and start us again.
+    func tell(_ manager: ServiceManager) {
+        switch self {
+        case .ready: manager.tell([.ready, .status("reading")])
+        case .beat(let pulse): manager.tell([.alive, .status(pulse.words)])
+        case .reloading:
+            manager.tell([.reloading(monotonicNanoseconds: Clocks.monotonicNanoseconds())])
+        case .reloaded: manager.tell([.ready])
+        case .reloadRefused: manager.tell([.ready])
+        case .stopping: manager.tell([.stopping, .status("stopping")])
+        default: break
+        }
+    }
+}
+
+extension ServiceManager {
+    /// How often the engine is to beat: twice as often as the manager looks, so that one that comes
+    /// late is none that is missing; without a watchdog often enough for the status. Nil: nobody
+    /// listens.
+    fileprivate var beatNanoseconds: UInt64? {
+        guard isThere else { return nil }
+        let statusNanoseconds: UInt64 = 30_000_000_000
+        return min(watchdogNanoseconds.map { $0 / 2 } ?? .max, statusNanoseconds)
+    }
+}
+
+extension DaemonPulse {
+    /// For `systemctl status`.
+    fileprivate var words: String {
+        let failing = isCommitFailing ? "; the state cannot be written" : ""
+        let count = sources == 1 ? "1 source" : "\(sources) sources"
+        return "\(lines) lines read of \(count), \(openMessages) messages open\(failing)"
     }
 }
 

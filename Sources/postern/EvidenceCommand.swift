@@ -2,7 +2,6 @@ import ArgumentParser
 import Evidence
 import Findings
 import LinuxIO
-import Pipeline
 import SafeText
 import SystemPackage
 
@@ -16,7 +15,10 @@ struct EvidenceCommand: ParsableCommand {
               postern evidence show ./bundles/ALERTID.0.tar.zst
               postern evidence verify ./bundles/*.tar.zst
             """,
-        subcommands: [List.self, Show.self, Verify.self]
+        subcommands: [
+            List.self, Show.self, EvidenceVerify.self, EvidenceExtract.self, EvidenceExport.self,
+            EvidenceReveal.self, EvidenceKeyCommand.self, EvidenceRotateKey.self,
+        ]
     )
 
     struct List: ParsableCommand {
@@ -28,13 +30,15 @@ struct EvidenceCommand: ParsableCommand {
         @Flag(name: .long, help: "Print JSON, one object a line.")
         var json = false
 
-        @Argument(help: "The folder of the bundles.")
-        var folder = "/var/lib/postern/evidence"
+        @OptionGroup var state: StateFolderOptions
+
+        @Argument(help: "The folder of the bundles. Default: that of the state folder.")
+        var folder: String?
 
         func run() throws {
-            let path = FilePath(folder)
+            let path = try folder.map { FilePath($0) } ?? state.path().appending("evidence")
             guard isFolder(path) else {
-                throw Failure(.noInput, "\(shown(folder)): no such folder")
+                throw Failure(.noInput, "\(shown(path.string)): no such folder")
             }
             let bundles: [StoredBundle]
             do {
@@ -69,7 +73,7 @@ struct EvidenceCommand: ParsableCommand {
         var bundle: String
 
         func run() throws {
-            let opened = try open(bundle)
+            let opened = try openBundle(bundle)
             var output = BufferedOutput()
             output.write("\(opened.name)\n")
             output.write("manifest sha256 \(opened.manifestDigest)\n\n")
@@ -86,56 +90,5 @@ struct EvidenceCommand: ParsableCommand {
             }
             output.flush()
         }
-    }
-
-    struct Verify: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Checks bundles and runs the engine over them again.",
-            discussion: """
-                Every digest must hold, and the engine, run over the bundle's own lines from its \
-                stated prior facts, must come to the same alert. Any failed check: status 1.
-
-                EXAMPLE
-                  postern evidence verify ./bundles/*.tar.zst
-                """
-        )
-
-        @Argument(help: "Bundles.")
-        var bundles: [String]
-
-        func run() throws {
-            var failures = 0
-            for path in bundles {
-                let opened: EvidenceBundle
-                do {
-                    opened = try open(path)
-                } catch let failure as Failure where failure.status == .failed {
-                    failure.print()
-                    failures += 1
-                    continue
-                }
-                let result = verify(opened)
-                if result.holds {
-                    StandardStream.output.write(
-                        "\(shown(path)): self-consistent, unsigned; \(result.lineCount) lines give "
-                            + "the alert \(result.alertID ?? "") again\n"
-                    )
-                } else {
-                    failures += 1
-                    for finding in result.findings { warn("\(shown(path)): \(shown(finding))") }
-                }
-            }
-            if failures > 0 { throw Failure(.failed) }
-        }
-    }
-}
-
-private func open(_ path: String) throws -> EvidenceBundle {
-    do {
-        return try BundleReader().open(FilePath(path))
-    } catch .system(let error) where error.cause == .noSuchFileOrDirectory {
-        throw Failure(.noInput, "\(shown(path)): no such file")
-    } catch {
-        throw Failure(.failed, "\(error)")
     }
 }

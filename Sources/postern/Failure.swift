@@ -101,6 +101,11 @@ struct BufferedOutput {
         if buffer.count >= 1 << 16 { flush() }
     }
 
+    mutating func write(_ bytes: [UInt8]) {
+        buffer += bytes
+        if buffer.count > 64 << 10 { flush() }
+    }
+
     mutating func write(_ text: String) {
         buffer.append(contentsOf: text.utf8)
         if buffer.count >= 1 << 16 { flush() }

@@ -18,6 +18,7 @@ struct PosternCommand: ParsableCommand {
               postern alerts list --open
               postern alerts silence --account alice@example.com --for 7d --reason "told her"
               postern evidence verify bundles/*.tar.zst
+              postern report 4k2m --output alert.html
               postern state continuity --since 2026-03-01
               postern check
               postern match --rules ./my-rules events.jsonl
@@ -31,7 +32,7 @@ struct PosternCommand: ParsableCommand {
             ReplayCommand.self, EventsCommand.self, RunCommand.self, LearnCommand.self,
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
             TraceCommand.self, MatchCommand.self, CheckCommand.self, AlertsCommand.self,
-            ReloadCommand.self, TuneCommand.self, SinksCommand.self,
+            ReloadCommand.self, TuneCommand.self, SinksCommand.self, ReportCommand.self,
         ]
     )
 

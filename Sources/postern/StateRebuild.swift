@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evidence
 import LinuxIO
 import Pipeline
 import SafeText
@@ -30,9 +31,13 @@ struct StateRebuild: ParsableCommand {
 
     func run() throws {
         // All that can be wrong with settings and rules is told before anything moves.
-        let configuration = try daemonConfiguration(daemonSettings(config), ruleFolders: rules)
+        var configuration = try daemonConfiguration(daemonSettings(config), ruleFolders: rules)
         let name = "set-aside-" + Self.stamp(Clocks.realtimeMicroseconds())
         let folder = configuration.state
+        // The bundles stay, and with them their chain; of a state too damaged to tell it, a new one
+        // begins.
+        let chain = try? StateReader(folder: folder).evidenceChain()
+        configuration.formerChain = chain?.map(\.link) ?? []
         do {
             try StateStore.setAside(folder, into: name)
             warn("the old state lies in \(shown(folder.appending(name).string))")

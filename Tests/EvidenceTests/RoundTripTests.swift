@@ -137,14 +137,6 @@ import Testing
         #expect(bundle[.alert] == alert.json() + [newline])
     }
 
-    @Test func aSignatureMayBeThere() throws {
-        var members = try memberBytes()
-        members.append(("MANIFEST.sig", [1, 2, 3]))
-        let bundle = try BundleReader().read(packed(members))
-        #expect(bundle.check().isEmpty)
-        #expect(bundle[.signature] == [1, 2, 3])
-    }
-
     // MARK: One form
 
     @Test func theSameContentsGiveTheSameBytes() throws {
@@ -194,7 +186,8 @@ import Testing
             of: contents(),
             host: "mx.example",
             posternVersion: "1.0.0",
-            previous: digestHex(Array("before".utf8))
+            previous: digestHex(Array("before".utf8)),
+            key: nil
         )
         manifest.members = [
             Manifest.Entry(

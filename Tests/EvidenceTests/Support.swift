@@ -75,6 +75,8 @@ func mode(_ path: FilePath) -> mode_t {
     return status.st_mode & 0o7777
 }
 
+func changeMode(_ path: FilePath, _ mode: mode_t) { _ = unsafe chmod(path.string, mode) }
+
 /// Runs a program to its end; nil if there is none of that name.
 func run(_ program: String, _ arguments: [String]) -> CInt? {
     guard unsafe access(program, X_OK) == 0 else { return nil }

@@ -42,13 +42,18 @@ func testSettings() throws -> EngineSettings {
 struct BadRules: Error {}
 
 /// A whole replay of some files.
-func record(_ paths: [String], _ change: (inout Replay) -> Void = { _ in }) throws -> Recording {
+func record(
+    _ paths: [String],
+    settings: EngineSettings? = nil,
+    _ change: (inout Replay) -> Void = { _ in }
+) throws -> Recording {
     var output = Recording()
     var replay = Replay()
     replay.showsEvents = true
     replay.sealsEvidence = true
     change(&replay)
     let inputs = try openInputs(paths.map { FilePath($0) }).inputs
-    _ = try replay.run([InputChain(inputs: inputs)], settings: testSettings(), output: &output)
+    let settings = try settings ?? testSettings()
+    _ = try replay.run([InputChain(inputs: inputs)], settings: settings, output: &output)
     return output
 }

@@ -10,27 +10,6 @@ private let needs = """
     unshare --mount --uts --pid --net --fork --mount-proc mount -t tmpfs rig /mnt
     """
 
-/// Runs a program to its end without holding up other tests.
-private func run(
-    _ path: String,
-    _ arguments: [String]
-) async throws -> (status: Int32, said: String) {
-    let scratch = try Scratch()
-    let said = try scratch.write("said", "")
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle(forWritingAtPath: said)
-    process.standardError = process.standardOutput
-    let status: Int32 = try await withCheckedThrowingContinuation { ended in
-        process.terminationHandler = { ended.resume(returning: $0.terminationStatus) }
-        do { try process.run() } catch { ended.resume(throwing: error) }
-    }
-    let text = try Data(contentsOf: URL(fileURLWithPath: said))
-    return (status, String(decoding: text, as: UTF8.self))
-}
-
 /// A rig and its options.
 struct Rig: CustomTestStringConvertible, Sendable {
     var name: String
@@ -49,7 +28,7 @@ struct Rig: CustomTestStringConvertible, Sendable {
     .enabled("as root of a Debian that may ask its mirror and make namespaces") {
         let isOffline = ProcessInfo.processInfo.environment["POSTERN_OFFLINE"] != nil
         guard geteuid() == 0, !isOffline else { return false }
-        return try await run("/bin/sh", ["-c", needs]).status == 0
+        return try await runToEnd("/bin/sh", ["-c", needs]).status == 0
     }
 )
 struct RealServersTests {
@@ -70,7 +49,7 @@ struct RealServersTests {
     func everyMessageOfALoginIsAnEventAndNothingElseIs(_ rig: Rig) async throws {
         let scratch = try Scratch()
         let common = ["--cache", Self.cache, "--messages", "60", "--seed", "\(rig.seed)"]
-        let made = try await run(
+        let made = try await runToEnd(
             Self.rigs + "/" + rig.name,
             common + rig.options + [scratch.path("out")]
         )
@@ -81,7 +60,10 @@ struct RealServersTests {
         ])
         #expect(result.status == 0, "\(result.error)")
         let events = try scratch.write("events.jsonl", result.output)
-        let scored = try await run(Self.rigs + "/score", [scratch.path("out/truth.jsonl"), events])
+        let scored = try await runToEnd(
+            Self.rigs + "/score",
+            [scratch.path("out/truth.jsonl"), events]
+        )
         #expect(scored.status == 0, "\(scored.said)")
     }
 
@@ -104,7 +86,7 @@ struct RealServersTests {
         // Exim starts a process for each connection and each delivery.
         let count = rig.options.contains("exim") ? "80" : "900"
         let common = ["--cache", Self.cache, "--messages", count, "--seed", "\(rig.seed)"]
-        let made = try await run(
+        let made = try await runToEnd(
             Self.rigs + "/" + rig.name,
             common + rig.options + [scratch.path("out")]
         )
@@ -115,7 +97,7 @@ struct RealServersTests {
         ])
         #expect(result.status == 0, "\(result.error)")
         let events = try scratch.write("events.jsonl", result.output)
-        let scored = try await run(
+        let scored = try await runToEnd(
             Self.rigs + "/score",
             ["--hostile", scratch.path("out/truth.jsonl"), events]
         )
@@ -127,7 +109,7 @@ struct RealServersTests {
     @Test(.timeLimit(.minutes(2)))
     func theDoctorsLinesMakeAPostfixReady() async throws {
         let scratch = try Scratch()
-        let made = try await run(
+        let made = try await runToEnd(
             Self.rigs + "/live-doctor",
             [
                 "--cache", Self.cache, "--messages", "20", "--program", try Program().path,

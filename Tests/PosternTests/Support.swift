@@ -158,3 +158,24 @@ final class Daemon {
         }
     }
 }
+
+/// Runs a program to its end without holding up other tests.
+func runToEnd(
+    _ path: String,
+    _ arguments: [String]
+) async throws -> (status: Int32, said: String) {
+    let scratch = try Scratch()
+    let said = try scratch.write("said", "")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle(forWritingAtPath: said)
+    process.standardError = process.standardOutput
+    let status: Int32 = try await withCheckedThrowingContinuation { ended in
+        process.terminationHandler = { ended.resume(returning: $0.terminationStatus) }
+        do { try process.run() } catch { ended.resume(throwing: error) }
+    }
+    let text = try Data(contentsOf: URL(fileURLWithPath: said))
+    return (status, String(decoding: text, as: UTF8.self))
+}

@@ -70,7 +70,17 @@ struct MistakeCase: CustomTestStringConvertible {
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
                 + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
-                + "`limits`, `state`, `evidence`, `dispatch_age_max`, `sinks`"
+                + "`limits`, `state`, `evidence`, `pseudonyms`, `dispatch_age_max`, `sinks`"
+        ),
+
+        MistakeCase(
+            "pseudonyms: { sinks: [webhook], domains: maybe }\n"
+                + "evidence: { keep: 5m, bytes_max: 1 }\n",
+            "1:23: the name of a sink was expected, found `webhook`; there are "
+                + "`syslog:unix:/dev/log`",
+            "1:42: keep or hide was expected, found `maybe`; expected one of `keep`, `hide`",
+            "2:19: a time span from 1h to 36500d was expected, found `5m`",
+            "2:34: a size from 1048576 to 1125899906842624 bytes was expected, found `1`"
         ),
 
         // Types

@@ -66,11 +66,6 @@ public struct MatchPlan: Sendable {
     var guards: [FieldGuards] = []
     var automata: [LiteralAutomaton] = []
     var filters: [TextFilter] = []
-    /// By field: the index into `filters` of the one that tells for the whole plan whether its text
-    /// matters.
-    var fieldFilters: [Int] = []
-    static let noFilter = -1
-    static let unasked = -2
     /// Guards that are keywords.
     var keywordGuards: [GuardedRules] = []
     /// Open addressing, a power of two in size, at most half full.
@@ -137,24 +132,25 @@ public struct MatchPlan: Sendable {
         return Set(positions).sorted().map { FieldIndex(position: $0) }
     }
 
-    /// Fills in ``fieldFilters``.
-    mutating func noteFilters() {
+    /// What tells of a text in `field` that it brings no rule into question, so that
+    /// ``RuleMatcher/findCandidates(_:)`` finds the same without it; nil when nothing tells it.
+    func filter(at field: FieldIndex) -> TextFilter? {
         // Keywords look at each field.
-        let unasked = keywordGuards.isEmpty ? Self.unasked : Self.noFilter
-        fieldFilters = [Int](repeating: unasked, count: fieldCount)
-        for guarded in guards where keywordGuards.isEmpty {
-            fieldFilters[guarded.field] = guarded.filter
-        }
-        for guarded in guards {
-            for rule in guarded.direct + guarded.directWhenNull {
+        guard keywordGuards.isEmpty,
+            let guarded = guards.first(where: { $0.field == field.position }),
+            guarded.filter >= 0
+        else { return nil }
+        let isRelated = guards.contains { other in
+            (other.direct + other.directWhenNull).contains { rule in
                 let predicate = predicates[Int(rule.predicate)]
                 switch predicate.kind {
                 case .fieldEqual, .fieldPrefix, .fieldSuffix, .fieldContains:
-                    fieldFilters[predicate.argument] = Self.noFilter
-                default: break
+                    return predicate.argument == field.position
+                default: return false
                 }
             }
         }
+        return isRelated ? nil : filters[guarded.filter]
     }
 
     /// Whether no rule is brought into question by an event that has no value in `field`.

@@ -637,7 +637,6 @@ struct MatchPlanBuilder {
             result.filters.append(filter)
         }
         result.guards = byField.sorted { $0.key < $1.key }.map(\.value)
-        result.noteFilters()
 
         guard !equals.isEmpty else { return }
         var slotCount = 4

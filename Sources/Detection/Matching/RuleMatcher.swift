@@ -89,16 +89,6 @@ public struct RuleMatcher: ~Copyable, Sendable {
         return false
     }
 
-    /// Whether a text in `field` brings no rule into question, so that ``findCandidates(_:)`` finds the
-    /// same without it. False says nothing.
-    ///
-    /// It is mutating although it changes nothing: to lend so large a value, the compiler copies it.
-    public mutating func passes(_ text: Span<UInt8>, at field: FieldIndex) -> Bool {
-        guard field.position < plan.fieldFilters.count else { return false }
-        let filter = plan.fieldFilters.span[field.position]
-        return filter == MatchPlan.unasked || filter >= 0 && plan.filters.span[filter].passes(text)
-    }
-
     /// Puts those of the rules in question that match into `matches`, ascending, in place of what it
     /// held. To be called after ``findCandidates(_:)``, with every field set.
     public mutating func evaluateCandidates(

@@ -50,10 +50,16 @@ struct JournalTrust: Sendable {
     }
 
     /// Nobody but the mail server's own programs runs as its user; where a setuid one was started
-    /// from, as Exim's by cron, says nothing against it. It is not forged, only not selected.
+    /// from, as Exim's by cron, says nothing against it. It is not forged, only not selected. Nor is
+    /// what root's commands log from a session, as `postfix reload` does.
     private func isServersOwnUser(_ entry: borrowing JournalEntry) -> Bool {
         guard isLive, let userID = entry.number(.userID) else { return false }
-        return userID != 0 && userIDs.contains(userID)
+        guard userID == 0 else { return userIDs.contains(userID) }
+        guard let range = entry.range(of: .identifier) else { return false }
+        let tag = entry.storage.span.extracting(range)
+        let program = tag.extracting(Self.programRange(tag))
+        for command in Self.rootsCommands where program.hasBytes(command) { return true }
+        return false
     }
 
     /// Whether something that happened to this unit matters: it is the mail server's, or may be.
@@ -148,11 +154,16 @@ struct JournalTrust: Sendable {
             return false
         }
         let name = entry.storage.span.extracting(range)
-        let slash = name.indices.last { name[$0] == UInt8(ascii: "/") }
-        let program = name.extracting((slash.map { $0 + 1 } ?? 0)..<name.count)
+        let program = name.extracting(programRange(name))
         for userProgram in userPrograms where program.hasBytes(userProgram) { return false }
         for prefix in serverNames where name.begins(with: prefix) { return true }
-        return slash != nil && isServerProgram(program)
+        return program.count < name.count && isServerProgram(program)
+    }
+
+    /// What follows the last slash of a tag; all of it when there is none.
+    private static func programRange(_ tag: Span<UInt8>) -> Range<Int> {
+        let slash = tag.indices.last { tag[$0] == UInt8(ascii: "/") }
+        return (slash.map { $0 + 1 } ?? 0)..<tag.count
     }
 
     /// Postfix's programs that anybody runs, and that log under their own names as that user: their
@@ -160,6 +171,13 @@ struct JournalTrust: Sendable {
     private static let userPrograms = [
         "postalias", "postcat", "postconf", "postdrop", "postlog", "postmap", "postqueue",
         "sendmail",
+    ].map { Array($0.utf8) }
+
+    /// Those that an administrator runs from a session, and that log as root. (The same started by the
+    /// unit is read.)
+    private static let rootsCommands = [
+        "postfix-script", "postfix-tls-script", "postfix-wrapper", "postkick", "postlock",
+        "postmulti", "postmulti-script", "postsuper",
     ].map { Array($0.utf8) }
 
     /// How the units and the tags of mail servers begin.

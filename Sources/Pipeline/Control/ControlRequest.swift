@@ -11,6 +11,8 @@ public enum ControlRequest: Sendable {
     case forget(account: String)
     /// Memories of accounts and domains, to be merged with what is known.
     case remember([MemoryRecord])
+    /// A fresh key is to sign evidence.
+    case rotateKey
     /// Settings and rules are to be read again.
     case reload
     /// What was given up is to be sent once more.
@@ -101,6 +103,8 @@ public struct ControlCall: Sendable {
         case .remember(let records):
             object.member("request", "state.import")
             object.member("records", records.map { String(decoding: $0.json(), as: UTF8.self) })
+        case .rotateKey:
+            object.member("request", "evidence.rotate-key")
         case .reload:
             object.member("request", "reload")
         case .redeliver(let which):
@@ -187,6 +191,7 @@ public struct ControlCall: Sendable {
                 }
             }
             request = .remember(records)
+        case "evidence.rotate-key": request = .rotateKey
         case "reload": request = .reload
         case "alerts.redeliver":
             request = .redeliver(.init(alert: try text("alert"), sink: try text("sink")))

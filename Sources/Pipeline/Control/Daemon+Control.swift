@@ -94,6 +94,9 @@ extension Daemon {
                 return ControlAnswer(.done, "\(records.count) records were merged")
             }
             return engine.hasDoubtfulLines ? Self.busy : Self.uncommitted
+        case .rotateKey:
+            guard commit(durable: true, merger, dispatcher) else { return Self.busy }
+            return try rotateKey()
         case .redeliver(let which):
             var changes = Changes()
             let answer = try editor.redeliver(which, &changes)

@@ -62,6 +62,14 @@ extension Daemon {
         engine.replaceReceipts(receipts)
         output.router.keep(in: &output.changes)
         output.router = fresh.configuration.router
+        configuration.evidence = fresh.configuration.evidence
+        configuration.pseudonyms = fresh.configuration.pseudonyms
+        do {
+            try output.usePseudonyms(configuration)
+        } catch {
+            throw .pseudonyms(error)
+        }
+        pruneAt = 0
         if fresh.hasOtherSinks {
             dispatcher.stop()
             commitMarks(&merger, dispatcher)

@@ -1,3 +1,4 @@
+import Evidence
 import LinuxIO
 import Memory
 import Records
@@ -45,6 +46,7 @@ public final class OfflineState {
             answer = try forget(account, try engine(), editor, &changes)
         case .remember(let records):
             answer = try remember(records, engine, &changes)
+        case .rotateKey: return try rotateKey()
         case .redeliver(let which):
             answer = try editor.redeliver(which, &changes)
         case .testSinks:
@@ -54,6 +56,31 @@ public final class OfflineState {
         }
         try store.commit(changes, durable: true)
         return answer
+    }
+
+    private func rotateKey() throws -> ControlAnswer {
+        var isNew = false
+        do {
+            var changes = Changes()
+            var sealer = try EvidenceSealer(
+                folder: store.folder,
+                host: "",
+                posternVersion: "",
+                state: store,
+                changes: &changes,
+                isNewKey: &isNew
+            )
+            let keys = try sealer.rotateKey(now: Clocks.realtimeMicroseconds(), &changes)
+            try store.commit(changes, durable: true)
+            try sealer.finishRotation()
+            return rotationAnswer(keys)
+        } catch EvidenceFolderError.state(let error) {
+            throw error
+        } catch EvidenceFolderError.evidence(let error) {
+            return ControlAnswer(.failed, "\(error)")
+        } catch let error as EvidenceError {
+            return ControlAnswer(.failed, "\(error)")
+        }
     }
 
     private func forget(

@@ -110,6 +110,23 @@ import Testing
             live: .passedOver,
             file: .forged
         ),
+        // An administrator's `postfix reload`, from a session, and somebody who says to be that.
+        Case(
+            changes: [
+                "_UID": "0", "_SYSTEMD_UNIT": "session-3.scope",
+                "SYSLOG_IDENTIFIER": "postfix/postfix-script", "_COMM": "postlog",
+            ],
+            live: .passedOver,
+            file: .forged
+        ),
+        Case(
+            changes: [
+                "_UID": "1000", "_SYSTEMD_UNIT": "session-4.scope",
+                "SYSLOG_IDENTIFIER": "postfix/postfix-script", "_COMM": "logger",
+            ],
+            live: .forged,
+            file: .forged
+        ),
         // Our own.
         Case(changes: ["SYSLOG_IDENTIFIER": "postern"], live: .passedOver, file: .passedOver),
         Case(changes: ["_SYSTEMD_UNIT": "postern.service"], live: .passedOver, file: .passedOver),
