@@ -19,6 +19,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -48,6 +49,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
     ],
     targets: [
         // System libraries: a module map and a shim.h each.
@@ -98,7 +100,12 @@ let package = Package(
             ]
         ),
         room("State", [grdb, sqlite, system]),
-        room("Alerting", ["CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto, system]),
+        room(
+            "Alerting",
+            [
+                "CCurl", "Findings", "SafeText", "State", "LinuxIO", crypto, mustache, system,
+            ]
+        ),
         room("Reports", ["Alerting", "Evidence", "Findings", "SafeText", crypto]),
         room("Settings", [yams]),
         room(

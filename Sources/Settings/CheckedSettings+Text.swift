@@ -203,7 +203,8 @@ extension CheckedSettings.Webhook {
         let shown = authorityEnd.map { String(url[..<$0]) + "/…" } ?? url
         var lines = ["url: " + yaml(shown), "format: " + format.rawValue]
         for (key, file) in [
-            ("secret_file", secretFile), ("key_file", keyFile), ("headers_file", headersFile),
+            ("template", template), ("content_type", contentType), ("secret_file", secretFile),
+            ("key_file", keyFile), ("headers_file", headersFile),
             ("ca_file", authorityFile), ("certificate_file", certificateFile),
             ("certificate_key_file", certificateKeyFile),
         ] {

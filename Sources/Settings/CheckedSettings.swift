@@ -180,6 +180,10 @@ public struct CheckedSettings: Sendable {
     public struct Webhook: Sendable, Hashable {
         public var url = ""
         public var format = WebhookFormat.ecs
+        /// A file with a Mustache template, in place of the format.
+        public var template: String?
+        /// Of what the template gives.
+        public var contentType = "application/json"
         /// Files with secrets, which nobody else may read: for signatures, PagerDuty's routing key,
         /// further headers.
         public var secretFile: String?

@@ -156,6 +156,16 @@ extension Reading<CheckedSettings.Webhook> {
         let table = KeyTable<CheckedSettings.Webhook>([
             Key("url", \.url, .webhookURL),
             Key("format", \.format, .choice("a format", formats)),
+            Key(
+                "template",
+                \.template,
+                Reading<String>.text("the path of a file").noted(under: "template").orNull()
+            ),
+            Key(
+                "content_type",
+                \.contentType,
+                Reading<String>.text("a content type", bytesMax: 100).noted(under: "content_type")
+            ),
             Key("secret_file", \.secretFile, file),
             Key("key_file", \.keyFile, file),
             Key("headers_file", \.headersFile, file),
@@ -184,6 +194,10 @@ extension Reading<CheckedSettings.Webhook> {
                         + "http beyond this machine",
                     at: tree.place
                 )
+                return nil
+            }
+            if webhook.template != nil, webhook.format != .ecs {
+                reader.expected("either `format:` or `template:`", at: tree)
                 return nil
             }
             if webhook.format == .pagerduty, webhook.keyFile == nil {

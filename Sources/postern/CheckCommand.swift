@@ -48,6 +48,7 @@ struct CheckCommand: ParsableCommand {
         var mistakes: [String] = []
         let settings = try checkedSettings(&mistakes)
         let checked = try checkedRules(settings, &mistakes)
+        for sink in settings.sinks { checkFiles(of: sink, settings, &mistakes) }
         guard mistakes.isEmpty else {
             let count = mistakes.count
             throw Failure(
@@ -69,6 +70,30 @@ struct CheckCommand: ParsableCommand {
             )
         }
         output.flush()
+    }
+
+    /// What the files of a sink say. Secrets may be for other eyes than those of who checks, and are
+    /// only warned of.
+    private func checkFiles(
+        of sink: CheckedSettings.Sink,
+        _ settings: CheckedSettings,
+        _ mistakes: inout [String]
+    ) {
+        do {
+            if case .webhook(let webhook) = sink.kind {
+                do {
+                    _ = try webhook.checkedTemplate()
+                } catch let failure as Failure {
+                    mistakes += failure.messages
+                    return
+                }
+            }
+            _ = try sink.sink(settings)
+        } catch let failure as Failure {
+            for message in failure.messages { warn("warning: " + message) }
+        } catch {
+            warn("warning: " + shown("\(error)"))
+        }
     }
 
     /// The settings; what is wrong in them has its default.

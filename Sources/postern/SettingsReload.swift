@@ -27,12 +27,14 @@ final class SettingsReload: Sendable {
             fresh.keep(old, added: added)
             let configuration = try daemonConfiguration(fresh, ruleFolders: ruleFolders)
             let names = Set(added.map(\.name))
-            // A webhook's files of secrets and templates may be other ones under the same name.
+            // Files of secrets, certificates and templates may be other ones under the same name.
             let hasOtherSinks =
                 old.sinks != fresh.sinks
                 || fresh.sinks.contains {
-                    if case .webhook = $0.kind { return true }
-                    return false
+                    switch $0.kind {
+                    case .webhook, .mail, .syslog: true
+                    case .command, .standardOutput: false
+                    }
                 }
             settings.withLock { $0 = fresh }
             return .read(

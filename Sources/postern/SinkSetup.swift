@@ -47,8 +47,28 @@ extension CheckedSettings.Webhook {
             secrets: secrets,
             headers: headers,
             routingKey: routingKey,
+            template: try checkedTemplate(),
             settings: transfer
         )
+    }
+
+    /// The template, if there is one. Its mistakes are told with file and line.
+    func checkedTemplate() throws -> WebhookTemplate? {
+        guard let template else { return nil }
+        let bytes: [UInt8]
+        do {
+            bytes = try readWholeFile(FilePath(template), bytesMax: WebhookTemplate.bytesMax)
+        } catch {
+            throw Failure(.settings, shown("\(error)"))
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(.settings, "\(shown(template)):1: text in UTF-8 was expected")
+        }
+        do {
+            return try WebhookTemplate(text, contentType: contentType)
+        } catch {
+            throw Failure(.settings, "\(shown(template)):\(error.line): " + error.message)
+        }
     }
 
     /// Lines such as `Authorization: Bearer …`. Names are tokens (RFC 9110, 5.6.2), values visible ASCII

@@ -142,6 +142,38 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
         #expect(daemon.stop() == 0)
     }
 
+    /// Our own alerts lie in the same log and quote it: no dialect reads them, also when it is told to
+    /// take every tag for its own.
+    @Test(arguments: ["postfix", "exim", "sendmail", "opensmtpd"])
+    func noDialectReadsOurOwnTag(_ dialect: String) throws {
+        let bodies = [
+            "1rABCD-0001Xy-Ab <= a@hosted.example H=pc [192.0.2.7] P=esmtpsa A=login:alice S=700 "
+                + "T=\"Not read: x\" for v@d1.test",
+            "4XyZbbcdzN9QB1: client=pc[192.0.2.7], sasl_method=LOGIN, sasl_username=alice",
+            "x9ABCDEF000001: from=<a@hosted.example>, size=1, class=0, nrcpts=1, relay=pc [192.0.2.7]",
+        ]
+        func log(_ tag: String) -> String {
+            let stamp = "2026-03-01T10:00:00+00:00 mx1 "
+            return bodies.map { stamp + tag + "[7]: " + $0 + "\n" }.joined()
+        }
+        let scratch = try Scratch()
+        func counted(_ tag: String) throws -> String {
+            let path = try scratch.write("mail.log", log(tag))
+            let result = try Program().run(
+                ["explain", "--timezone", "UTC", "--dialect", dialect, path]
+            )
+            return result.output
+        }
+        let ours = try counted("postern")
+        let others = try counted("something")
+        #expect(ours != others.replacingOccurrences(of: "something", with: "postern"))
+        let path = try scratch.write("mail.log", log("postern"))
+        let events = try Program().run(
+            ["events", "--json", "--timezone", "UTC", "--dialect", dialect, path]
+        )
+        #expect(try events.objects.isEmpty)
+    }
+
     /// Each example of a sink in the README is what `postern check` takes.
     @Test func theExamplesOfTheREADMEAreRight() throws {
         let url = sourceTree.appendingPathComponent("README.md")
@@ -216,5 +248,36 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
         // A test that failed is not tried again and not kept.
         #expect(try daemon.command("alerts", "undelivered").output == "everything was taken\n")
         #expect(daemon.stop() == 0)
+    }
+}
+
+@Suite(.serialized) struct TemplateTests {
+    @Test func aTemplateGivesTheBodyAndItsMistakesHaveAPlace() throws {
+        let receiver = try Receiver()
+        let scratch = try Scratch()
+        let template = try scratch.write(
+            "chat.mustache",
+            "{\"text\": \"{{level}}: {{message}}\",\n \"hosts\": [{{#related.hosts}}\"{{.}}\""
+                + "{{^last()}},{{/last()}}{{/related.hosts}}]}\n"
+        )
+        let daemon = try daemon(sinks: [
+            "webhook: {url: \"http://127.0.0.1:\(receiver.port)/hook\", template: \(template)}"
+        ])
+        #expect(try daemon.command("check").status == 0)
+        try daemon.start()
+        for number in 0..<3 { try daemon.append(receipt(number, second: 0)) }
+        #expect(eventually { receiver.got.count == 1 }, "\(daemon.messages)")
+        #expect(daemon.stop() == 0)
+        let body = try #require(try receiver.body(0) as? [String: Any])
+        #expect(body["hosts"] as? [String] == ["d0.test", "d1.test", "d2.test"])
+        #expect((body["text"] as? String)?.hasPrefix("high: ") == true)
+        #expect(receiver.header("content-type", 0) == "application/json")
+        _ = try scratch.write("chat.mustache", "{\n\"text\": {{message}}\n}\n")
+        for command in [["check"], ["run"], ["sinks", "test"]] {
+            let result = try Program().run(command + ["--config", daemon.config])
+            #expect(result.status == 78)
+            #expect(result.error.contains("\(template):2: "), "\(result.error)")
+            #expect(result.error.contains("no valid JSON"))
+        }
     }
 }

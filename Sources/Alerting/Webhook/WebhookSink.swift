@@ -14,6 +14,7 @@ public struct WebhookSink: Sink {
     private let secrets: WebhookSecrets
     private let headers: [(name: String, value: String)]
     private let routingKey: String?
+    private let template: WebhookTemplate?
     private let settings: TransferSettings
     private let clock: @Sendable () -> Int64
     private var transfer: Transfer?
@@ -27,6 +28,7 @@ public struct WebhookSink: Sink {
     ///   - secrets: for the signature; none: no signature.
     ///   - headers: further ones, such as `Authorization`; no control characters.
     ///   - routingKey: PagerDuty's.
+    ///   - template: in place of the format.
     ///   - clock: the time of day, µs since 1970.
     public init(
         name: String,
@@ -35,6 +37,7 @@ public struct WebhookSink: Sink {
         secrets: WebhookSecrets = WebhookSecrets(),
         headers: [(name: String, value: String)] = [],
         routingKey: String? = nil,
+        template: WebhookTemplate? = nil,
         settings: TransferSettings = TransferSettings(),
         clock: @escaping @Sendable () -> Int64 = SyslogSink.timeOfDay
     ) {
@@ -44,6 +47,7 @@ public struct WebhookSink: Sink {
         self.secrets = secrets
         self.headers = headers
         self.routingKey = routingKey
+        self.template = template
         self.settings = settings
         self.clock = clock
     }
@@ -56,13 +60,20 @@ public struct WebhookSink: Sink {
             return .refused("the alert cannot be read: \(error)")
         }
         let now = clock()
-        let request = format.request(
+        var request = format.request(
             facts,
             body: alert.body,
             url: url,
             key: routingKey,
             nowMicroseconds: now
         )
+        if let template {
+            do {
+                request = WebhookFormat.Request(url: url, body: try template.render(alert.body))
+            } catch {
+                return .refused("the template: " + error.message)
+            }
+        }
         let signed = secrets.headers(
             id: "\(alert.id).\(alert.sequence)",
             seconds: now / 1_000_000,
@@ -74,7 +85,8 @@ public struct WebhookSink: Sink {
             let answer = try open.post(
                 request.body,
                 to: request.url,
-                headers: [("Content-Type", "application/json")] + signed + headers
+                headers: [("Content-Type", template?.contentType ?? "application/json")] + signed
+                    + headers
             )
             return judge(answer)
         } catch {
