@@ -207,10 +207,11 @@ struct LineHead: Sendable {
 
     /// What follows `<PRI>1 `: `STAMP HOST APP PROCID MSGID SD MSG` (RFC 5424, 6).
     private static func readRFC5424(_ text: Span<UInt8>, from start: Int) -> LineHead? {
-        guard let found = StampText.read(text, at: start),
-            let hostStart = afterBlanks(text, from: found.end)
-        else { return nil }
-        let host = word(text, from: hostStart)
+        // One blank between two words: behind two, the first word is empty, which none may be.
+        guard let found = StampText.read(text, at: start), text.has(" ", at: found.end) else {
+            return nil
+        }
+        let host = word(text, from: found.end + 1)
         let tag = word(text, from: host.upperBound + 1)
         let process = word(text, from: tag.upperBound + 1)
         let message = word(text, from: process.upperBound + 1)

@@ -55,12 +55,13 @@ enum PostfixGrammar {
     }
 
     /// Where an address without angle brackets ends that starts at `start`, as logs have it from which
-    /// something took them; nil if it is empty or quoted.
+    /// something took them; nil if it is empty or quoted. The text of an action stands behind `: `.
     private static func endOfBareAddress(_ line: Span<UInt8>, from start: Int) -> Int? {
         var index = start
         scan: while index < line.count {
             switch line[index] {
             case UInt8(ascii: " "), UInt8(ascii: ","): break scan
+            case UInt8(ascii: ":") where line.has(" ", at: index + 1): break scan
             case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "\""), UInt8(ascii: "("),
                 UInt8(ascii: ")"), UInt8(ascii: ";"), UInt8(ascii: ":"), UInt8(ascii: "\\"):
                 return nil

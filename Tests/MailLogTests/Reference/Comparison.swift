@@ -125,6 +125,9 @@ struct Comparison {
         switch fact.kind {
         // An address with escapes is not the one in the line.
         case _ where fact.form == .sendmail: return true
+        // To Exim, a backslash takes the `@` behind it into the local part.
+        case _ where fact.dialect == .exim && line[fact.a.indices].contains(UInt8(ascii: "\\")):
+            return true
         case .active, .sender, .recipient:
             return fact.domain == names.domain(ofAddress: line[fact.a.indices].span)
         case .delivery where fact.status != .other:

@@ -316,7 +316,7 @@ enum ReferencePostfix {
         }
     }
 
-    private static let own = #"(?:\z|: (?!.* (?:proto|helo)=))"#
+    private static let own = #"(?:\z|(?!.* (?:proto|helo)=): )"#
     private static let externalTail = Pattern(
         #"\A; from=<(?<sender>"# + external + #")>(?: to=<(?<to>"# + external
             + #")>)?(?: proto=[^ :]++)?(?: helo=<[^ <>]*+>)?"# + own
