@@ -37,6 +37,11 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
         )
     }
 
+    /// The shapes of lines that `architecture.md` §6 and the corpora's README name, one of each.
+    @Test func eachShapeOfALineIsReadAsItIsMeant() throws {
+        try check(["explain"] + time + [golden("explain/shapes.log")], "explain/shapes.txt")
+    }
+
     /// The corpora are read to their last line, and the counts say so.
     @Test(arguments: [
         ("postfix", "postfix"), ("postfix-short-ids", "postfix"),
