@@ -233,8 +233,15 @@ struct Outbox {
     // MARK: Limits
 
     private mutating func keepLimits() throws {
+        // What waits by sink, asked for when something must go.
+        var waiting: [(sink: String, count: Int64)] = []
         while totals.waiting > limits.waitingMax || totals.waitingBytes > limits.waitingBytesMax {
-            guard let number = try first("state = 0 ORDER BY severity, number") else { break }
+            if waiting.isEmpty { waiting = try waitingBySink() }
+            // A sink that takes nothing may not push out what others would take.
+            guard let most = waiting.indices.max(by: { waiting[$0].count < waiting[$1].count }),
+                let number = try mildest(of: waiting[most].sink)
+            else { break }
+            waiting[most].count -= 1
             try change(
                 number,
                 from: [.waiting],
@@ -253,6 +260,29 @@ struct Outbox {
         while totals.acknowledged > limits.acknowledgedMax {
             guard try forgetFirst(.acknowledged) else { break }
         }
+    }
+
+    /// How many dispatches wait for each sink, in the order of their names.
+    private func waitingBySink() throws -> [(sink: String, count: Int64)] {
+        let rows = try Prepared(
+            connection,
+            "SELECT sink, count(*) FROM outbox WHERE state = 0 GROUP BY sink ORDER BY sink"
+        )
+        defer { rows.reset() }
+        var found: [(sink: String, count: Int64)] = []
+        while try rows.next() { found.append((rows.text(0), rows.int(1))) }
+        return found
+    }
+
+    /// The oldest of the lowest level that waits for a sink.
+    private func mildest(of sink: String) throws -> Int64? {
+        let rows = try Prepared(
+            connection,
+            "SELECT number FROM outbox WHERE state = 0 AND sink = ? ORDER BY severity, number LIMIT 1"
+        )
+        defer { rows.reset() }
+        try rows.bind(sink, at: 1)
+        return try rows.next() ? rows.int(0) : nil
     }
 
     private mutating func forgetFirst(_ state: Dispatch.Stage) throws -> Bool {

@@ -178,9 +178,10 @@ public struct OutboxTotals: Sendable, Equatable {
 
 /// Bounds of the state folder. What a bound costs is counted in the `CommitReport`.
 public struct StateLimits: Sendable, Equatable {
-    /// Waiting dispatches. Over it the oldest of the lowest severity are abandoned.
+    /// Waiting dispatches. Over it, of the sink for which the most wait, the oldest of the lowest
+    /// severity are abandoned: one that takes nothing pushes out nothing that others would take.
     public var waitingMax = 10_000
-    /// Bytes of waiting bodies. Over it the oldest of the lowest severity are abandoned.
+    /// Bytes of waiting bodies. Over it the same are abandoned.
     public var waitingBytesMax = 64 << 20
     /// Abandoned dispatches kept for `redeliver`. Over it the oldest are forgotten; the alert
     /// itself stays in its history.

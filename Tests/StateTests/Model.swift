@@ -172,9 +172,16 @@ struct Model: Equatable {
             let waiting = outbox.filter { $0.state == .waiting }
             let bytes = waiting.reduce(0) { $0 + $1.body.count }
             guard waiting.count > limits.waitingMax || bytes > limits.waitingBytesMax else { break }
-            // The first of the lowest severity; new rows have no number yet, but come in order.
-            guard let lowest = waiting.map(\.severity).min() else { break }
-            let index = outbox.firstIndex { $0.state == .waiting && $0.severity == lowest }
+            // Of the sink for which the most wait (of several, the first by name) the first of the
+            // lowest severity; new rows have no number yet, but come in order.
+            let counts = Dictionary(grouping: waiting, by: \.sink).mapValues(\.count)
+            let most = counts.values.max()
+            guard let sink = counts.keys.filter({ counts[$0] == most }).min() else { break }
+            let ofSink = waiting.filter { $0.sink == sink }
+            guard let lowest = ofSink.map(\.severity).min() else { break }
+            let index = outbox.firstIndex {
+                $0.state == .waiting && $0.sink == sink && $0.severity == lowest
+            }
             guard let index else { break }
             outbox[index].state = .abandoned
             outbox[index].error = "pushed out: the outbox was full"

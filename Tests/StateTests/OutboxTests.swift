@@ -54,6 +54,24 @@ import Testing
         #expect(try store.nextDue(sink: "syslog") == 60)
     }
 
+    @Test func aSinkThatTakesNothingPushesOutNothingOfOthers() throws {
+        let scratch = try Scratch()
+        var limits = StateLimits()
+        limits.waitingMax = 3
+        let store = try open(scratch.folder(), limits: limits)
+        var changes = Changes()
+        // The dead one's are of a higher level.
+        for alert in ["a", "b", "c"] {
+            changes.addDispatch(alert, 0, to: "dead", severity: 99)
+        }
+        changes.addDispatch("a", 0, to: "syslog", severity: 1)
+        #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 1)
+        let waiting = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
+        #expect(waiting.map(\.alert) == ["a"])
+        let dead = try store.due(sink: "dead", nowMicroseconds: 0, limit: 9)
+        #expect(dead.map(\.alert) == ["b", "c"])
+    }
+
     @Test func aFullOutboxLetsTheMildestAndOldestGoAndSaysSo() throws {
         let scratch = try Scratch()
         var limits = StateLimits()
