@@ -139,7 +139,7 @@ extension StateReader {
                 connection,
                 """
                 SELECT number, alert, sequence, sink, severity, digest, body, created, attempts,
-                    due, state, error
+                    due, state, error, notice
                 FROM outbox \(condition)
                 """
             )
@@ -156,6 +156,7 @@ extension StateReader {
                     sequence: rows.int(2),
                     sink: rows.text(3),
                     severity: Int(rows.int(4)),
+                    isNotice: rows.int(12) != 0,
                     body: rows.bytes(6),
                     createdMicroseconds: rows.int(7),
                     attempts: Int(rows.int(8)),
@@ -181,6 +182,7 @@ extension Dispatch {
             sequence: sequence,
             sink: sink,
             severity: severity,
+            isNotice: isNotice,
             body: body,
             createdMicroseconds: createdMicroseconds,
             dueMicroseconds: dueMicroseconds
@@ -198,6 +200,8 @@ extension NewDispatch {
         digest.combine(Int64(severity))
         digest.combine(body.span)
         digest.combine(createdMicroseconds)
+        // Rows of version 1 have none.
+        if isNotice { digest.combine(Int64(1)) }
         return digest.value
     }
 }
