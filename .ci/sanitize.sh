@@ -12,7 +12,7 @@ for room in "${rooms[@]}"; do ln -sfn "$top/Sources/$room" "$work/Sources/$room"
 for room in RingBuffer LogSources MailText MailLog Memory; do
     ln -sfn "$top/Tests/${room}Tests" "$work/Tests/${room}Tests"
 done
-for folder in TestSupport Corpus Hostile Samples; do ln -sfn "$top/Tests/$folder" "$work/Tests/$folder"; done
+for folder in TestSupport Corpus Fuzz Golden Hostile Samples; do ln -sfn "$top/Tests/$folder" "$work/Tests/$folder"; done
 system=$(sed -n 's/.*\(\.package(url: "[^"]*swift-system".*)\),$/\1/p' Package.swift)
 cat >"$work/Package.swift" <<SWIFT
 // swift-tools-version: 6.2
@@ -60,7 +60,9 @@ let package = Package(
 SWIFT
 cd "$work"
 # A debug build is blind here: it misses planted races that the optimised one reports.
-swift test -c release -Xswiftc -enable-testing --sanitize=thread --scratch-path .build-thread \
+swift test -c release -Xswiftc -enable-testing --disable-xctest --sanitize=thread --scratch-path .build-thread \
     --filter 'RingBufferTests|ReadAheadTests|ReplayTests'
-POSTERN_MUTATIONS=2000 swift test --sanitize=address --scratch-path .build-address \
+# XCTest leaks by itself.
+ASAN_OPTIONS=detect_leaks=0 POSTERN_MUTATIONS=2000 swift test -c release -Xswiftc -enable-testing --disable-xctest \
+    --sanitize=address --scratch-path .build-address \
     --filter 'MailTextTests|MailLogTests|MemoryTests|ArchiveTests|ArchiveDamageTests'

@@ -986,7 +986,8 @@ public struct Assembler: ~Copyable, Sendable {
             guard !isLocalRelay else { return }
             happenings.append(.delivered(domain: fact.domain, isLocal: false))
         case .discard: noteReceived(fact, line, in: index)
-        case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup: return
+        case .other, .smtpd, .cleanup, .queueManager, .error, .operator, .pickup, .namelessLogin:
+            return
         }
     }
 

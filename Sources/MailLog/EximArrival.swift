@@ -15,6 +15,8 @@ struct EximArrival: Equatable {
     /// The client's name, where Exim had verified it.
     var clientName = LineFact.Piece.absent
     var login = LineFact.Piece.absent
+    /// Somebody logged in, but the authenticator gives no name to log (no `server_set_id`).
+    var isLoginNameless = false
     /// Between the quotes.
     var subject = LineFact.Piece.absent
     var messageID = LineFact.Piece.absent
@@ -495,6 +497,7 @@ private struct LoginParts {
         let idEnd = min(colon, end)
         let isDoubtful = hasID && colon < end && senderEnd != end
         arrival.login = hasID && idEnd > start ? LineFact.Piece(start, idEnd) : .absent
+        arrival.isLoginNameless = !arrival.login.isPresent
         arrival.isLoginOdd = firstBlank != nil || isDoubtful
         arrival.isAmbiguous = isDoubtful
         return hasID || end == nameEnd

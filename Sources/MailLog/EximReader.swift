@@ -278,8 +278,11 @@ struct EximReader: Sendable {
         fact.a = arrival.clientIP
         fact.b = arrival.login
         fact.c = arrival.clientName
+        let agent = fact.agent
+        if arrival.isLoginNameless { fact.agent = .namelessLogin }
         facts.append(fact)
 
+        fact.agent = agent
         fact.isAmbiguous = false
         fact.b = .absent
         fact.c = .absent

@@ -211,6 +211,8 @@ public struct LineFact: Sendable {
         /// postsuper(1).
         case `operator`
         case pickup
+        /// Of `accepted`: Exim's authenticator, which gave no name (spec.txt, 33.2: `server_set_id`).
+        case namelessLogin
     }
 
     /// `status=` of a delivery line.

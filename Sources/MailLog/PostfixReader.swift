@@ -102,6 +102,9 @@ struct PostfixReader: Sendable {
             return readOperator(text, from: start, into: &fact)
         case .pickup:
             return readPickup(text, from: start, into: &fact)
+        case .namelessLogin:
+            // Of Exim's alone.
+            break
         }
         return .ignored
     }

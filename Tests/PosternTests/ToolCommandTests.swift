@@ -513,9 +513,25 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
         #expect(result.status == 1)
         #expect(
             result.output.contains(
-                "no message came with a login, and 1 came by services for users without one"
+                "no message came with a login in the log, and 1 came from users without one"
             )
         )
+    }
+
+    /// An authenticator without `server_set_id` (Exim's specification, 33.2).
+    @Test func whatEximDoesNotSayOfLoginsIsAskedFor() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write(
+            "mainlog",
+            "2026-03-01 10:00:00 1xVVVr-0007L6-1I <= a@hosted.example H=(pc) [198.51.100.7] "
+                + "P=esmtpsa CV=no A=plain_login S=700 id=1@pc T=\"Hello\" for b@example.net\n"
+        )
+        let result = try Program().run(["doctor", path])
+        #expect(result.status == 1)
+        #expect(result.output.contains("1 came from users without one"))
+        #expect(result.output.contains("server_set_id = $auth1"))
+        #expect(!result.output.contains("inbound messages"))
+        #expect(try Program().run(["events", "--json", path]).output == "")
     }
 
     @Test func mistakesHaveTheirStatus() throws {

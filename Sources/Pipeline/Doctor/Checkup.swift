@@ -6,7 +6,8 @@ import SafeText
 
 /// What a log tells of the mail that users handed in, and what it leaves out.
 public struct CheckupCounts: Sendable, Equatable {
-    /// Messages that were accepted by services for users without a login having been logged.
+    /// Messages of users whose login was not logged: accepted by services for users, or by an
+    /// authenticator that gives no name.
     public var withoutAccount = 0
     /// Messages that came with a login and were queued.
     public var submissions = 0
@@ -150,11 +151,11 @@ public struct Checkup: ~Copyable {
         }
     }
 
-    /// A message without a login is taken in. Whether it is a user's or another server's is told by
+    /// A message without a login in the log is taken in. Whether it is a user's or another server's is told by
     /// the name that the service logs under.
     private mutating func noteStranger(_ fact: LineFact, _ text: Span<UInt8>) {
         guard !Self.isFromHere(fact, text) else { return }
-        if Self.tag(text).map(Self.isForUsers) ?? false {
+        if fact.agent == .namelessLogin || Self.tag(text).map(Self.isForUsers) ?? false {
             counts[fact.dialect, default: CheckupCounts()].withoutAccount += 1
             return
         }

@@ -281,6 +281,18 @@ extension DoctorReport {
                 )
             )
         }
+        if counts.withoutAccount > 0 {
+            remedies.append(
+                Remedy(
+                    title: "Log who logs in: without it, A= has the authenticator alone",
+                    lines: [
+                        "# in each server authenticator of Exim's configuration",
+                        "server_set_id = $auth1    # of LOGIN and CRAM-MD5; $auth2 of PLAIN",
+                    ],
+                    commands: ["systemctl reload exim4"]
+                )
+            )
+        }
         guard counts.submissions > 0, counts.withContentType == 0 else { return }
         remedies.append(
             Remedy(

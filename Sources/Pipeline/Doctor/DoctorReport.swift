@@ -118,8 +118,8 @@ extension DoctorReport {
                 "submissions",
                 .missing,
                 counts.withoutAccount > 0
-                    ? "no message came with a login, and \(counts.withoutAccount) came by services "
-                        + "for users without one"
+                    ? "no message came with a login in the log, and \(counts.withoutAccount) came from "
+                        + "users without one"
                     : "no message came with a login: is this the log of the server that users hand "
                         + "their mail to?"
             )
@@ -143,7 +143,7 @@ extension DoctorReport {
             "account",
             standing(account, Self.shareMin),
             account.percent >= Self.shareMin
-                ? "who sent it" : "messages came by services for users without a login in the log",
+                ? "who sent it" : "messages came from users without a login in the log",
             share: account
         )
         let recipient = Share(have: counts.withRecipient, of: all)

@@ -99,7 +99,7 @@ extension LineExplanation {
         case .other(let message):
             return text(message.queueID)
                 + (message.isProvisional
-                    ? ", whose arrival is not logged yet" : ", for which nobody logged in")
+                    ? ", whose arrival is not logged yet" : ", without a login in the log")
         case .stray: return "no message: this queue ID's beginning is not in the log, or it is over"
         case .session: return "its connection"
         case .inDoubt:
