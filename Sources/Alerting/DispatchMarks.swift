@@ -88,4 +88,31 @@ public struct DispatchMarks: Sendable {
         }
         return count
     }
+
+    /// Brings forward what would wait for a clock that was set back, before the sinks' threads start.
+    public static func bringForward(
+        in reader: StateReader,
+        nowMicroseconds now: Int64,
+        limits: DispatchLimits = DispatchLimits(),
+        to changes: inout Changes
+    ) throws(StateError) {
+        var after: Int64 = 0
+        while true {
+            let rows = try reader.undelivered(after: after, limit: 500)
+            guard let last = rows.last else { return }
+            after = last.number
+            for row in rows where row.state == .waiting {
+                let due = DispatchState.dueAfterStart(
+                    attempts: row.attempts,
+                    createdMicroseconds: row.createdMicroseconds,
+                    dueMicroseconds: row.dueMicroseconds,
+                    nowMicroseconds: now,
+                    retryMicrosecondsMax: limits.retryMicrosecondsMax
+                )
+                if due != row.dueMicroseconds {
+                    changes.reschedule(row.number, dueMicroseconds: due)
+                }
+            }
+        }
+    }
 }

@@ -55,4 +55,18 @@ public enum DispatchState: Sendable, Hashable {
             return .none
         }
     }
+
+    /// When a dispatch that waits is due after a start, by a clock that may have been set back while
+    /// nothing ran: what was tried before waits no longer than between two attempts, what is held back
+    /// no longer than it was to be from the beginning.
+    static func dueAfterStart(
+        attempts: Int,
+        createdMicroseconds created: Int64,
+        dueMicroseconds due: Int64,
+        nowMicroseconds now: Int64,
+        retryMicrosecondsMax: Int64
+    ) -> Int64 {
+        guard attempts == 0 else { return min(due, now + retryMicrosecondsMax) }
+        return created > now && due > created ? now + (due - created) : due
+    }
 }

@@ -50,6 +50,7 @@ public final class Dispatcher: Sendable {
     private let threads: [SinkThread]
     private let marks = MarkBox()
     private let hasStopped = Atomic(false)
+    private let leaving = SinkLeave()
 
     /// Starts the threads; they send what is due at once.
     ///
@@ -104,8 +105,11 @@ public final class Dispatcher: Sendable {
         self.workers = workers
         var threads: [SinkThread] = []
         for (worker, sink) in zip(workers, sinks) {
+            var sink = sink
+            sink.heed(leaving)
+            let heeding = sink
             do {
-                threads.append(try SinkThread { worker.run(sink) })
+                threads.append(try SinkThread { worker.run(heeding) })
             } catch {
                 for worker in workers { worker.stop() }
                 for thread in threads { thread.join() }
@@ -140,6 +144,19 @@ public final class Dispatcher: Sendable {
         guard !hasStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
         for worker in workers { worker.stop() }
         for thread in threads { thread.join() }
+    }
+
+    /// Ends the threads since the program ends: as ``stop()``, but a sink that is still at an attempt
+    /// after `nanoseconds` is left alone with it. Its alert is in the outbox, and the next run sends it
+    /// again under the same ID.
+    ///
+    /// - Returns: the names of those sinks.
+    public func leave(afterNanoseconds nanoseconds: UInt64) -> [String] {
+        guard !hasStopped.exchange(true, ordering: .acquiringAndReleasing) else { return [] }
+        leaving.set()
+        for worker in workers { worker.stop() }
+        let end = Clocks.monotonicNanoseconds() &+ nanoseconds
+        return zip(workers, threads).filter { !$0.1.join(until: end) }.map(\.0.name)
     }
 
     /// What each sink did since the start, in the order of the sinks.

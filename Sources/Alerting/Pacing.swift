@@ -53,6 +53,8 @@ struct PacingState: Sendable, Hashable {
     private(set) var stormEnd: Int64 = 0
     /// When the last messages went or are to go, at most the rate's number.
     private(set) var messages: [Int64] = []
+    /// When it was last asked.
+    private var last: Int64 = 0
 
     init() {}
 
@@ -66,6 +68,7 @@ struct PacingState: Sendable, Hashable {
         nowMicroseconds now: Int64,
         secondsEast: (Int64) -> Int
     ) -> Int64 {
+        noteTime(now)
         var due = now
         if let quiet = pacing.quiet, severity < quiet.below {
             due = quiet.end(after: now, secondsEast)
@@ -77,6 +80,17 @@ struct PacingState: Sendable, Hashable {
         }
         if let rate = pacing.rate { due = slot(due, rate, now) }
         return due > now ? due : 0
+    }
+
+    /// The clock may have been set back: then all that was remembered goes back with it.
+    private mutating func noteTime(_ now: Int64) {
+        let step = last - now
+        if step > 0 {
+            arrivals = arrivals.map { $0 - step }
+            messages = messages.map { $0 - step }
+            stormEnd -= step
+        }
+        last = now
     }
 
     private mutating func waited(_ now: Int64, _ storm: Pacing.Quota) -> Int64 {
@@ -135,13 +149,15 @@ extension PacingState {
     /// As the state keeps it.
     func text() -> String {
         func list(_ times: [Int64]) -> String { times.map { "\($0)" }.joined(separator: ",") }
-        return "\(stormEnd);\(list(arrivals));\(list(messages))"
+        return "\(stormEnd);\(list(arrivals));\(list(messages));\(last)"
     }
 
     /// Nothing was let through where the text is none of ours.
     init(text: String) {
         let parts = text.split(separator: ";", omittingEmptySubsequences: false)
-        guard parts.count == 3, let end = Int64(parts[0]) else { return }
+        // Former versions did not keep when they were last asked.
+        guard (3...4).contains(parts.count), let end = Int64(parts[0]) else { return }
+        if parts.count == 4 { last = Int64(parts[3]) ?? 0 }
         stormEnd = end
         arrivals = parts[1].split(separator: ",").compactMap { Int64($0) }
         messages = parts[2].split(separator: ",").compactMap { Int64($0) }

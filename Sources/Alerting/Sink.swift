@@ -30,15 +30,21 @@ public enum SinkAnswer: Sendable, Hashable {
 
 /// A place where alerts go.
 ///
-/// A sink belongs to one thread of its own, so it may block, yet not for more than a few seconds:
-/// the program stops only when the attempt under way has ended. Later sinks that are asynchronous
-/// inside wait for their end in `send`.
+/// A sink belongs to one thread of its own, so it may block. When the program stops, it waits half a
+/// second for the attempt under way, then leaves it.
 public protocol Sink: Sendable {
     /// Names it in the outbox. No two sinks share one, and a restart does not change it.
     var name: String { get }
 
     /// Sends one alert, once.
     mutating func send(_ alert: OutgoingAlert) -> SinkAnswer
+
+    /// Goes as far as it can without sending anything: whether the other side is there, is who it must
+    /// be, and lets us in.
+    mutating func reach() -> SinkAnswer
+
+    /// Told before anything is sent: what to look at while waiting. Those that start programs must.
+    mutating func heed(_ leave: SinkLeave)
 
     /// What the other side said when it took the last alert, in one line that is safe to show; empty
     /// where it says nothing.
@@ -47,4 +53,6 @@ public protocol Sink: Sendable {
 
 extension Sink {
     public var lastWords: String { "" }
+
+    public mutating func heed(_ leave: SinkLeave) {}
 }

@@ -134,6 +134,17 @@ struct SinkQueue {
         return mark
     }
 
+    /// The sink looked whether it could send an alert.
+    mutating func reached(_ answer: SinkAnswer, _ row: Dispatch) -> DispatchMark {
+        unconfirmed.insert(row.number)
+        return DispatchMark(
+            number: row.number,
+            change: answer == .accepted ? .acknowledged : .abandoned,
+            error: answer.error,
+            alert: row.alert
+        )
+    }
+
     /// These go out within a digest.
     mutating func combined(_ numbers: [Int64]) { unconfirmed.formUnion(numbers) }
 

@@ -225,8 +225,18 @@ struct SinkTurn {
         }
     }
 
+    /// A canary has come so far. What comes of it says nothing of alerts that wait: the circuit stays
+    /// as it is, and nothing is tried again.
+    private mutating func reach(_ row: Dispatch, _ now: inout Int64) -> Bool {
+        let answer = sink.reach()
+        now = surroundings.clock()
+        surroundings.mark(queue.reached(answer, row))
+        return answer == .accepted
+    }
+
     /// One attempt. Returns whether the sink took the alert.
     private mutating func send(_ row: Dispatch, _ now: inout Int64) -> Bool {
+        if CanaryDispatch.covers(row) { return reach(row, &now) }
         var state = DispatchState(
             attempts: row.attempts,
             dueMicroseconds: row.dueMicroseconds,

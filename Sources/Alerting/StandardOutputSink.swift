@@ -62,6 +62,10 @@ public struct StandardOutputSink: Sink {
         return write(bytes, of: name) ?? .accepted
     }
 
+    public mutating func reach() -> SinkAnswer {
+        stream.isOpen ? .accepted : .failed("\(name): nobody reads it")
+    }
+
     private func rendered(_ alert: OutgoingAlert) throws(UnreadableAlert) -> [UInt8] {
         switch format {
         case .json: alert.body + [UInt8(ascii: "\n")]

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxIO
+import Synchronization
 import SystemPackage
 
 // The only file of this room that calls the kernel: a thread, a socket, a pipe, the local time.
@@ -8,6 +9,7 @@ import SystemPackage
 final class SinkThread: Sendable {
     // A `pthread_t` is a number on Linux; it is joined once, by the owner.
     private let thread: pthread_t
+    private let start: Start
 
     /// Runs `body` in a new thread, with all signals blocked: they are for the main thread, and a
     /// pipe without a reader must not end the program.
@@ -26,6 +28,7 @@ final class SinkThread: Sendable {
                 unsafe sigfillset(&signals)
                 _ = unsafe pthread_sigmask(SIG_SETMASK, &signals, nil)
                 start.body()
+                start.hasEnded.store(true, ordering: .releasing)
                 return nil
             },
             handed.toOpaque()
@@ -35,13 +38,30 @@ final class SinkThread: Sendable {
             throw DispatcherError(description: "a sink's thread: " + errorText(result))
         }
         self.thread = thread
+        self.start = start
     }
 
     /// Waits for its end. To be called once.
     func join() { pthread_join(thread, nil) }
 
+    /// Waits for its end until then, in monotonic nanoseconds. To be called in place of ``join()``.
+    ///
+    /// - Returns: false: it goes on, and nobody waits for it any more.
+    func join(until nanoseconds: UInt64) -> Bool {
+        while !start.hasEnded.load(ordering: .acquiring) {
+            guard Clocks.monotonicNanoseconds() < nanoseconds else {
+                pthread_detach(thread)
+                return false
+            }
+            usleep(1_000)
+        }
+        join()
+        return true
+    }
+
     private final class Start: Sendable {
         let body: @Sendable () -> Void
+        let hasEnded = Atomic(false)
 
         init(body: @escaping @Sendable () -> Void) { self.body = body }
     }
@@ -76,38 +96,57 @@ final class DatagramSocket: Sendable {
     ///
     /// - Parameter path: of at most ``pathBytesMax`` bytes, not empty.
     func send(_ bytes: [UInt8], to path: String) -> Result {
+        unsafe perform("sendto", path) { address, length in
+            // SAFETY: the kernel reads both buffers before the call returns.
+            unsafe sendto(
+                number,
+                bytes,
+                bytes.count,
+                CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL),
+                address,
+                length
+            )
+        }
+    }
+
+    /// Whether somebody listens at that path; then datagrams without an address go there.
+    func connect(to path: String) -> Result {
+        unsafe perform("connect", path) { address, length in
+            // SAFETY: the kernel reads the address before the call returns.
+            unsafe Int(Glibc.connect(number, address, length))
+        }
+    }
+
+    private func perform(
+        _ name: StaticString,
+        _ path: String,
+        _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int
+    ) -> Result {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let name = Array(path.utf8)
-        precondition(!name.isEmpty)
-        precondition(name.count <= Self.pathBytesMax)
+        let bytes = Array(path.utf8)
+        precondition(!bytes.isEmpty)
+        precondition(bytes.count <= Self.pathBytesMax)
         // SAFETY: `sun_path` has 108 bytes, zero all; at most 107 are copied into it.
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
-            unsafe field.copyBytes(from: name)
+            unsafe field.copyBytes(from: bytes)
         }
         let length = socklen_t(MemoryLayout<sockaddr_un>.size)
         while true {
             // SAFETY: a `sockaddr_un` may be passed as the `sockaddr` that it begins with (unix(7)),
-            // with its own size; the kernel reads both buffers before the call returns.
-            let sent = unsafe withUnsafePointer(to: &address) { address in
+            // with its own size.
+            let result = unsafe withUnsafePointer(to: &address) { address in
                 unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                    unsafe sendto(
-                        number,
-                        bytes,
-                        bytes.count,
-                        CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL),
-                        address,
-                        length
-                    )
+                    unsafe call(address, length)
                 }
             }
-            if sent >= 0 { return .sent }
+            if result >= 0 { return .sent }
             let cause = errno
             switch cause {
             case EINTR: continue
             case EMSGSIZE: return .tooLong
             case EPROTOTYPE: return .otherKind
-            default: return .failed("sendto: " + errorText(cause))
+            default: return .failed("\(name): " + errorText(cause))
             }
         }
     }
@@ -251,6 +290,13 @@ struct OutputStream: Sendable {
 
     let number: CInt
 
+    /// Whether somebody may read what is written.
+    var isOpen: Bool {
+        var poll = pollfd(fd: number, events: 0, revents: 0)
+        // SAFETY: one entry, as it says. The events that are left are errors.
+        return unsafe Glibc.poll(&poll, 1, 0) == 0
+    }
+
     /// Writes a part of `bytes`, which are not empty, and waits at most so long for room.
     func write(_ bytes: ArraySlice<UInt8>, waitMilliseconds: CInt) -> Result {
         var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
@@ -267,6 +313,12 @@ struct OutputStream: Sendable {
         let cause = errno
         return cause == EAGAIN || cause == EINTR ? .full : .failed("write: " + errorText(cause))
     }
+}
+
+/// Why this process may not run a program; nil: it may.
+func executableError(_ path: String) -> String? {
+    // SAFETY: a text is passed as one that ends with NUL.
+    unsafe access(path, X_OK) == 0 ? nil : errorText(errno)
 }
 
 /// Seconds east of UTC of this machine's zone at a moment, seconds since 1970.

@@ -6,8 +6,9 @@ import SafeText
 /// be told apart and counted.
 ///
 /// Only the holder of the key can tell whose they are, by trying the names that he knows: nothing
-/// else is kept of them. What is neither is passed on, so host names of blocklists, the addresses of
-/// clients in a sentence, and all numbers stay; commands for the server are left out.
+/// else is kept of them. IP addresses have pseudonyms too, in a sentence as elsewhere: that of a user's
+/// computer leads to the user. What is neither is passed on, so host names of blocklists and all
+/// numbers stay; commands for the server are left out.
 public struct Pseudonyms: Sendable {
     /// 256 bits, as HMAC-SHA-256 has them.
     public static let keyByteCount = 32
@@ -49,7 +50,8 @@ public struct Pseudonyms: Sendable {
     /// For the address of a client.
     public func client(_ text: String) -> String { text.isEmpty ? text : name("c", text) }
 
-    /// A sentence in which names stand: the given ones, and whatever looks like an address.
+    /// A sentence in which names stand: the given ones, and whatever looks like an address, of mail or
+    /// of a computer.
     public func sentence(_ text: String, naming names: [String]) -> String {
         var scalars = Array(text.unicodeScalars)
         var out = String.UnicodeScalarView()
@@ -64,6 +66,7 @@ public struct Pseudonyms: Sendable {
             scalars.removeFirst(gap.count)
             var word = Array(scalars.prefix { Self.isOfAddress($0) })
             scalars.removeFirst(word.count)
+            let whole = word
             // A full stop or colon at its end is the sentence's.
             var tail: [Unicode.Scalar] = []
             while let last = word.last, last == "." || last == ":" || last == "-" {
@@ -75,11 +78,94 @@ public struct Pseudonyms: Sendable {
             } else if word.contains("@") {
                 out.append(contentsOf: address(Self.text(word)).unicodeScalars)
             } else {
-                out.append(contentsOf: word)
+                // An IPv6 address may end with a colon.
+                out.append(contentsOf: hidingClients(whole))
+                continue
             }
             out.append(contentsOf: tail)
         }
         return String(out)
+    }
+
+    /// The word with a pseudonym in place of each IP address, also with a port or a prefix behind it.
+    private func hidingClients(_ word: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        var out: [Unicode.Scalar] = []
+        var rest = word[...]
+        // RFC 5321, 4.1.3.
+        let tag = "ipv6:"
+        if Self.text(Array(rest.prefix(5))).lowercased() == tag {
+            return Array(rest.prefix(5)) + hidingClients(Array(rest.dropFirst(5)))
+        }
+        while let first = rest.first {
+            let run = rest.prefix { Self.isOfIPAddress($0) }
+            guard !run.isEmpty else {
+                out.append(first)
+                rest.removeFirst()
+                continue
+            }
+            rest = rest.dropFirst(run.count)
+            let isPartOfName =
+                out.last.map(Self.isOfName) ?? false || rest.first.map(Self.isOfName) ?? false
+            let ends =
+                isPartOfName
+                ? []
+                : stride(from: run.endIndex, to: run.startIndex, by: -1)
+                    .filter { Self.mayFollowAddress(run[$0...]) }
+            if let end = ends.first(where: { Self.isIPAddress(Self.text(Array(run[..<$0]))) }) {
+                out += client(Self.text(Array(run[..<end]))).unicodeScalars
+                out += run[end...]
+            } else {
+                out += run
+            }
+        }
+        return out
+    }
+
+    /// Whether it is nothing, the sentence's punctuation, or a port.
+    private static func mayFollowAddress(_ rest: ArraySlice<Unicode.Scalar>) -> Bool {
+        let isPunctuation = rest.allSatisfy { $0 == ":" || $0 == "." }
+        return isPunctuation
+            || rest.first == ":" && rest.dropFirst().allSatisfy { ("0"..."9").contains($0) }
+    }
+
+    private static func isOfIPAddress(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "0"..."9", "a"..."f", "A"..."F", ":", ".": true
+        default: false
+        }
+    }
+
+    private static func isOfName(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "-" || scalar == "_" || scalar.properties.isAlphabetic
+            || ("0"..."9").contains(scalar)
+    }
+
+    /// Whether it is an IPv4 address, or an IPv6 one as RFC 4291, 2.2 writes it.
+    private static func isIPAddress(_ text: String) -> Bool {
+        guard text.contains(":") else { return isIPv4Address(text[...]) }
+        let halves = text.split(separator: "::", omittingEmptySubsequences: false)
+        guard halves.count <= 2 else { return false }
+        var count = 0
+        for (index, half) in halves.enumerated() where !half.isEmpty {
+            let groups = half.split(separator: ":", omittingEmptySubsequences: false)
+            for (place, group) in groups.enumerated() {
+                let isLast = index == halves.count - 1 && place == groups.count - 1
+                if isLast, isIPv4Address(group) {
+                    count += 2
+                } else if (1...4).contains(group.utf8.count), !group.contains(".") {
+                    count += 1
+                } else {
+                    return false
+                }
+            }
+        }
+        return halves.count == 2 ? count <= 7 : count == 8
+    }
+
+    private static func isIPv4Address(_ text: Substring) -> Bool {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4
+            && parts.allSatisfy { (1...3).contains($0.utf8.count) && UInt8($0) != nil }
     }
 
     private static func text(_ scalars: [Unicode.Scalar]) -> String {

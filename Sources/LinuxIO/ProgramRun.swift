@@ -21,6 +21,7 @@ public struct ProgramRun: Sendable, Equatable {
     ///   - joinsError: its standard error is its output too; else it is `/dev/null`.
     ///   - milliseconds: then it is killed, with its process group.
     ///   - bytesMax: what it writes beyond that is read and forgotten.
+    ///   - isCancelled: asked ten times a second; then it is killed as well.
     /// - Throws: when it cannot be started.
     public static func run(
         _ program: FilePath,
@@ -30,6 +31,7 @@ public struct ProgramRun: Sendable, Equatable {
         joinsError: Bool = false,
         milliseconds: Int,
         bytesMax: Int,
+        isCancelled: () -> Bool = { false },
         calls: SystemCalls = SystemCalls()
     ) throws(SystemCallError) -> ProgramRun {
         let (output, outputEnd) = try pipe(program, calls)
@@ -52,7 +54,16 @@ public struct ProgramRun: Sendable, Equatable {
                 calls
             )
         }
-        return try collect(process, reading, feed, input ?? [], milliseconds, bytesMax, calls)
+        return try collect(
+            process,
+            reading,
+            feed,
+            input ?? [],
+            milliseconds,
+            bytesMax,
+            isCancelled,
+            calls
+        )
     }
 
     /// A pipe's ends: to read, and to write.
@@ -131,6 +142,9 @@ public struct ProgramRun: Sendable, Equatable {
         return process
     }
 
+    /// How often it is looked whether nobody wants the program any more.
+    private static let lookNanoseconds: UInt64 = 100_000_000
+
     /// Reads until the program has closed its output, and waits for its end; kills it when the time
     /// is over.
     private static func collect(
@@ -140,6 +154,7 @@ public struct ProgramRun: Sendable, Equatable {
         _ input: [UInt8],
         _ milliseconds: Int,
         _ bytesMax: Int,
+        _ isCancelled: () -> Bool,
         _ calls: SystemCalls
     ) throws(SystemCallError) -> ProgramRun {
         let end = Clocks.monotonicNanoseconds() + UInt64(max(0, milliseconds)) * 1_000_000
@@ -151,11 +166,12 @@ public struct ProgramRun: Sendable, Equatable {
             while true {
                 if rest.isEmpty { open = nil }
                 let now = Clocks.monotonicNanoseconds()
-                guard now < end else { break }
+                guard now < end, !isCancelled() else { break }
                 var poll = PollSet()
                 let output = poll.add(reading)
                 if let number = open?.number { poll.add(forWriting: number) }
-                guard try poll.wait(atMost: end - now, calls: calls) else { break }
+                let wait = min(end - now, lookNanoseconds)
+                guard try poll.wait(atMost: wait, calls: calls) else { continue }
                 if let number = open?.number, poll.isReady(PollSet.Member(index: 1)) {
                     // No more than a page: what poll(2) calls writable has room for that (pipe(7)).
                     let part = Array(rest.prefix(4_096))
@@ -167,23 +183,27 @@ public struct ProgramRun: Sendable, Equatable {
                 guard poll.isReady(output) else { continue }
                 let count = try reading.read(into: &buffer, 0..<buffer.count)
                 if count == 0 {
-                    run.status = wait(process, until: end)
+                    run.status = Self.wait(process, until: end, isCancelled)
                     return run
                 }
                 run.output += buffer[..<min(count, max(0, bytesMax - run.output.count))]
             }
         } catch {
             kill(-process, SIGKILL)
-            _ = wait(process, until: .max)
+            _ = Self.wait(process, until: .max, isCancelled)
             throw error
         }
         kill(-process, SIGKILL)
-        _ = wait(process, until: .max)
+        _ = Self.wait(process, until: .max, isCancelled)
         return run
     }
 
     /// Waits until the process has ended; kills it at `end`: monotonic nanoseconds.
-    private static func wait(_ process: pid_t, until end: UInt64) -> Int32? {
+    private static func wait(
+        _ process: pid_t,
+        until end: UInt64,
+        _ isCancelled: () -> Bool
+    ) -> Int32? {
         var isKilled = end == .max
         while true {
             var status: CInt = 0
@@ -193,7 +213,7 @@ public struct ProgramRun: Sendable, Equatable {
                 return status & 0x7f == 0 ? status >> 8 & 0xff : nil
             }
             if ended < 0, errno != EINTR { return nil }
-            if !isKilled, Clocks.monotonicNanoseconds() >= end {
+            if !isKilled, Clocks.monotonicNanoseconds() >= end || isCancelled() {
                 kill(-process, SIGKILL)
                 isKilled = true
             } else if !isKilled {

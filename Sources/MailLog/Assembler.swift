@@ -184,7 +184,7 @@ public struct Assembler: ~Copyable, Sendable {
         _ microseconds: Int64
     ) {
         switch fact.kind {
-        case .time:
+        case .time, .canary:
             return
         case .client, .clientAgain:
             if fact.kind == .client || !isOpen(fact, line) {
@@ -265,7 +265,8 @@ public struct Assembler: ~Copyable, Sendable {
     ) {
         let index = Int(slot)
         switch fact.kind {
-        case .time, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain, .local,
+        case .time, .canary, .client, .accepted, .session, .login, .sessionEnd, .part, .clientAgain,
+            .local,
             .requeued, .proxied, .proxyEnd, .sessionHeld, .note:
             break
         case .sender, .subject, .contentType, .receiptRequest, .recipient, .queued, .messageLogin:

@@ -77,6 +77,9 @@ public struct LineFact: Sendable {
     public enum Kind: UInt8, Sendable {
         /// Nothing but a new time.
         case time
+        /// What the daemon wrote into the log to see whether it is read: `a` its text. It is no part of
+        /// any message, and moves no time.
+        case canary
         /// smtpd took a message: `a` HOST[IP], `b` login, `c` `orig_queue_id`, `d` `orig_client`.
         case client
         /// cleanup logged a header: `a` the text from after the name's colon to the line's end.

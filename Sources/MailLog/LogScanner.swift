@@ -51,6 +51,8 @@ public struct LogScanner: Sendable {
         case bareSMTPD
         /// Postfix's only because `--dialect` says so.
         case assumedPostfix
+        /// Our own, with which the daemon tries whether what is logged is read.
+        case canary
     }
 
     /// A tag and what it says.
@@ -137,7 +139,7 @@ public struct LogScanner: Sendable {
         if index > 0 { readSyslog(text, from: index, line: line, into: &facts) }
         if facts.count == before {
             noteTime(line: line, into: &facts)
-        } else {
+        } else if facts[before].kind != .canary {
             lastSecond = second
         }
     }
@@ -264,6 +266,11 @@ public struct LogScanner: Sendable {
         switch program {
         case .other:
             counters.foreign &+= 1
+        case .canary:
+            counters.foreign &+= 1
+            var fact = LineFact(kind: .canary, stamp: context.stamp, line: context.line)
+            fact.a = LineFact.Piece(start, text.count)
+            facts.append(fact)
         case .postfix, .assumedPostfix:
             counters.count(postfix.read(text, from: start, context, into: &facts), of: .postfix)
         case .exim:
@@ -555,6 +562,10 @@ public struct LogScanner: Sendable {
             isBare: slash == nil
         )
         known.program = Self.program(tag, isBare: slash == nil, agent: known.agent)
+        if tag.count == 14, tag.has("postern-canary", at: 0) {
+            known.program = .canary
+            return known
+        }
         // Our own alerts quote what others log: they are nobody's, also with `--dialect`.
         let isOurs = tag.count == 7 && tag.has("postern", at: 0)
         if let dialect, !isOurs {
@@ -563,7 +574,7 @@ public struct LogScanner: Sendable {
         }
         switch known.program {
         case .postfix, .assumedPostfix, .bareSMTPD: break
-        case .other, .exim, .sendmail: return known
+        case .other, .exim, .sendmail, .canary: return known
         }
         known.instance = UInt32(
             truncatingIfNeeded: keyedHash(tag.extracting(0..<first), seed: seed)

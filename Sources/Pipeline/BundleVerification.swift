@@ -210,19 +210,26 @@ private func rerun(
     }
     var scanner = engine.makeScanner()
     var output = RerunOutput()
-    var batch = Batch(
-        byteCapacity: max(1, lines.reduce(0) { $0 + $1.bytes.count }),
-        lineCapacity: max(1, lines.count)
-    )
-    for line in lines {
-        let start = batch.byteCount
-        batch.bytes.replaceSubrange(start..<(start + line.bytes.count), with: line.bytes)
-        batch.byteCount += line.bytes.count
-        batch.lines.append(LineRange(start: UInt32(start), length: UInt32(line.bytes.count)))
-    }
+    let batch = Batch(of: lines.map(\.bytes))
     var facts: [LineFact] = []
     scanner.scan(batch, into: &facts)
     try engine.take(batch, facts: facts, to: &output)
     engine.finish(to: &output)
     return output
+}
+
+extension Batch {
+    /// These lines and no others.
+    init(of lines: [[UInt8]]) {
+        self.init(
+            byteCapacity: max(1, lines.reduce(0) { $0 + $1.count }),
+            lineCapacity: max(1, lines.count)
+        )
+        for line in lines {
+            let start = byteCount
+            bytes.replaceSubrange(start..<(start + line.count), with: line)
+            byteCount += line.count
+            self.lines.append(LineRange(start: UInt32(start), length: UInt32(line.count)))
+        }
+    }
 }

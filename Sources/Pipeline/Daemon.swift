@@ -50,6 +50,8 @@ public enum DaemonMessage: Sendable {
     case sealedLate(String)
     /// Bundles that are kept no more were removed.
     case pruned(Int)
+    /// The canary comes through again.
+    case canaryBack
     /// There are more bytes of bundles than the settings allow, all of them of open alerts.
     case evidenceOverBytes
     /// A commit failed; it is tried again with what comes.
@@ -67,6 +69,8 @@ public enum DaemonMessage: Sendable {
     case beat(DaemonPulse)
     /// It was asked to end, and begins to.
     case stopping
+    /// These sinks were still at an attempt, and were left. What it was comes again.
+    case sinksLeft([String])
     case stopped(lines: UInt64)
 }
 
@@ -107,6 +111,8 @@ public struct Daemon: ~Copyable {
     private let sinkEvents = SinkEventBox()
     /// Test alerts whose answers somebody waits for.
     var trials = SinkTrials()
+    /// Tries the whole way of an alert from time to time; nil: nobody wants it.
+    var canary: Canary?
     /// Where each source enters its files.
     private var tables: [FileTable]
     /// The cursors as they were committed last.
@@ -130,6 +136,10 @@ public struct Daemon: ~Copyable {
         var microseconds: Int64
     }
 
+    /// How long an attempt of a sink is waited for at the end.
+    private static let leaveNanoseconds: UInt64 = 500_000_000
+    /// The same at a reload: longer than standard output waits for its reader.
+    static let reloadLeaveNanoseconds: UInt64 = 2_000_000_000
     private static let failureMicroseconds: Int64 = 3_600_000_000
     private static let commitNanoseconds: UInt64 = 1_000_000_000
     private static let commitBytes: UInt64 = 64 << 20
@@ -279,8 +289,13 @@ public struct Daemon: ~Copyable {
         } catch {
             throw .system(error)
         }
+        if !untilCaughtUp {
+            try removeOldCanary()
+            try bringRowsForward()
+        }
         var dispatcher = try startDispatcher(sinks: untilCaughtUp ? [] : configuration.sinks)
-        defer { dispatcher.stop() }
+        // Also when it ends with an error.
+        defer { _ = dispatcher.leave(afterNanoseconds: Self.leaveNanoseconds) }
         let control = untilCaughtUp ? nil : startControl()
         defer { control?.stop() }
         let patterns = PatternFeed()
@@ -288,7 +303,10 @@ public struct Daemon: ~Copyable {
         if !configuration.patterns.isEmpty {
             patterns.start(configuration.patterns.map(\.pattern), stop: stop, bell: bell)
         }
-        if !untilCaughtUp { try abandonRowsOfRemovedSinks() }
+        if !untilCaughtUp {
+            try abandonRowsOfRemovedSinks()
+            startCanary()
+        }
         sweepNames()
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
@@ -301,6 +319,7 @@ public struct Daemon: ~Copyable {
                 commitMarks(&merger, dispatcher)
             }
             if let control { endTrials(control) }
+            goOnWithCanary(isCaughtUp: merger.isCaughtUp, dispatcher)
             watchLag(merger)
             keepEvidence()
             commitIfDue(merger, dispatcher)
@@ -326,7 +345,8 @@ public struct Daemon: ~Copyable {
         commit(durable: true, merger, dispatcher)
         merger.join()
         patterns.join()
-        dispatcher.stop()
+        let left = dispatcher.leave(afterNanoseconds: Self.leaveNanoseconds)
+        if !left.isEmpty { tell(.sinksLeft(left)) }
         commitMarks(&merger, dispatcher)
         tell(.stopped(lines: engine.lineCount))
         return engine.lineCount
@@ -386,6 +406,21 @@ public struct Daemon: ~Copyable {
             )
         } catch {
             throw .dispatcher(error)
+        }
+    }
+
+    /// The clock may have been set back since alerts were put off.
+    private func bringRowsForward() throws(DaemonError) {
+        do {
+            var changes = Changes()
+            try DispatchMarks.bringForward(
+                in: store,
+                nowMicroseconds: Clocks.realtimeMicroseconds(),
+                to: &changes
+            )
+            if !changes.isEmpty { try store.commit(changes, durable: false) }
+        } catch {
+            throw .state(error)
         }
     }
 
@@ -571,7 +606,7 @@ public struct Daemon: ~Copyable {
         )
     }
 
-    private mutating func raise(_ notice: Notice?) {
+    mutating func raise(_ notice: Notice?) {
         guard let notice else { return }
         output.raised(notice)
         hasUncommitted = true
@@ -611,6 +646,7 @@ public struct Daemon: ~Copyable {
         let marks = dispatcher.takeMarks()
         marks.add(to: &output.changes)
         trials.take(marks, &output.changes)
+        takeCanaryAnswers(marks)
         output.router.keep(in: &output.changes)
         do {
             let report = try store.commit(output.changes, durable: durable)
@@ -643,6 +679,7 @@ public struct Daemon: ~Copyable {
         var changes = Changes()
         marks.add(to: &changes)
         trials.take(marks, &changes)
+        takeCanaryAnswers(marks)
         do {
             noteFullOutbox(try store.commit(changes, durable: false))
             dispatcher.committed(marks)
@@ -719,6 +756,7 @@ public struct Daemon: ~Copyable {
     ) {
         var until = wait
         if output.sealer.isWaiting { until = min(until ?? .max, output.sealer.retryAt) }
+        if let canary { until = min(until ?? .max, canary.wakeAt) }
         if let end = trials.endNanoseconds { until = min(until ?? .max, end) }
         if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
         if hasUncommitted || merger.byteCount > committedBytes {

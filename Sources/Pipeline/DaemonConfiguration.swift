@@ -46,6 +46,8 @@ public struct DaemonConfiguration: Sendable {
     /// The chain of bundles of a state that was set aside, which a new state goes on with.
     public var formerChain: [ChainLink] = []
     public var pseudonyms = PseudonymousSinks()
+    /// Whether and how the whole way of an alert is tried from time to time.
+    public var canary: CanarySettings?
     public var posternVersion: String
     public var host: String
 

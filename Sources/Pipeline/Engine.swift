@@ -61,6 +61,8 @@ public struct Engine: ~Copyable, Sendable {
     public var watchesCoverage = false
     /// How much of its submissions the log tells.
     var coverage = Coverage()
+    /// What the canary's line says that is on its way; nil: none is, or it has come.
+    var awaitedCanary: [UInt8]?
     private var limitWatch = LimitWatch()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
@@ -290,6 +292,15 @@ public struct Engine: ~Copyable, Sendable {
                 continue
             }
             let line = Int(fact.line)
+            if fact.kind == .canary {
+                // It says nothing of any message, and comes whatever its stamp is.
+                let text = bytes.extracting(batch.lines[line].indices)
+                if let awaitedCanary, text.extracting(fact.a.indices).equals(awaitedCanary) {
+                    self.awaitedCanary = nil
+                }
+                next += 1
+                continue
+            }
             let sequence = firstSequence + UInt64(line - firstLine) + 1
             if fact.stamp != believedStamp {
                 believedStamp = nil
@@ -865,5 +876,13 @@ public struct Engine: ~Copyable, Sendable {
     /// The source of a record; nil for one that the settings do not name any more.
     private func lane(of record: RecordID) -> Lane? {
         lanes.first { $0.number == record.source } ?? retired.first { $0.number == record.source }
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func equals(_ bytes: [UInt8]) -> Bool {
+        guard count == bytes.count else { return false }
+        for index in bytes.indices where self[index] != bytes[index] { return false }
+        return true
     }
 }

@@ -82,6 +82,8 @@ final class FollowedDaemon {
     private let log: Int32
     private let output: Int32
     private var unread: [UInt8] = []
+    /// What of ``unread`` was looked at.
+    private var unreadStart = 0
     private var second = 0
 
     /// It could not be started, or gave no answer.
@@ -89,8 +91,16 @@ final class FollowedDaemon {
         let description: String
     }
 
-    /// - Parameter state: a folder of state that stays; nil: one of its own.
-    init(program: String, state: String? = nil) throws {
+    /// - Parameters:
+    ///   - state: a folder of state that stays; nil: one of its own.
+    ///   - sinks: items of `sinks:` besides standard output.
+    ///   - settings: further lines of the settings.
+    init(
+        program: String,
+        state: String? = nil,
+        sinks: [String] = [],
+        settings: String = ""
+    ) throws {
         var template = Array("/tmp/postern-bench-XXXXXX".utf8CString)
         guard unsafe mkdtemp(&template) != nil else {
             throw Failed(description: "no scratch folder")
@@ -105,7 +115,8 @@ final class FollowedDaemon {
             timezone: UTC
             state: \(state ?? folder + "/state")
             dispatch_age_max: null
-            sinks: [{ stdout: { format: json } }]
+            \(settings)
+            sinks: [\((["{ stdout: { format: json } }"] + sinks).joined(separator: ", "))]
 
             """
         let file = unsafe open(configPath, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
@@ -141,9 +152,28 @@ final class FollowedDaemon {
         while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
         close(log)
         close(output)
-        for name in ["mail.log", "postern.yml"] { unsafe unlink(folder + "/" + name) }
-        for name in ["lock", "postern.sqlite", "postern.sqlite-wal", "postern.sqlite-shm"] {
-            unsafe unlink(folder + "/state/" + name)
+        Self.remove(folder)
+    }
+
+    /// Removes a folder with all that is in it.
+    private static func remove(_ path: String) {
+        guard let stream = unsafe opendir(path) else {
+            unsafe unlink(path)
+            return
+        }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) { unsafe names.append(name(entry)) }
+        unsafe closedir(stream)
+        for name in names where name != "." && name != ".." { remove(path + "/" + name) }
+        unsafe rmdir(path)
+    }
+
+    @unsafe
+    private static func name(_ entry: UnsafeMutablePointer<dirent>) -> String {
+        unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+            unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+                unsafe String(cString: $0)
+            }
         }
     }
 
@@ -154,13 +184,43 @@ final class FollowedDaemon {
 
     /// Writes a burst of three receipts and waits for its alert. Seconds from the last write.
     func alertLatency(_ index: Int) throws -> Double {
+        try alertLatency(index) { try waitForAlert(of: $0) }
+    }
+
+    /// The same, with somebody else who waits for the alert of an account.
+    func alertLatency(_ index: Int, _ wait: (String) throws -> Void) rethrows -> Double {
         for part in 0..<2 { Self.write(receipt(index, part), to: log) }
         usleep(20_000)
         let text = receipt(index, 2)
         let start = Self.now()
         Self.write(text, to: log)
-        try waitForAlert(of: "user\(index)@")
+        try wait("user\(index)@")
         return Self.now() - start
+    }
+
+    /// Writes bursts of so many accounts as fast as it can.
+    func writeBursts(_ count: Int) {
+        var text: [UInt8] = []
+        for index in 0..<count {
+            for part in 0..<3 { text += receipt(index, part) }
+            if text.count > 1 << 20 || index == count - 1 {
+                Self.write(text, to: log)
+                text = []
+            }
+        }
+    }
+
+    /// Waits until standard output has had the alerts of so many.
+    func waitForAlerts(_ count: Int) throws {
+        for _ in 0..<count { try waitForAlert(of: "user") }
+    }
+
+    /// The most memory that it ever had, in MiB (proc(5), `VmHWM`).
+    func peakMegabytes() -> Int {
+        let line = Self.read("/proc/\(process)/status").split(separator: "\n")
+            .first { $0.hasPrefix("VmHWM") }
+        let words = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }) ?? []
+        return (words.compactMap { Int($0) }.first ?? 0) >> 10
     }
 
     struct Steady {
@@ -199,11 +259,7 @@ final class FollowedDaemon {
         guard let stream = unsafe opendir(tasks) else { return 0 }
         defer { _ = unsafe closedir(stream) }
         while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    unsafe String(cString: $0)
-                }
-            }
+            let name = unsafe Self.name(entry)
             guard Int(name) != nil else { continue }
             for line in Self.read(tasks + "/" + name + "/status").split(separator: "\n")
             where line.hasPrefix("voluntary_ctxt_switches") {
@@ -266,9 +322,9 @@ final class FollowedDaemon {
     func waitForAlert(of user: String) throws {
         let deadline = Self.now() + 60
         while true {
-            while let newline = unread.firstIndex(of: UInt8(ascii: "\n")) {
-                let line = String(decoding: unread[..<newline], as: UTF8.self)
-                unread.removeSubrange(...newline)
+            while let newline = unread[unreadStart...].firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: unread[unreadStart..<newline], as: UTF8.self)
+                unreadStart = newline + 1
                 if line.contains("\"opened\""), line.contains(user) { return }
             }
             var entry = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
@@ -279,11 +335,13 @@ final class FollowedDaemon {
             var buffer = [UInt8](repeating: 0, count: 65_536)
             let count = unsafe Glibc.read(output, &buffer, buffer.count)
             guard count > 0 else { throw Failed(description: "the daemon has ended") }
+            unread.removeFirst(unreadStart)
+            unreadStart = 0
             unread += buffer[..<count]
         }
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    static func write(_ bytes: [UInt8], to descriptor: Int32) {
         var start = 0
         while start < bytes.count {
             let rest = Array(bytes[start...])
@@ -302,7 +360,7 @@ final class FollowedDaemon {
         return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
     }
 
-    private static func now() -> Double {
+    static func now() -> Double {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

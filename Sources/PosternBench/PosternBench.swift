@@ -10,7 +10,8 @@ struct PosternBench: ParsableCommand {
             RingBench.self, LinesBench.self, ReplayBench.self, ReadBench.self, LiveBench.self,
             JournalBench.self,
             CheckpointBench.self, DialectBench.self, RulesBench.self, WindowsBench.self,
-            MemoryBench.self, SealBench.self, StartBench.self,
+            MemoryBench.self, SealBench.self, StartBench.self, LatencyBench.self,
+            DeadSinkBench.self,
         ]
     )
 }

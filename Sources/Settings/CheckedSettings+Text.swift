@@ -42,6 +42,13 @@ extension CheckedSettings {
         text.line("pseudonyms:")
         text.line("    sinks: " + flow(pseudonyms.sinks))
         text.line("    domains: " + (pseudonyms.keepsDomains ? "keep" : "hide"))
+        if let canary {
+            text.line("canary:")
+            text.line("    every: " + span(canary.every))
+            text.line("    socket: " + yaml(canary.socket))
+        } else {
+            text.line("canary: null")
+        }
         text.line("dispatch_age_max: " + (dispatchAgeSecondsMax.map(span) ?? "null"))
         text.list("sinks", sinks) { $0.text(indent: "      ") }
         return text.text

@@ -32,6 +32,8 @@ public struct CheckedSettings: Sendable {
     public var state = "/var/lib/postern"
     public var evidence = Evidence()
     public var pseudonyms = Pseudonyms()
+    /// Nil: the way of an alert is not tried.
+    public var canary: Canary?
     /// Alerts about events older than this are kept and not sent; nil: all are sent.
     public var dispatchAgeSecondsMax: Int64? = 86_400
     /// Where alerts go; empty: nowhere, they are only kept.
@@ -95,6 +97,14 @@ public struct CheckedSettings: Sendable {
         public var sinks: [String] = []
         /// Whether domains stay as they are.
         public var keepsDomains = true
+    }
+
+    /// A line that is logged from time to time to see whether an alert would come.
+    public struct Canary: Sendable, Hashable {
+        /// Seconds from one to the next.
+        public var every: Int64 = 3_600
+        /// Where the syslog daemon of this machine listens.
+        public var socket = "/dev/log"
     }
 
     public struct Evidence: Sendable, Hashable {

@@ -148,6 +148,35 @@ extension Reading<CheckedSettings.Syslog> {
     }
 }
 
+extension Reading<CheckedSettings.Canary> {
+    static var canary: Reading {
+        let what = "the absolute path of a syslog daemon's socket"
+        let text = Reading<String>.text(what, bytesMax: 107)
+        let socket = Reading<String> { tree, reader in
+            guard let path = text.read(tree, &reader) else { return nil }
+            guard path.hasPrefix("/") else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            return path
+        }
+        let table = KeyTable<CheckedSettings.Canary>([
+            Key(
+                "every",
+                \.every,
+                .span(10...(30 * 86_400), named: (lowest: "10s", highest: "30d"))
+            ),
+            Key("socket", \.socket, socket),
+        ])
+        return Reading { tree, reader in
+            var canary = CheckedSettings.Canary()
+            let mistakesBefore = reader.mistakes.count
+            table.read(tree, into: &canary, &reader)
+            return reader.mistakes.count == mistakesBefore ? canary : nil
+        }
+    }
+}
+
 extension Reading<CheckedSettings.Webhook> {
     static var webhook: Reading {
         let formats = CheckedSettings.WebhookFormat.allCases.map { ($0.rawValue, $0) }
@@ -172,7 +201,7 @@ extension Reading<CheckedSettings.Webhook> {
             Key("ca_file", \.authorityFile, file),
             Key("certificate_file", \.certificateFile, file),
             Key("certificate_key_file", \.certificateKeyFile, file),
-            Key("proxy", \.proxy, Reading<String>.text("the URL of a proxy").orNull()),
+            Key("proxy", \.proxy, Reading<String>.proxyURL.orNull()),
             Key("connect_timeout", \.connectTimeout, wait),
             Key("timeout", \.timeout, wait),
             Key("insecure", \.isInsecureAllowed, .flag),
@@ -489,6 +518,32 @@ extension Reading<String> {
     }
 
     /// An http or https URL without a login in it, which would show in logs.
+    /// A proxy as libcurl takes it (CURLOPT_PROXY(3)). A login would be a secret in the settings.
+    static var proxyURL: Reading {
+        let what = "the URL of a proxy such as http://proxy.example:3128"
+        let schemes = ["http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"]
+        let text = Reading<String>.text(what)
+        return Reading { tree, reader in
+            guard let url = text.read(tree, &reader) else { return nil }
+            let scheme = schemes.first { url.hasPrefix($0) }
+            guard let scheme, url.utf8.count > scheme.utf8.count,
+                url.utf8.allSatisfy({ 0x21...0x7e ~= $0 })
+            else {
+                reader.expected(what, at: tree)
+                return nil
+            }
+            guard !url.contains("@") else {
+                reader.refuse(
+                    "a proxy's URL without a login was expected; `https_proxy` of the service's "
+                        + "environment may have one",
+                    at: tree.place
+                )
+                return nil
+            }
+            return url
+        }
+    }
+
     static var webhookURL: Reading {
         let what = "a URL such as https://alerts.example/postern"
         let text = Reading<String>.text(what)

@@ -97,6 +97,7 @@ extension KeyTable<CheckedSettings> {
                         later: ["http"]
                     )
                 ),
+                Key("canary", \.canary, Reading<CheckedSettings.Canary>.canary.orNull()),
                 Key(
                     "dispatch_age_max",
                     \.dispatchAgeSecondsMax,

@@ -24,6 +24,7 @@ public struct Changes: Sendable {
         case failed(number: Int64, error: String, dueMicroseconds: Int64)
         case abandoned(number: Int64, error: String)
         case redelivered(number: Int64, dueMicroseconds: Int64)
+        case rescheduled(number: Int64, dueMicroseconds: Int64)
         case combined(number: Int64, digest: String)
         case expired(sink: String, createdBefore: Int64, error: String)
     }
@@ -179,6 +180,11 @@ public struct Changes: Sendable {
     /// One attempt failed; the next is due at a time.
     public mutating func markFailed(_ number: Int64, error: String, dueMicroseconds: Int64) {
         marks.append(.failed(number: number, error: error, dueMicroseconds: dueMicroseconds))
+    }
+
+    /// A waiting dispatch is due at another time.
+    public mutating func reschedule(_ number: Int64, dueMicroseconds: Int64) {
+        marks.append(.rescheduled(number: number, dueMicroseconds: dueMicroseconds))
     }
 
     /// No further attempt, until somebody asks for it with `redeliver`.

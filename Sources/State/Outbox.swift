@@ -100,6 +100,8 @@ struct Outbox {
                 error,
                 due
             )
+        case .rescheduled(let number, let due):
+            try change(number, from: [.waiting], to: .waiting, "due = ?4", nil, due)
         case .abandoned(let number, let error):
             try change(number, from: [.waiting], to: .abandoned, "error = ?3", error)
         case .redelivered(let number, let due):

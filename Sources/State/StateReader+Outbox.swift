@@ -1,7 +1,8 @@
 import GRDB
 
 extension StateReader {
-    /// Dispatches that `sink` should get now, the longest due first, at most `limit`.
+    /// Dispatches that `sink` should get now, at most `limit`: tests, then what was tried before, then
+    /// the longest due. So what a sink that was away did not take goes before what came later.
     ///
     /// Order holds per alert: of one alert, only the waiting dispatch with the lowest sequence can
     /// be due, so a later step never overtakes one that is being tried again. Other alerts do not
@@ -12,16 +13,25 @@ extension StateReader {
         limit: Int
     ) throws(StateError) -> [Dispatch] {
         precondition(limit >= 0)
-        return try dispatches(
-            """
-            WHERE state = 0 AND sink = ?1 AND due <= ?2 AND \(Self.isFirstOfItsAlert)
-            ORDER BY due, number LIMIT ?3
-            """
-        ) { rows in
-            try rows.bind(sink, at: 1)
-            try rows.bind(nowMicroseconds, at: 2)
-            try rows.bind(Int64(limit), at: 3)
+        var found: [Dispatch] = []
+        // The index on due times gives each part without looking at the others.
+        for part in [
+            "due < 0 ORDER BY due, number",
+            "due >= 0 AND attempts > 0 ORDER BY number",
+            "due >= 0 AND attempts = 0 ORDER BY due, number",
+        ] where found.count < limit {
+            found += try dispatches(
+                """
+                WHERE state = 0 AND sink = ?1 AND due <= ?2 AND \(Self.isFirstOfItsAlert)
+                    AND \(part) LIMIT ?3
+                """
+            ) { rows in
+                try rows.bind(sink, at: 1)
+                try rows.bind(nowMicroseconds, at: 2)
+                try rows.bind(Int64(limit - found.count), at: 3)
+            }
         }
+        return found
     }
 
     /// Dispatches to `sink` that were held back at first and are due now, in the order of their numbers,

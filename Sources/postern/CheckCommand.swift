@@ -1,3 +1,4 @@
+import Alerting
 import ArgumentParser
 import Detection
 import LinuxIO
@@ -88,7 +89,11 @@ struct CheckCommand: ParsableCommand {
                     return
                 }
             }
-            _ = try sink.sink(settings)
+            var made = try sink.sink(settings)
+            // A program is there or is not; a server need not be there now.
+            if sink.isProgram, case .failed(let why, _) = made.reach() {
+                warn("warning: " + shown(why))
+            }
         } catch let failure as Failure {
             for message in failure.messages { warn("warning: " + message) }
         } catch {

@@ -1,5 +1,6 @@
 import Alerting
 import Findings
+import Glibc
 import LinuxIO
 import LogSources
 import Pipeline
@@ -7,6 +8,7 @@ import SafeText
 import Settings
 import Sigma
 import State
+import Synchronization
 import SystemPackage
 
 /// What the settings make of the daemon. Mistakes end the command with status 78.
@@ -35,6 +37,9 @@ func daemonConfiguration(
     configuration.pseudonyms.keepsDomains = settings.pseudonyms.keepsDomains
     configuration.evidence.keepMicroseconds = settings.evidence.keepSeconds * 1_000_000
     configuration.evidence.bytesMax = Int64(settings.evidence.bytesMax)
+    configuration.canary = settings.canary.map {
+        CanarySettings(everyNanoseconds: UInt64($0.every) * 1_000_000_000, socket: $0.socket)
+    }
     for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
@@ -66,6 +71,11 @@ func daemonEngine(
     return engine
 }
 
+/// Whether sinks were left at their attempts.
+private final class LeftSinks: Sendable {
+    let areThere = Atomic(false)
+}
+
 /// Runs the daemon in this process.
 ///
 /// - Parameters:
@@ -84,14 +94,23 @@ func runDaemon(
         let manager = ServiceManager()
         var configuration = configuration
         configuration.beatNanoseconds = manager.beatNanoseconds
+        let leftSinks = LeftSinks()
         let daemon = try Daemon(
             configuration,
             tell: {
                 $0.print()
                 $0.tell(manager)
+                if case .sinksLeft = $0 { leftSinks.areThere.store(true, ordering: .relaxed) }
             }
         )
-        return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
+        let lines = try daemon.run(
+            signals: signals,
+            untilCaughtUp: untilCaughtUp,
+            reload: reload
+        )
+        // Their threads are within libraries, which an ordinary end would take down below them.
+        if leftSinks.areThere.load(ordering: .relaxed) { _exit(0) }
+        return lines
     } catch let error as DaemonError {
         throw Failure(error)
     } catch let error as SystemCallError {
@@ -208,6 +227,15 @@ extension CheckedSettings.Sink {
         }
     }
 
+    /// Alerts go to a program of this machine.
+    var isProgram: Bool {
+        switch kind {
+        case .command: true
+        case .mail(let mail): mail.smtp == nil
+        case .syslog, .standardOutput, .webhook: false
+        }
+    }
+
     fileprivate var route: Route {
         Route(
             sink: name,
@@ -317,6 +345,12 @@ extension DaemonMessage {
             warn(
                 "evidence: \(count) bundle\(count == 1 ? "" : "s") kept no more, each with a tombstone"
             )
+        case .sinksLeft(let names):
+            warn(
+                "sink: no answer yet from \(names.map { shown($0) }.joined(separator: ", ")); what "
+                    + "is on its way there is sent again by the next run"
+            )
+        case .canaryBack: warn("canary: it comes through again")
         case .evidenceOverBytes:
             warn("evidence: more bytes than bytes_max, all of them of open alerts; they stay")
         case .commitFailed(let error): warn(shown("state: \(error)"))

@@ -58,8 +58,11 @@ struct EvidenceReveal: ParsableCommand {
                 for name in facts.accounts + facts.hosts { take(name) }
                 let object = try? JSONObjectReader.read(row.body)
                 for name in object?["postern.group"]?.strings ?? [] { take(name) }
-                for word in facts.message.split(separator: " ") where word.contains("@") {
-                    take(String(word).trimmingEnd)
+                for sentence in [facts.message] + facts.diagnosisFacts {
+                    for word in sentence.split(whereSeparator: { " ,;<>()[]".contains($0) })
+                    where word.contains("@") || word.contains(".") || word.contains(":") {
+                        take(String(word).trimmingEnd)
+                    }
                 }
             }
         } catch let error as StateError {

@@ -57,6 +57,20 @@ private let midnight: Int64 = 1_772_409_600 * 1_000_000
         }
     }
 
+    /// Also over a restart, nobody waits for the time that the clock was set back by.
+    @Test(arguments: [false, true])
+    func aClockThatIsSetBackHoldsNothingBack(isRestarted: Bool) {
+        var pacing = Pacing()
+        pacing.rate = Pacing.Quota(count: 2, microseconds: hour)
+        pacing.storm = Pacing.Quota(count: 2, microseconds: 10 * minute)
+        var state = PacingState()
+        for _ in 0..<5 { _ = due(&state, pacing, at: midnight + 12 * hour) }
+        if isRestarted { state = PacingState(text: state.text()) }
+        let now = midnight + hour
+        #expect(due(&state, pacing, at: now) <= now + hour)
+        #expect(due(&state, pacing, at: now + 3 * hour) == 0)
+    }
+
     @Test func alertsOfOneTimeGoOutTogether() {
         var pacing = Pacing()
         pacing.groupMicroseconds = 5 * minute

@@ -8,6 +8,7 @@ import Testing
 struct ScriptedSink: Sink {
     let name: String
     let sent: Shared<OutgoingAlert>
+    var reached = SinkAnswer.accepted
     let answer: @Sendable (OutgoingAlert) -> SinkAnswer
 
     func send(_ alert: OutgoingAlert) -> SinkAnswer {
@@ -15,6 +16,8 @@ struct ScriptedSink: Sink {
         if answer == .accepted { sent.append(alert) }
         return answer
     }
+
+    mutating func reach() -> SinkAnswer { reached }
 }
 
 /// The turn of a sink's thread without the thread: state, sink and time belong to the test.
@@ -36,6 +39,7 @@ struct ScriptedSink: Sink {
         func turn(
             _ limits: DispatchLimits = DispatchLimits(),
             seed: UInt64 = 1,
+            reached: SinkAnswer = .accepted,
             _ answer: @escaping @Sendable (OutgoingAlert) -> SinkAnswer
         ) -> SinkTurn {
             let clock = clock
@@ -44,7 +48,7 @@ struct ScriptedSink: Sink {
             let folder = scratch.state
             return SinkTurn(
                 name: "s",
-                sink: ScriptedSink(name: "s", sent: sent, answer: answer),
+                sink: ScriptedSink(name: "s", sent: sent, reached: reached, answer: answer),
                 queue: SinkQueue(limits: limits, seed: seed),
                 surroundings: .init(
                     openOutbox: { () throws(StateError) in try StateReader(folder: folder) },
@@ -379,5 +383,88 @@ extension SinkTurnTests {
         let others = taken.all.filter { $0.attempt == 1 }.compactMap { Int($0.id.dropFirst()) }
         #expect(others.count > 9_000)
         #expect(others == others.sorted())
+    }
+}
+
+extension SinkTurnTests {
+    /// It goes before what waits, sends nothing, and says nothing of the sink's alerts: however often it
+    /// does not reach the sink, the circuit stays closed.
+    @Test(arguments: [SinkAnswer.accepted, .failed("away")])
+    func aCanaryReachesASinkAndSendsNothing(_ reached: SinkAnswer) throws {
+        var bench = try Bench()
+        var turn = bench.turn(reached: reached) { _ in .accepted }
+        for number in 0..<20 {
+            try bench.add("a\(number)", 0)
+            var changes = Changes()
+            let id = CanaryDispatch.prefix + "\(number)"
+            changes.addDispatch(CanaryDispatch.row(id: id, sink: "s", nowMicroseconds: 1))
+            try bench.store.commit(changes, durable: false)
+            let before = bench.marks.all.count
+            _ = turn.run(isLast: false, isStopping: { false })
+            let mark = bench.marks.all[before]
+            #expect(mark.alert == id)
+            #expect(mark.change == (reached == .accepted ? .acknowledged : .abandoned))
+            try bench.commit(&turn)
+        }
+        #expect(bench.sent.all.map(\.id) == (0..<20).map { "a\($0)" })
+        #expect(turn.queue.circuit == .closed(failures: 0))
+        #expect(turn.counters.abandoned == 0)
+        #expect(bench.events.all.isEmpty)
+        #expect(bench.store.outbox.waiting == 0)
+    }
+
+    /// Ten thousand behind a sink that is away for an hour come in the order in which they were raised,
+    /// those that were tried among them.
+    @Test func whatWaitedForASinkComesInItsOrder() throws {
+        var bench = try Bench()
+        let isBack = Shared<Bool>()
+        var turn = bench.turn { _ in isBack.all.isEmpty ? .failed("away") : .accepted }
+        for start in stride(from: 0, to: 10_000, by: 500) {
+            var changes = Changes()
+            for number in start..<(start + 500) {
+                changes.addDispatch(newDispatch("a\(number)", 0, sink: "s"))
+            }
+            try bench.store.commit(changes, durable: false)
+            _ = turn.run(isLast: false, isStopping: { false })
+            try bench.commit(&turn)
+            bench.clock.advance(180_000_000)
+        }
+        isBack.append(true)
+        for _ in 0..<1_000 where bench.store.outbox.waiting > 0 {
+            _ = turn.run(isLast: false, isStopping: { false })
+            try bench.commit(&turn)
+        }
+        #expect(bench.sent.all.map(\.id) == (0..<10_000).map { "a\($0)" })
+    }
+
+    /// The daemon starts with a clock that was set back by a day.
+    @Test func afterTheClockWasSetBackNothingWaitsForTheTimeOfBefore() throws {
+        let (second, day): (Int64, Int64) = (1_000_000, 86_400_000_000)
+        let bench = try Bench()
+        let before = 20_000 * day
+        var changes = Changes()
+        for (alert, due) in [("now", 0), ("held", before + 300 * second), ("tried", 0)] {
+            var dispatch = newDispatch(alert, 0, sink: "s")
+            dispatch.createdMicroseconds = before
+            dispatch.dueMicroseconds = due
+            changes.addDispatch(dispatch)
+        }
+        try bench.store.commit(changes, durable: false)
+        changes.removeAll()
+        changes.markFailed(3, error: "x", dueMicroseconds: before + 60 * second)
+        try bench.store.commit(changes, durable: false)
+        changes.removeAll()
+        let now = before - day
+        try DispatchMarks.bringForward(in: bench.store, nowMicroseconds: now, to: &changes)
+        try bench.store.commit(changes, durable: false)
+        let rows = try bench.store.undelivered(limit: 9)
+        #expect(rows.map(\.dueMicroseconds) == [0, now + 300 * second, now + 60 * second])
+        // Again, and with a clock that goes right: nothing changes.
+        for later in [now, before + second] {
+            changes.removeAll()
+            try DispatchMarks.bringForward(in: bench.store, nowMicroseconds: later, to: &changes)
+            try bench.store.commit(changes, durable: false)
+            #expect(try bench.store.undelivered(limit: 9) == rows)
+        }
     }
 }

@@ -58,6 +58,15 @@ private func text(_ piece: LineFact.Piece, of line: String) -> String? {
         )
     }
 
+    @Test func aCanaryIsOfNoMessageAndMovesNoTime() {
+        let (found, _) = facts("Mar  1 10:00:00 mx1 postern-canary[1]: canary 1 of today")
+        #expect(found.map(\.kind) == [.canary])
+        for tag in ["postern-canarY[1]", "postern-canary2[1]", "xpostern-canary[1]"] {
+            let (other, _) = facts("Mar  1 10:00:00 mx1 \(tag): canary 1 of today")
+            #expect(other.map(\.kind) == [.time])
+        }
+    }
+
     @Test func aFailedLoginIsNoSubmission() {
         let (found, _) = facts(
             "Mar  1 10:00:00 mx1 postfix/smtpd[1]: warning: unknown[192.0.2.9]: SASL LOGIN "

@@ -97,6 +97,38 @@ private func alert() -> Alert {
         }
     }
 
+    /// Where users sit is theirs: no IP address goes out, in whatever form a sentence has it. What only
+    /// looks a little like one stays.
+    @Test func noAddressOfAComputerStaysInASentence() throws {
+        let key = try pseudonyms()
+        let client = key.client("192.0.2.7")
+        let other = key.client("2001:db8::7")
+        for (text, sent) in [
+            ("all came from 192.0.2.7.", "all came from \(client)."),
+            (
+                "from 192.0.2.7, [192.0.2.7]:25 and (192.0.2.7)",
+                "from \(client), [\(client)]:25 and (\(client))"
+            ),
+            (
+                "192.0.2.7:587 ip=192.0.2.7; 192.0.2.7/32",
+                "\(client):587 ip=\(client); \(client)/32"
+            ),
+            ("from 2001:db8::7: three", "from \(other): three"),
+            ("[IPv6:2001:db8::7]", "[IPv6:\(other)]"),
+            ("at ::ffff:192.0.2.7", "at \(key.client("::ffff:192.0.2.7"))"),
+            ("net 2001:db8::", "net \(key.client("2001:db8::"))"),
+            ("1:2:3:4:5:6:7:8", key.client("1:2:3:4:5:6:7:8")),
+        ] {
+            #expect(key.sentence(text, naming: []) == sent, "\(text)")
+        }
+        for text in [
+            "at 10:00:00", "version 1.2.3", "1.2.3.4.5", "256.1.1.1", "2026-03-01T10:00:00.000000Z",
+            "mx-192.0.2.7x", "dead:beef", "a::b::c", "1:2:3:4:5:6:7", "fade", "4.7.1", "25:", "...",
+        ] {
+            #expect(key.sentence(text, naming: []) == text, "\(text)")
+        }
+    }
+
     @Test func whatIsNoAlertComesToNothing() throws {
         #expect(try pseudonyms().alert(Array("anna@x.test".utf8)) == Array("{}".utf8))
     }

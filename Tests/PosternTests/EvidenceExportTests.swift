@@ -3,38 +3,10 @@ import TestSupport
 import Testing
 
 /// An environment of Python with the STIX library and validator, kept from one run to the next.
-private enum OASIS {
-    static let rigs = sourceTree.appendingPathComponent("Tests/Rigs").path
-    static let folder =
-        FileManager.default.temporaryDirectory.appendingPathComponent("postern-rigs-stix").path
-
-    /// Why it is not there; nil when it is.
-    static let trouble: String? = {
-        guard ProcessInfo.processInfo.environment["POSTERN_OFFLINE"] == nil else {
-            return "POSTERN_OFFLINE is set"
-        }
-        guard let result = try? run(rigs + "/stix-venv", [folder]) else {
-            return "stix-venv cannot be run"
-        }
-        // 75: PyPI cannot be reached. Whatever else goes wrong fails the tests.
-        return result.status == 75 ? "PyPI cannot be reached" : nil
-    }()
-
-    static func run(_ path: String, _ arguments: [String]) throws -> (status: Int32, said: String) {
-        let scratch = try Scratch()
-        let said = try scratch.write("said", "")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle(forWritingAtPath: said)
-        process.standardError = process.standardOutput
-        try process.run()
-        process.waitUntilExit()
-        let text = try Data(contentsOf: URL(fileURLWithPath: said))
-        return (process.terminationStatus, String(decoding: text, as: UTF8.self))
-    }
-}
+private let oasis = PythonEnvironment(
+    "stix",
+    ["stix2==3.0.2", "stix2-validator==3.3.2", "stix2-patterns==2.1.2"]
+)
 
 /// Bundles of a replay of a log.
 private struct Bundles {
@@ -133,8 +105,8 @@ private struct Bundles {
     /// By the schemas of OASIS, python-stix2's IDs, and the grammar of patterns.
     @Test(
         .enabled("PyPI can be reached, or stix2 was installed before") {
-            if let trouble = OASIS.trouble { print("stix2 is not there: \(trouble)") }
-            return OASIS.trouble == nil
+            if let trouble = oasis.trouble { print("stix2 is not there: \(trouble)") }
+            return oasis.trouble == nil
         },
         arguments: [Bundles.sample, Bundles.campaign]
     )
@@ -155,10 +127,7 @@ private struct Bundles {
             }
         }
         #expect(!files.isEmpty)
-        let said = try OASIS.run(
-            OASIS.folder + "/bin/python",
-            [OASIS.rigs + "/stix-check"] + files
-        )
+        let said = try oasis.rig("stix-check", files)
         #expect(said.status == 0, "\(said.said)")
     }
 

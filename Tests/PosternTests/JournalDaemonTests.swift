@@ -62,6 +62,33 @@ struct JournalDaemonTests {
         }
     }
 
+    /// Our own unit's entries are not read, but a canary is, whatever units are asked for.
+    @Test func aCanaryComesBackByTheJournal() throws {
+        let daemon = try Daemon(
+            sources: [
+                "journal: { directory: FOLDER/j/log/journal, units: [postfix.service] }"
+            ],
+            settings: "canary: { every: 10s, socket: SOCKET }"
+        )
+        let journald = try Journald(daemon.scratch)
+        let settings = try String(contentsOfFile: daemon.config, encoding: .utf8)
+        try settings.replacingOccurrences(of: "SOCKET", with: journald.socket)
+            .write(toFile: daemon.config, atomically: true, encoding: .utf8)
+        try daemon.start()
+        func canaries() throws -> Int {
+            try shell(
+                "journalctl -q -D j/log/journal -t postern-canary -o cat >found",
+                in: daemon.scratch.url.path
+            )
+            let found = try String(contentsOfFile: daemon.scratch.path("found"), encoding: .utf8)
+            return found.split(separator: "\n").count
+        }
+        #expect(try eventually { try canaries() == 2 }, "\(daemon.messages)")
+        #expect(!daemon.messages.contains("postern_canary"), "\(daemon.messages)")
+        #expect(daemon.sent.isEmpty)
+        #expect(daemon.stop() == 0)
+    }
+
     @Test func receiptsInTheJournalRaiseTheAlertAlsoAfterAKill() throws {
         let daemon = try Daemon(sources: [Self.source])
         let journald = try Journald(daemon.scratch)

@@ -102,6 +102,19 @@ extension KillTests {
             bodies[id] = body
         }
         #expect(bodies.count == expected.count)
+        // The proof of each is there, as it says, and the chain of all of them holds.
+        let verified = try daemon.command("evidence", "verify")
+        #expect(verified.status == 0, "\(verified.error)")
+        #expect(verified.output.contains("the chain holds"), "\(verified.output)")
+        for body in bodies.values {
+            let object = try JSONSerialization.jsonObject(with: Data(body.utf8)) as? [String: Any]
+            let bundle = try #require(object?["postern.evidence"] as? String, "\(body)")
+            let digest = try #require(object?["postern.evidence_sha256"] as? String)
+            let shown = try Program().run(
+                ["evidence", "show", daemon.scratch.path("state/evidence/\(bundle)")]
+            )
+            #expect(shown.output.contains("manifest sha256 \(digest)"), "\(bundle)")
+        }
     }
 }
 

@@ -2,42 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A rig that prints its port and notes what it got as JSON lines.
-private final class SMTPServer {
-    let scratch: Scratch
-    private(set) var port = 0
-    private let process = Process()
-
-    init(_ name: String, _ arguments: [String] = []) throws {
-        scratch = try Scratch()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        process.arguments =
-            [sourceTree.appendingPathComponent("Tests/Rigs/\(name)").path, scratch.path("got")]
-            + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        var line: [UInt8] = []
-        while let byte = try pipe.fileHandleForReading.read(upToCount: 1)?.first, byte != 10 {
-            line.append(byte)
-        }
-        port = try #require(Int(String(decoding: line, as: UTF8.self)))
-    }
-
-    deinit {
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-
-    var got: [[String: Any]] {
-        let text = (try? String(contentsOfFile: scratch.path("got"), encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").compactMap { line in
-            try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-        }
-    }
-}
-
 private func headers(_ message: [String: Any]) -> [String: String] {
     var headers: [String: String] = [:]
     for pair in message["headers"] as? [[String]] ?? [] { headers[pair[0].lowercased()] = pair[1] }
@@ -50,7 +14,7 @@ private func burst(_ daemon: Daemon, user: String = "alice@hosted.example") thro
 
 @Suite(.serialized) struct MailSinkTests {
     @Test func anAlertComesAsMailThatMachinesLeaveAlone() throws {
-        let rig = try SMTPServer("smtp-receiver")
+        let rig = try ListeningRig(rig: "smtp-receiver")
         let daemon = try daemon(sinks: [
             "mail:\n    to: [ops@example.com, abuse@example.com]\n    from: postern@mx1.example\n"
                 + "    smtp: smtp://127.0.0.1:\(rig.port)\n    letter: de"
@@ -80,7 +44,7 @@ private func burst(_ daemon: Daemon, user: String = "alice@hosted.example") thro
 
     /// Log text in every place of a message that can hold any.
     @Test func hostileTextIsNoHeaderAndNoReceipt() throws {
-        let rig = try SMTPServer("smtp-receiver")
+        let rig = try ListeningRig(rig: "smtp-receiver")
         let daemon = try daemon(sinks: [
             "mail: {to: ops@example.com, smtp: \"smtp://127.0.0.1:\(rig.port)\"}"
         ])
@@ -138,8 +102,9 @@ private func burst(_ daemon: Daemon, user: String = "alice@hosted.example") thro
         )
         let password = try scratch.write("password", "p w\n")
         unsafe chmod(password, 0o600)
-        let rig = try SMTPServer(
-            "smtp-receiver",
+        let rig = try ListeningRig(
+            rig:
+                "smtp-receiver",
             ["--tls", scratch.path("s.pem"), scratch.path("s.key"), "--login", "postern", "p w"]
         )
         let server = "to: ops@example.com, smtp: \"smtp://127.0.0.1:\(rig.port)\""
@@ -167,7 +132,7 @@ private func burst(_ daemon: Daemon, user: String = "alice@hosted.example") thro
 
     @Test(arguments: [("RCPT=550 no", true), ("MAIL=451 later", false), (".=554 spam", true)])
     func whatAServerRefusesForGoodIsGivenUp(_ answer: String, _ isForGood: Bool) throws {
-        let rig = try SMTPServer("smtp-receiver", ["--answer", answer])
+        let rig = try ListeningRig(rig: "smtp-receiver", ["--answer", answer])
         let daemon = try daemon(sinks: [
             "mail: {to: ops@example.com, smtp: \"smtp://127.0.0.1:\(rig.port)\"}"
         ])

@@ -182,6 +182,13 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
             .map { $0.components(separatedBy: "\n```")[0] + "\n" }
             .filter { $0.hasPrefix("sinks:\n") }
         #expect(blocks.count >= 3)
+        // Every sink and every format of a webhook is among them.
+        for kind in ["syslog:", "webhook:", "mail:", "exec:", "stdout:", "template:"] {
+            #expect(blocks.contains { $0.contains(kind) }, "\(kind)")
+        }
+        for format in ["ecs", "alertmanager", "slack", "teams", "ntfy", "pagerduty"] {
+            #expect(blocks.contains { $0.contains("format: \(format)") }, "\(format)")
+        }
         let scratch = try Scratch()
         let template = try scratch.write("chat.mustache", "{\"text\": \"{{message}}\"}")
         for block in blocks {

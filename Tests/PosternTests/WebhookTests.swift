@@ -2,41 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The rig `webhook-receiver`, and what it got.
-final class Receiver {
-    let scratch: Scratch
-    private(set) var port = 0
-    private let process = Process()
-
+/// The rig `webhook-receiver`, and the requests that it got.
+final class Receiver: ListeningRig {
     init(_ arguments: [String] = [], answers: [String] = []) throws {
-        scratch = try Scratch()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        process.arguments =
-            [sourceTree.appendingPathComponent("Tests/Rigs/webhook-receiver").path]
-            + [scratch.path("got")] + answers.flatMap { ["--answer", $0] } + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        var line: [UInt8] = []
-        while let byte = try pipe.fileHandleForReading.read(upToCount: 1)?.first, byte != 10 {
-            line.append(byte)
-        }
-        port = try #require(Int(String(decoding: line, as: UTF8.self)))
-    }
-
-    deinit {
-        // Test runners block signals, and who they start inherits it.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-
-    /// The requests, in order.
-    var got: [[String: Any]] {
-        let text = (try? String(contentsOfFile: scratch.path("got"), encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").compactMap { line in
-            try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-        }
+        try super.init(
+            rig: "webhook-receiver",
+            answers.flatMap { ["--answer", $0] } + arguments
+        )
     }
 
     /// `webhook-id` of each.
@@ -118,6 +90,39 @@ private let secrets = [
         #expect(!daemon.messages.contains("\u{1b}"))
         #expect(daemon.stop() == 0)
         #expect(receiver.got.count == 2)
+    }
+
+    /// The end of the daemon does not wait for a receiver or a program that hangs; what was on its way
+    /// comes again under the same ID.
+    @Test func anEndDoesNotWaitForThoseThatHang() throws {
+        let receiver = try Receiver(answers: ["hang", "200"])
+        let daemon = try daemon(item(receiver, ["timeout: 60s"]))
+        let script = try daemon.scratch.write(
+            "hangs",
+            "#!/bin/sh\necho $$ >>\(daemon.scratch.path("pids"))\nexec sleep 600\n"
+        )
+        unsafe chmod(script, 0o700)
+        let settings = try String(contentsOfFile: daemon.config, encoding: .utf8)
+        let command = "    - exec: {command: [\(script)], timeout: 60s}\n"
+        try (settings + command).write(toFile: daemon.config, atomically: true, encoding: .utf8)
+        try daemon.start()
+        try alert(daemon)
+        let pids = daemon.scratch.path("pids")
+        #expect(eventually { receiver.got.count == 1 }, "\(daemon.messages)")
+        #expect(eventually { FileManager.default.fileExists(atPath: pids) })
+        let start = Date()
+        #expect(daemon.stop() == 0)
+        // A second is the target; a busy machine has a few more, and the time-outs a minute.
+        #expect(-start.timeIntervalSinceNow < 10)
+        #expect(daemon.messages.contains("no answer yet from webhook:"), "\(daemon.messages)")
+        let text = try String(contentsOfFile: pids, encoding: .utf8)
+        let pid = try #require(Int32(text.trimmingCharacters(in: .newlines)))
+        #expect(eventually { kill(pid, 0) != 0 })
+        try daemon.start()
+        #expect(eventually { receiver.got.count == 2 }, "\(daemon.messages)")
+        #expect(receiver.header("webhook-id", 0) == receiver.header("webhook-id", 1))
+        #expect(receiver.got[0]["body"] as? String == receiver.got[1]["body"] as? String)
+        #expect(daemon.stop() == 0)
     }
 
     @Test func aReceiverThatHangsIsLeftInTime() throws {

@@ -70,7 +70,7 @@ struct MistakeCase: CustomTestStringConvertible {
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
                 + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
-                + "`limits`, `state`, `evidence`, `pseudonyms`, `dispatch_age_max`, `sinks`"
+                + "`limits`, `state`, `evidence`, `pseudonyms`, `canary`, `dispatch_age_max`, `sinks`"
         ),
 
         MistakeCase(

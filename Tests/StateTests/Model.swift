@@ -233,7 +233,14 @@ struct Model: Equatable {
             !waiting.contains { $0.alert == row.alert && $0.sequence < row.sequence }
         }
         return first.filter { $0.dueMicroseconds <= now }
-            .sorted { ($0.dueMicroseconds, $0.number) < ($1.dueMicroseconds, $1.number) }
+            .sorted { order($0) < order($1) }
+    }
+
+    /// Tests; then what was tried, by number; then the rest, by when it is due.
+    private func order(_ row: Dispatch) -> (Int, Int64, Int64) {
+        if row.dueMicroseconds < 0 { return (0, row.dueMicroseconds, row.number) }
+        if row.attempts > 0 { return (1, 0, row.number) }
+        return (2, row.dueMicroseconds, row.number)
     }
 
     // MARK: Steps

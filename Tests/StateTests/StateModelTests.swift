@@ -77,7 +77,7 @@ import Testing
                     let due = try store.due(sink: sink, nowMicroseconds: now, limit: 1_000)
                     #expect(due == model.due(sink, now: now))
                 }
-                let next = model.due(sink, now: .max).first?.dueMicroseconds
+                let next = model.due(sink, now: .max).map(\.dueMicroseconds).min()
                 #expect(try store.nextDue(sink: sink) == next)
             }
             if turn % 6 == 0 {

@@ -49,6 +49,17 @@ final class Transfer: Sendable {
         self.settings = settings
     }
 
+    /// Connects, TLS included, and says nothing.
+    static func reach(_ url: String, _ settings: TransferSettings) throws(TransferError) {
+        let handle = try CurlHandle()
+        try handle.set(CURLOPT_URL, url)
+        try handle.set(CURLOPT_PROTOCOLS_STR, "http,https")
+        try handle.set(CURLOPT_CONNECT_ONLY, 1)
+        try handle.set(settings)
+        if let proxy = settings.proxy { try handle.set(CURLOPT_PROXY, proxy) }
+        try handle.check(handle.perform())
+    }
+
     /// Posts a body.
     ///
     /// - Parameters:

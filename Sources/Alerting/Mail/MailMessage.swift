@@ -40,7 +40,7 @@ struct MailMessage {
         let text = Array(text(facts).utf8.prefix(Self.textBytesMax))
         // 57 bytes are the 76 characters of a line (RFC 2045 §6.8).
         for start in stride(from: 0, to: text.count, by: 57) {
-            lines.append(base64(Array(text[start..<min(start + 57, text.count)])))
+            lines.append(base64Text(Array(text[start..<min(start + 57, text.count)])))
         }
         return Array((lines.joined(separator: "\r\n") + "\r\n").utf8)
     }
@@ -106,12 +106,12 @@ struct MailMessage {
             let bytes = Array(String(scalar).utf8)
             // 45 bytes are 60 characters, and 12 around them.
             if part.count + bytes.count > 45 {
-                words.append("=?utf-8?B?" + base64(part) + "?=")
+                words.append("=?utf-8?B?" + base64Text(part) + "?=")
                 part = []
             }
             part += bytes
         }
-        return (words + ["=?utf-8?B?" + base64(part) + "?="]).joined(separator: "\r\n ")
+        return (words + ["=?utf-8?B?" + base64Text(part) + "?="]).joined(separator: "\r\n ")
     }
 
     /// `Sun, 01 Mar 2026 10:04:10 +0000` of RFC 3339.

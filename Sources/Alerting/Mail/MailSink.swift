@@ -1,6 +1,4 @@
-import LinuxIO
 import SafeText
-import SystemPackage
 
 /// By which way mail goes out.
 public enum MailWay: Sendable, Hashable {
@@ -30,6 +28,7 @@ public struct MailSink: Sink {
     private let message: MailMessage
     private let way: MailWay
     private var sender: MailTransfer?
+    private var leave = SinkLeave()
     public private(set) var lastWords = ""
 
     /// - Parameters:
@@ -50,6 +49,8 @@ public struct MailSink: Sink {
         message = MailMessage(from: from, to: to, host: host, letters: letters)
     }
 
+    public mutating func heed(_ leave: SinkLeave) { self.leave = leave }
+
     public mutating func send(_ alert: OutgoingAlert) -> SinkAnswer {
         lastWords = ""
         let facts: AlertFacts
@@ -62,6 +63,20 @@ public struct MailSink: Sink {
         switch way {
         case .smtp(let settings): return send(bytes, settings)
         case .sendmail(let program): return send(bytes, program)
+        }
+    }
+
+    /// Connects and logs in as for an alert, or looks whether the program may be run.
+    public mutating func reach() -> SinkAnswer {
+        switch way {
+        case .sendmail(let path): return program(path).reach()
+        case .smtp(let settings):
+            do {
+                try MailTransfer(settings).reach()
+                return .accepted
+            } catch {
+                return .failed(error.description)
+            }
         }
     }
 
@@ -87,29 +102,31 @@ public struct MailSink: Sink {
     private mutating func send(_ bytes: [UInt8], _ program: String) -> SinkAnswer {
         // A program of the system reads lines that end as the system's do.
         let text = bytes.filter { $0 != UInt8(ascii: "\r") }
-        let run: ProgramRun
+        let end: SinkProgram.End
         do {
-            run = try ProgramRun.run(
-                FilePath(program),
-                ["-i", "-f", message.from, "--"] + message.to,
-                environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
-                input: text,
-                joinsError: true,
-                milliseconds: 30_000,
-                bytesMax: 4_096
+            end = try self.program(program).run(
+                text,
+                environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
             )
         } catch {
             return .failed("\(error)")
         }
-        let words = lastLine(run.output)
-        let tail = words.isEmpty ? "" : ": " + words
-        switch run.status {
+        switch end.status {
         case 0:
-            lastWords = words
+            lastWords = end.words
             return .accepted
-        case 75: return .failed("\(program): exit status 75" + tail)
-        case .some(let status): return .refused("\(program): exit status \(status)" + tail)
-        case nil: return .failed("\(program): it was killed, or ended by a signal" + tail)
+        case 75: return .failed("\(program): exit status 75" + end.tail)
+        case .some(let status): return .refused("\(program): exit status \(status)" + end.tail)
+        case nil: return .failed("\(program): it was killed, or ended by a signal" + end.tail)
         }
+    }
+
+    private func program(_ path: String) -> SinkProgram {
+        SinkProgram(
+            path: path,
+            arguments: ["-i", "-f", message.from, "--"] + message.to,
+            milliseconds: 30_000,
+            leave: leave
+        )
     }
 }

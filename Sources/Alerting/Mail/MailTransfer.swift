@@ -29,10 +29,35 @@ final class MailTransfer: Sendable {
         from: String,
         to recipients: [String]
     ) throws(MailTransferError) -> String {
-        let exchange = MailExchange(bytes)
+        try perform(MailExchange(bytes)) { (handle) throws(TransferError) in
+            let list = CurlList()
+            for recipient in recipients { try list.append("<\(recipient)>") }
+            try handle.set(CURLOPT_MAIL_FROM, "<\(from)>")
+            try handle.set(CURLOPT_MAIL_RCPT, list)
+            try handle.set(CURLOPT_UPLOAD, 1)
+            try handle.set(CURLOPT_INFILESIZE_LARGE, size: bytes.count)
+            return list
+        }
+    }
+
+    /// Connects, logs in where it would for a message, and does nothing there (`NOOP`).
+    func reach() throws(MailTransferError) {
+        _ = try perform(MailExchange([])) { (handle) throws(TransferError) in
+            try handle.set(CURLOPT_CUSTOMREQUEST, "NOOP")
+            try handle.set(CURLOPT_NOBODY, 1)
+            return nil
+        }
+    }
+
+    /// - Parameter prepare: says what is wanted; gives what must outlive it.
+    /// - Returns: the server's last reply.
+    private func perform(
+        _ exchange: MailExchange,
+        _ prepare: (CurlHandle) throws(TransferError) -> CurlList?
+    ) throws(MailTransferError) -> String {
         let code: CURLcode
         do {
-            code = try perform(exchange, bytes.count, from, recipients)
+            code = try transfer(exchange, prepare)
         } catch {
             throw MailTransferError(description: error.description, code: 0)
         }
@@ -49,15 +74,11 @@ final class MailTransfer: Sendable {
         return reply
     }
 
-    private func perform(
+    private func transfer(
         _ exchange: MailExchange,
-        _ count: Int,
-        _ from: String,
-        _ recipients: [String]
+        _ prepare: (CurlHandle) throws(TransferError) -> CurlList?
     ) throws(TransferError) -> CURLcode {
         handle.reset()
-        let list = CurlList()
-        for recipient in recipients { try list.append("<\(recipient)>") }
         try handle.set(CURLOPT_URL, settings.url)
         try handle.set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
         try handle.set(settings.transfer)
@@ -65,17 +86,14 @@ final class MailTransfer: Sendable {
         try handle.set(CURLOPT_USE_SSL, Int(level.rawValue))
         if let user = settings.user { try handle.set(CURLOPT_USERNAME, user) }
         if let password = settings.password { try handle.set(CURLOPT_PASSWORD, password) }
-        try handle.set(CURLOPT_MAIL_FROM, "<\(from)>")
-        try handle.set(CURLOPT_MAIL_RCPT, list)
-        try handle.set(CURLOPT_UPLOAD, 1)
-        try handle.set(CURLOPT_INFILESIZE_LARGE, size: count)
+        let list = try prepare(handle)
         try unsafe handle.set(CURLOPT_READFUNCTION, give)
         try unsafe handle.set(CURLOPT_HEADERFUNCTION, hear)
         let context = unsafe Unmanaged.passUnretained(exchange).toOpaque()
         unsafe handle.setPointer(CURLOPT_READDATA, context)
         unsafe handle.setPointer(CURLOPT_HEADERDATA, context)
-        // `exchange` outlives the call: the caller holds it.
-        return handle.perform()
+        // `exchange` outlives the call: the caller holds it; the list must too.
+        return withExtendedLifetime(list) { handle.perform() }
     }
 }
 

@@ -113,6 +113,41 @@ public struct SyslogSink: Sink {
         }
     }
 
+    public mutating func reach() -> SinkAnswer {
+        do {
+            switch address {
+            case .unix(let path): return try reach(path)
+            case .udp(let host, let port):
+                // Nobody answers; but the name has an address, and there is a way to it.
+                _ = try NetworkDatagrams(host: host, port: port, Clocks.monotonicNanoseconds())
+            case .tcp(let host, let port):
+                _ = try Connection(settings, host: host, port: port, isSecure: false)
+            case .tls(let host, let port):
+                _ = try Connection(settings, host: host, port: port, isSecure: true)
+            }
+            return .accepted
+        } catch {
+            return .failed(error.description)
+        }
+    }
+
+    private func reach(_ path: String) throws(TransferError) -> SinkAnswer {
+        let socket: DatagramSocket
+        do {
+            socket = try DatagramSocket()
+        } catch {
+            return .failed(error.description)
+        }
+        switch socket.connect(to: path) {
+        case .sent: return .accepted
+        case .otherKind:
+            _ = try LocalStream(path)
+            return .accepted
+        case .tooLong: return .failed("\(path): connect")
+        case .failed(let error): return .failed("\(path): \(error)")
+        }
+    }
+
     private func message(_ facts: AlertFacts, bytesMax: Int) -> [UInt8] {
         let now = clock()
         return line.datagram(

@@ -21,7 +21,7 @@ public struct WebhookSecrets: Sendable {
             number += 1
             let line = line.hasSuffix("\r") ? line.dropLast() : line
             guard !line.isEmpty else { continue }
-            guard line.hasPrefix("whsec_"), let key = base64(line.dropFirst(6)),
+            guard line.hasPrefix("whsec_"), let key = Self.key(line.dropFirst(6)),
                 (24...64).contains(key.count)
             else {
                 badLine = number
@@ -33,6 +33,11 @@ public struct WebhookSecrets: Sendable {
             badLine = 1
             return nil
         }
+    }
+
+    /// The bytes that base64 stands for; its padding may be missing.
+    private static func key(_ text: Substring) -> [UInt8]? {
+        base64Bytes(text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4))
     }
 
     /// The headers of one attempt.
@@ -49,54 +54,9 @@ public struct WebhookSecrets: Sendable {
         guard !keys.isEmpty else { return headers }
         let content = Array("\(id).\(seconds).".utf8) + body
         let signatures = keys.map { key in
-            "v1," + base64(Array(HMAC<SHA256>.authenticationCode(for: content, using: key)))
+            "v1," + base64Text(Array(HMAC<SHA256>.authenticationCode(for: content, using: key)))
         }
         headers.append(("webhook-signature", signatures.joined(separator: " ")))
         return headers
     }
-}
-
-private let alphabet = Array(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
-)
-
-/// Base64 with padding (RFC 4648, 4).
-func base64(_ bytes: [UInt8]) -> String {
-    var text: [UInt8] = []
-    text.reserveCapacity((bytes.count + 2) / 3 * 4)
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let count = min(3, bytes.count - start)
-        var group: UInt32 = 0
-        for offset in 0..<3 {
-            group = group << 8 | (offset < count ? UInt32(bytes[start + offset]) : 0)
-        }
-        for place in 0..<4 {
-            let sextet = Int(group >> UInt32(18 - place * 6) & 63)
-            text.append(place <= count ? alphabet[sextet] : UInt8(ascii: "="))
-        }
-    }
-    return String(decoding: text, as: UTF8.self)
-}
-
-/// The bytes that base64 stands for, with or without padding; nil where it is none.
-func base64(_ text: Substring) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var group: UInt32 = 0
-    var bits: UInt32 = 0
-    var padding = 0
-    for byte in text.utf8 {
-        if byte == UInt8(ascii: "=") {
-            padding += 1
-            continue
-        }
-        guard padding == 0, let value = alphabet.firstIndex(of: byte) else { return nil }
-        group = group << 6 | UInt32(value)
-        bits += 6
-        if bits >= 8 {
-            bits -= 8
-            bytes.append(UInt8(truncatingIfNeeded: group >> bits))
-            group &= (1 << bits) - 1
-        }
-    }
-    return bits < 6 && padding <= 2 && group == 0 ? bytes : nil
 }

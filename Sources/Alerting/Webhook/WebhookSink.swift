@@ -96,6 +96,16 @@ public struct WebhookSink: Sink {
         }
     }
 
+    /// Connects, with TLS as for an alert.
+    public mutating func reach() -> SinkAnswer {
+        do {
+            try Transfer.reach(url, settings)
+            return .accepted
+        } catch {
+            return .failed(error.description)
+        }
+    }
+
     private mutating func openTransfer() throws(TransferError) -> Transfer {
         if let transfer { return transfer }
         let opened = try Transfer(settings)

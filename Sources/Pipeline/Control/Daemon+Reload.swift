@@ -70,8 +70,13 @@ extension Daemon {
             throw .pseudonyms(error)
         }
         pruneAt = 0
+        if configuration.canary != fresh.configuration.canary {
+            configuration.canary = fresh.configuration.canary
+            startCanary()
+        }
         if fresh.hasOtherSinks {
-            dispatcher.stop()
+            // One that hangs must not hold up detection: what it is at is sent again, under its ID.
+            _ = dispatcher.leave(afterNanoseconds: Self.reloadLeaveNanoseconds)
             commitMarks(&merger, dispatcher)
             configuration.sinks = fresh.configuration.sinks
             configuration.dispatchLimits = fresh.configuration.dispatchLimits

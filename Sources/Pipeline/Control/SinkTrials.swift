@@ -22,9 +22,12 @@ public enum TestAlert {
 
     /// An ID that no other has.
     public static func newID() -> String {
+        "test-" + randomName()
+    }
+
+    static func randomName() -> String {
         var random = SystemRandomNumberGenerator()
-        return "test-"
-            + base32((0..<10).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+        return base32((0..<10).map { _ in UInt8.random(in: .min ... .max, using: &random) })
     }
 }
 

@@ -204,7 +204,7 @@ extension LineFact {
     /// become.
     fileprivate var namedPieces: [(String, LineFact.Piece)] {
         switch kind {
-        case .time, .held, .released, .removed, .expired, .discarded, .queued, .sessionEnd,
+        case .time, .canary, .held, .released, .removed, .expired, .discarded, .queued, .sessionEnd,
             .headerLine, .subject, .refused, .note, .cancelled, .part, .sessionHeld:
             []
         case .client, .clientAgain, .proxied:

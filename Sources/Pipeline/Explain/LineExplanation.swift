@@ -82,6 +82,7 @@ extension LineFact.Kind {
     var words: String? {
         switch self {
         case .time: nil
+        case .canary: "Postern's own canary"
         case .client: "takes a message in"
         case .headerLine: "a header of the message"
         case .messageID: "the message's ID"
