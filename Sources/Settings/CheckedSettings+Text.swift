@@ -42,8 +42,12 @@ extension CheckedSettings {
         text.line("pseudonyms:")
         text.line("    sinks: " + flow(pseudonyms.sinks))
         text.line("    domains: " + (pseudonyms.keepsDomains ? "keep" : "hide"))
+        text.line("    http: \(pseudonyms.http)")
         text.line("dispatch_age_max: " + (dispatchAgeSecondsMax.map(span) ?? "null"))
         text.list("sinks", sinks) { $0.text(indent: "      ") }
+        text.line("http:")
+        text.line("    listen: " + (http.listen.map { yaml($0.text) } ?? "null"))
+        text.line("    hosts: " + flow(http.hosts))
         return text.text
     }
 }

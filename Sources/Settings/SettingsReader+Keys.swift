@@ -93,8 +93,8 @@ extension KeyTable<CheckedSettings> {
                                 \.keepsDomains,
                                 .choice("keep or hide", [("keep", true), ("hide", false)])
                             ),
-                        ],
-                        later: ["http"]
+                            Key("http", \.http, .flag),
+                        ]
                     )
                 ),
                 Key(
@@ -107,10 +107,9 @@ extension KeyTable<CheckedSettings> {
                     .orNull()
                 ),
                 Key("sinks", \.sinks, .sinks),
+                Key("http", \.http, .http),
             ],
-            later: [
-                "mailboxes", "internal_domains", "http",
-            ]
+            later: ["mailboxes", "internal_domains"]
         )
     }
 }

@@ -36,6 +36,7 @@ func daemonConfiguration(
     configuration.evidence.keepMicroseconds = settings.evidence.keepSeconds * 1_000_000
     configuration.evidence.bytesMax = Int64(settings.evidence.bytesMax)
     for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
+    configuration.sinkLabels = settings.sinkLabels
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -69,11 +70,13 @@ func daemonEngine(
 /// Runs the daemon in this process.
 ///
 /// - Parameters:
+///   - status: of the page, if there is to be one.
 ///   - untilCaughtUp, reload: see ``Daemon/run(signals:untilCaughtUp:reload:)``.
 /// - Returns: how many lines were read in all runs on its state.
 func runDaemon(
     _ configuration: DaemonConfiguration,
     untilCaughtUp: Bool,
+    status: StatusSetup? = nil,
     reload: (@Sendable () -> Reloaded)? = nil
 ) throws -> UInt64 {
     do {
@@ -84,13 +87,21 @@ func runDaemon(
         let manager = ServiceManager()
         var configuration = configuration
         configuration.beatNanoseconds = manager.beatNanoseconds
+        if let status {
+            let beat = StatusSetup.beatNanoseconds
+            configuration.beatNanoseconds = min(beat, configuration.beatNanoseconds ?? beat)
+            configuration.board = status.board
+        }
         let daemon = try Daemon(
             configuration,
             tell: {
                 $0.print()
                 $0.tell(manager)
+                if let status { status.hear($0) }
             }
         )
+        try status?.start(folder: configuration.state)
+        defer { status?.stop() }
         return try daemon.run(signals: signals, untilCaughtUp: untilCaughtUp, reload: reload)
     } catch let error as DaemonError {
         throw Failure(error)
@@ -330,7 +341,7 @@ extension DaemonMessage {
             for mistake in mistakes { warn(mistake) }
             warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
-        case .beat: break
+        case .beat, .committed: break
         case .stopping: warn("stopping")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }
