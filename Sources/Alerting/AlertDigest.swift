@@ -28,6 +28,7 @@ enum AlertDigest {
             sequence: 0,
             sink: sink,
             severity: rows.map(\.severity).max() ?? 1,
+            isNotice: rows.allSatisfy(\.isNotice),
             body: body(id, rows, nowMicroseconds),
             createdMicroseconds: nowMicroseconds,
             dueMicroseconds: 0

@@ -107,13 +107,22 @@ public struct Router: Sendable {
 
     /// The rows for a notice.
     public mutating func dispatches(of notice: Notice, nowMicroseconds: Int64) -> [NewDispatch] {
-        rows(notice.id, 0, notice.severity, notice.microseconds, notice.json(), nowMicroseconds)
+        rows(
+            notice.id,
+            0,
+            notice.severity,
+            isNotice: true,
+            notice.microseconds,
+            notice.json(),
+            nowMicroseconds
+        )
     }
 
     private mutating func rows(
         _ id: String,
         _ sequence: Int64,
         _ severity: Severity,
+        isNotice: Bool = false,
         _ microseconds: Int64,
         _ body: [UInt8],
         _ now: Int64
@@ -143,6 +152,7 @@ public struct Router: Sendable {
                     sequence: sequence,
                     sink: route.sink,
                     severity: severity.rawValue,
+                    isNotice: isNotice,
                     body: body,
                     createdMicroseconds: now,
                     dueMicroseconds: due

@@ -222,7 +222,9 @@ extension Assembly {
     ) {
         if !isRead || reader.wantsPayload && !payload.isPresent { readHeaders(&reader) }
         let recipient = recipients[recipientIndex]
-        event = SendEvent()
+        precondition(event.text.isEmpty)
+        // Field by field: to assign a whole of this size takes two copies.
+        event.phase = .submitted
         event.dialect = dialect
         event.user = login
         event.account = account

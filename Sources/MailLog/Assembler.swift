@@ -145,10 +145,11 @@ public struct Assembler: ~Copyable, Sendable {
 
     /// Frees what the last happenings needed. To be called before the next fact.
     public mutating func clearHappenings() {
-        if !happenings.isEmpty { happenings.removeLast(happenings.count) }
+        // They are few: one by one costs less than all at once.
+        while !happenings.isEmpty { happenings.removeLast() }
         guard !closing.isEmpty else { return }
         for slot in closing { release(slot) }
-        closing.removeLast(closing.count)
+        while !closing.isEmpty { closing.removeLast() }
     }
 
     // MARK: Lines

@@ -178,7 +178,9 @@ struct Assembly: Sendable {
     var recipientsDone: UInt32 = 0
 
     /// Its recipients were all named when it was taken in; other addresses are what became of them.
-    var hasAllRecipients: Bool { dialect.isTable && isActive }
+    ///
+    /// Mutating, so that the compiler does not copy so large a value to ask it.
+    var hasAllRecipients: Bool { mutating get { dialect.isTable && isActive } }
 
     /// Whether its raw lines are worth keeping.
     var keepsLines: Bool { isSubmission || isFromLoopback || isProvisional }

@@ -690,8 +690,7 @@ public struct Daemon: ~Copyable {
                 name: "postern_limit",
                 id: base32(Array("outbox:\(hour)".utf8)),
                 microseconds: output.now,
-                // What goes first is of a low level, and this may not.
-                severity: .critical,
+                severity: .high,
                 message:
                     "The outbox is full (limits: outbox, outbox_bytes), and of the sink for which "
                     + "the most alerts wait, the oldest of the lowest level were given up: "

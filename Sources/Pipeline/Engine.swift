@@ -586,7 +586,7 @@ public struct Engine: ~Copyable, Sendable {
                 }
             }
         }
-        pending.removeLast(pending.count)
+        while !pending.isEmpty { pending.removeLast() }
         assembler.clearHappenings()
         if watchesCoverage {
             for notice in coverage.takeNotices() { output.raised(notice) }

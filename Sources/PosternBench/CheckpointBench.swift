@@ -30,6 +30,8 @@ struct CheckpointBench: ParsableCommand {
     @Option(help: "Commits of each kind.")
     var commits = 50
 
+    @OptionGroup var report: ReportOptions
+
     @Argument(help: "Folder on the disk to measure; a folder is made in it and removed.")
     var folder: String
 
@@ -49,6 +51,10 @@ struct CheckpointBench: ParsableCommand {
             for key in start..<min(stored, start + 50_000) { set(key, &random, &changes) }
             try store.commit(changes, durable: false)
         }
+        var result = BenchReport("checkpoint")
+        result.input("pieces of a commit", "\(pieces) of \(bytes) bytes")
+        result.input("stored", stored)
+        result.input("commits", commits)
         for isDurable in [false, true] {
             var milliseconds: [Double] = []
             for _ in 0..<commits {
@@ -59,13 +65,9 @@ struct CheckpointBench: ParsableCommand {
                 try store.commit(changes, durable: isDurable)
                 milliseconds.append((now() - begin) * 1e3)
             }
-            let spread = Spread(milliseconds)
-            print(
-                "\(isDurable ? "durable    " : "not durable") "
-                    + "\(pieces) pieces of \(bytes) bytes: min \(tenths(spread.min)), "
-                    + "median \(tenths(spread.median)), max \(tenths(spread.max)) ms"
-            )
+            result.add(isDurable ? "durable commit" : "commit", "ms", milliseconds)
         }
+        report.print(result)
     }
 
     private func set(_ key: Int, _ random: inout UInt64, _ changes: inout Changes) {
@@ -78,8 +80,6 @@ struct CheckpointBench: ParsableCommand {
         random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return random >> 33
     }
-
-    private func tenths(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 
     private func now() -> Double {
         var time = timespec()

@@ -31,6 +31,8 @@ struct JournalBench: ParsableCommand {
     @Flag(help: "Read a journal file to its end instead.")
     var replay = false
 
+    @OptionGroup var report: ReportOptions
+
     @Argument(
         help: "The folder of the rig, local for this machine's own, or with --replay a journal."
     )
@@ -57,10 +59,13 @@ struct JournalBench: ParsableCommand {
         let start = Clocks.monotonicNanoseconds()
         while try source.fill(&batch) == .lines { lines += batch.lines.count }
         let taken = Double(Clocks.monotonicNanoseconds() - start) / 1e9
-        print("\(lines) lines in \(rounded(taken)) s, \(Int(Double(lines) / taken)) a second")
+        var result = BenchReport("journal")
+        result.input("journal", path)
+        result.add("lines", "", lines)
+        result.add("reading", "s", [taken])
+        result.add("lines a second", "/s", Int(Double(lines) / taken))
+        report.print(result)
     }
-
-    private func rounded(_ value: Double) -> Double { (value * 1_000).rounded() / 1_000 }
 
     private func follow() throws {
         let selection = JournalSelection(
@@ -112,14 +117,20 @@ struct JournalBench: ParsableCommand {
         let taken = Double(Clocks.monotonicNanoseconds() - start) / 1e9
         let cpu = Double(cpuNanoseconds() - cpuStart) / 1e9
         lags.sort()
+        guard !lags.isEmpty else { throw ValidationError("journald took no entry") }
         func lag(_ share: Double) -> Double {
-            lags.isEmpty
-                ? 0 : Double(lags[min(lags.count - 1, Int(Double(lags.count) * share))]) / 1e6
+            Double(lags[min(lags.count - 1, Int(Double(lags.count) * share))]) / 1e6
         }
-        print("entries       \(lags.count) in \(rounded(taken)) s")
-        print("lag ms        p50 \(lag(0.5)), p99 \(lag(0.99)), max \(lag(1))")
-        print("CPU           \(rounded(cpu)) s, \(Int(cpu * 1e9) / max(1, lags.count)) ns an entry")
-        print("waits         \(wakes)")
+        var result = BenchReport("journal")
+        result.input("rate", "\(rate) a second")
+        result.input("entries", "\(lags.count) in \((taken * 10).rounded() / 10) s")
+        result.add("logged to read, p50", "ms", [lag(0.5)])
+        result.add("logged to read, p99", "ms", [lag(0.99)])
+        result.add("logged to read, max", "ms", [lag(1)])
+        result.add("processor, an entry", "ns", Int(cpu * 1e9) / lags.count)
+        result.add("processor, of one core", "%", [cpu / taken * 100])
+        result.add("waits", "", wakes)
+        report.print(result)
     }
 
     private func cpuNanoseconds() -> UInt64 {

@@ -26,6 +26,8 @@ struct MemoryBench: ParsableCommand {
     @Option(help: "Accounts that have them.")
     var accounts = 200_000
 
+    @OptionGroup var report: ReportOptions
+
     @Argument(help: "Folder of the state.")
     var folder: String
 
@@ -53,11 +55,15 @@ struct MemoryBench: ParsableCommand {
         }
         let seconds = now() - begin
         let after = residentMegabytes()
-        print(
-            "\(memory.pairCount) pairs of \(memory.accountCount) accounts in "
-                + "\((seconds * 100).rounded() / 100) s; \(after) MiB resident, \(before) before: "
-                + "\((after - before) * 1_048_576 / max(1, memory.pairCount)) bytes a pair"
-        )
+        var result = BenchReport("memory")
+        result.input("pairs", memory.pairCount)
+        result.input("accounts", memory.accountCount)
+        result.add("loading", "s", [seconds])
+        result.add("resident", "MiB", after)
+        result.add("resident before", "MiB", before)
+        let bytes = (after - before) * 1_048_576 / max(1, memory.pairCount)
+        result.add("a pair", "bytes", bytes)
+        report.print(result)
     }
 
     private func fill(_ store: StateStore) throws {

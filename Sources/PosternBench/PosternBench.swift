@@ -7,9 +7,10 @@ struct PosternBench: ParsableCommand {
         commandName: "PosternBench",
         abstract: "Measures what Postern's figures rest on.",
         subcommands: [
-            RingBench.self, ReplayBench.self, ReadBench.self, FollowBench.self, JournalBench.self,
+            RingBench.self, LinesBench.self, ReplayBench.self, ReadBench.self, LiveBench.self,
+            JournalBench.self,
             CheckpointBench.self, DialectBench.self, RulesBench.self, WindowsBench.self,
-            MemoryBench.self, SealBench.self,
+            MemoryBench.self, SealBench.self, StartBench.self,
         ]
     )
 }

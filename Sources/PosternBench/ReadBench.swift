@@ -24,6 +24,8 @@ struct ReadBench: ParsableCommand {
     @Option(help: "Counted runs.")
     var runs = 5
 
+    @OptionGroup var report: ReportOptions
+
     @Argument(help: "Files, folders, archives.")
     var inputs: [String]
 
@@ -43,12 +45,14 @@ struct ReadBench: ParsableCommand {
             processorSeconds.append(Double(processorNanoseconds() - processorStart) / 1e9)
             seconds.append(Double(Clocks.monotonicNanoseconds() - start) / 1e9)
         }
-        print("\(byteCount) bytes of text, \(threads) threads")
+        var result = BenchReport("read")
+        result.input("text", "\(byteCount) bytes")
+        result.input("threads that read ahead", threads)
+        result.input("runs", runs)
         // The first run only warms the cache.
-        for (name, values) in [("seconds", seconds), ("processor", processorSeconds)] {
-            let sorted = values.dropFirst().sorted()
-            print("\(name): min \(sorted[0]), median \(sorted[sorted.count / 2])")
-        }
+        result.add("reading", "s", Array(seconds.dropFirst()))
+        result.add("processor", "s", Array(processorSeconds.dropFirst()))
+        report.print(result)
     }
 
     /// Bytes of text.

@@ -38,6 +38,8 @@ struct RulesBench: ParsableCommand {
     @Option(help: "Folder to write the rules of the largest number to.")
     var write: String?
 
+    @OptionGroup var report: ReportOptions
+
     func validate() throws {
         guard events > 0, runs > 0, !numbers.isEmpty else {
             throw ValidationError("numbers start at 1")
@@ -60,11 +62,15 @@ struct RulesBench: ParsableCommand {
             )
             try file.writeAll(Array(text.utf8))
         }
-        print("rules   ns/event min  median     max   candidates  matches/event  load, ms")
-        for number in numbers { try measure(number) }
+        var result = BenchReport("rules")
+        result.input("events", events)
+        result.input("seed", seed)
+        result.input("runs", runs)
+        for number in numbers { try measure(number, into: &result) }
+        report.print(result)
     }
 
-    private func measure(_ number: Int) throws {
+    private func measure(_ number: Int, into result: inout BenchReport) throws {
         let text = RuleMaker(seed: seed).rules(number)
         let begin = now()
         let reading = RuleReading([RuleFile(name: "made.yml", bytes: Array(text.utf8))])
@@ -97,19 +103,11 @@ struct RulesBench: ParsableCommand {
             // The first pass grows the buffers.
             if run > 0 { nanoseconds.append((now() - begin) * 1e9 / Double(made.count)) }
         }
-        let spread = Spread(nanoseconds)
-        let share = candidateCount * 100 / made.count
-        let perEvent = Double(matchCount * 100 / made.count) / 100
-        print(
-            padded(number, 5) + padded(Int(spread.min), 15) + padded(Int(spread.median), 8)
-                + padded(Int(spread.max), 8) + padded("\(share) %", 13) + padded("\(perEvent)", 15)
-                + padded(Int(loaded * 1e3), 10)
-        )
-    }
-
-    private func padded(_ value: some CustomStringConvertible, _ width: Int) -> String {
-        let text = "\(value)"
-        return String(repeating: " ", count: max(0, width - text.count)) + text
+        result.add("\(number) rules, an event", "ns", nanoseconds)
+        let count = Double(made.count)
+        result.add("events in question", "%", [Double(candidateCount) * 100 / count])
+        result.add("matches of an event", "", [Double(matchCount) / count])
+        result.add("loading", "ms", [loaded * 1e3])
     }
 
     /// Seconds of processor time, so that other programs do not count.

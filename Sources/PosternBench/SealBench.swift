@@ -25,6 +25,8 @@ struct SealBench: ParsableCommand {
     @Option(help: "Bundles.")
     var bundles = 30
 
+    @OptionGroup var report: ReportOptions
+
     @Argument(help: "Folder on the disk to measure; a folder is made in it and removed.")
     var folder: String
 
@@ -66,12 +68,13 @@ struct SealBench: ParsableCommand {
             try store.remove(contents.name)
         }
         unsafe rmdir(path.string)
-        let (whole, part) = (Spread(milliseconds), Spread(packing))
-        print(
-            "\(lines) lines, \(size) bytes sealed: min \(tenths(whole.min)), median "
-                + "\(tenths(whole.median)), max \(tenths(whole.max)) ms, of which "
-                + "\(tenths(part.median)) for lines and provenance"
-        )
+        var result = BenchReport("seal")
+        result.input("lines of a bundle", lines)
+        result.input("bundles", bundles)
+        result.input("bytes sealed", size)
+        result.add("a bundle", "ms", milliseconds)
+        result.add("of it lines and provenance", "ms", packing)
+        report.print(result)
     }
 
     private func made(_ number: Int) -> (Alert, [EvidenceLine], [[UInt8]]) {
@@ -131,8 +134,6 @@ struct SealBench: ParsableCommand {
         )
         return (alert, kept, events)
     }
-
-    private func tenths(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 
     private func now() -> Double {
         var time = timespec()

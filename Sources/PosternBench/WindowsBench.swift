@@ -32,6 +32,8 @@ struct WindowsBench: ParsableCommand {
     @Option(help: "Further events of each account.")
     var more = 2
 
+    @OptionGroup var report: ReportOptions
+
     func validate() throws {
         guard accounts > 0, accounts <= 10_000_000, rules > 0, rules <= 1_000, more >= 0 else {
             throw ValidationError("there are one or more accounts and rules")
@@ -41,12 +43,18 @@ struct WindowsBench: ParsableCommand {
     func run() throws {
         let all = try measure(rules)
         let groups = accounts * rules
-        print("open groups            \(groups)")
-        print("resident               \(all.bytes >> 20) MiB")
-        print("bytes for a group      \(all.bytes / groups)")
-        print("ns, event opens groups \(all.opening)  (\(all.opening / rules) for each rule)")
-        print("ns, event enters them  \(all.entering)  (\(all.entering / rules) for each rule)")
-        print("ns, groups expire      \(all.expiring)  for each")
+        var result = BenchReport("windows")
+        result.input("accounts", accounts)
+        result.input("rules", rules)
+        result.input("open groups", groups)
+        result.add("resident", "MiB", all.bytes >> 20)
+        result.add("a group", "bytes", all.bytes / groups)
+        result.add("an event that opens its groups", "ns", all.opening)
+        result.add("for each rule", "ns", all.opening / rules)
+        result.add("an event that enters them", "ns", all.entering)
+        result.add("for each rule", "ns", all.entering / rules)
+        result.add("a group that expires", "ns", all.expiring)
+        report.print(result)
     }
 
     private static let seed = HashSeed(1, 2)

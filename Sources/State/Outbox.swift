@@ -39,8 +39,8 @@ struct Outbox {
             connection,
             """
             INSERT INTO outbox
-                (alert, sequence, sink, severity, digest, body, created, attempts, due, state)
-            VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0)
+                (alert, sequence, sink, severity, digest, body, created, attempts, due, state, notice)
+            VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?)
             ON CONFLICT (alert, sink, sequence) DO NOTHING
             """
         )
@@ -52,6 +52,7 @@ struct Outbox {
         try put.bind(dispatch.body.span, at: 6)
         try put.bind(dispatch.createdMicroseconds, at: 7)
         try put.bind(dispatch.dueMicroseconds, at: 8)
+        try put.bind(dispatch.isNotice ? 1 : 0, at: 9)
         try put.run()
         guard connection.changesCount > 0 else {
             report.dispatchesRepeated += 1
@@ -274,11 +275,14 @@ struct Outbox {
         return found
     }
 
-    /// The oldest of the lowest level that waits for a sink.
+    /// The oldest of the lowest level that waits for a sink, a notice only if nothing else does.
     private func mildest(of sink: String) throws -> Int64? {
         let rows = try Prepared(
             connection,
-            "SELECT number FROM outbox WHERE state = 0 AND sink = ? ORDER BY severity, number LIMIT 1"
+            """
+            SELECT number FROM outbox WHERE state = 0 AND sink = ?
+            ORDER BY notice, severity, number LIMIT 1
+            """
         )
         defer { rows.reset() }
         try rows.bind(sink, at: 1)

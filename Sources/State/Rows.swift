@@ -98,6 +98,9 @@ public struct NewDispatch: Sendable, Equatable {
     public var sink: String
     /// ECS `event.severity`, 1…99: the lowest leave first when the outbox is full.
     public var severity: Int
+    /// A notice of ours. It leaves a full outbox only when nothing else waits for its sink: what it
+    /// tells (that the outbox is full, that a sink is dead) is true just then, and is told once.
+    public var isNotice: Bool
     /// The bytes that every attempt sends.
     public var body: [UInt8]
     /// µs since 1970.
@@ -110,6 +113,7 @@ public struct NewDispatch: Sendable, Equatable {
         sequence: Int64,
         sink: String,
         severity: Int,
+        isNotice: Bool = false,
         body: [UInt8],
         createdMicroseconds: Int64,
         dueMicroseconds: Int64
@@ -118,6 +122,7 @@ public struct NewDispatch: Sendable, Equatable {
         self.sequence = sequence
         self.sink = sink
         self.severity = severity
+        self.isNotice = isNotice
         self.body = body
         self.createdMicroseconds = createdMicroseconds
         self.dueMicroseconds = dueMicroseconds
@@ -142,6 +147,7 @@ public struct Dispatch: Sendable, Equatable {
     public var sequence: Int64
     public var sink: String
     public var severity: Int
+    public var isNotice: Bool
     /// Empty once acknowledged.
     public var body: [UInt8]
     /// µs since 1970.
@@ -191,7 +197,8 @@ public struct OutboxSink: Sendable, Equatable {
 /// Bounds of the state folder. What a bound costs is counted in the `CommitReport`.
 public struct StateLimits: Sendable, Equatable {
     /// Waiting dispatches. Over it, of the sink for which the most wait, the oldest of the lowest
-    /// severity are abandoned: one that takes nothing pushes out nothing that others would take.
+    /// severity are abandoned, notices last: a sink that takes nothing pushes out nothing that others
+    /// would take.
     public var waitingMax = 10_000
     /// Bytes of waiting bodies. Over it the same are abandoned.
     public var waitingBytesMax = 64 << 20

@@ -11,7 +11,7 @@ struct Schema {
     /// The version that `steps` lead to, kept as `user_version`.
     var version: Int { steps.count }
 
-    static let current = Schema(steps: [one])
+    static let current = Schema(steps: [one, two])
 
     /// Version 1. `digest` is a `RowDigest` of the row's name and body. `tally` has, per kind of
     /// piece, how many there are and the sum of their digests (wrapping): a page that the disk lost
@@ -85,5 +85,13 @@ struct Schema {
         CREATE INDEX outbox_due ON outbox (sink, due) WHERE state = 0;
         CREATE INDEX outbox_mildest ON outbox (severity, number) WHERE state = 0;
         CREATE INDEX outbox_done ON outbox (state, number) WHERE state <> 0;
+        """
+
+    /// Version 2. Which dispatches are notices, so that they are the last to leave a full outbox;
+    /// and what leaves first is found by sink.
+    private static let two = """
+        ALTER TABLE outbox ADD COLUMN notice INTEGER NOT NULL DEFAULT 0;
+        DROP INDEX outbox_mildest;
+        CREATE INDEX outbox_mildest ON outbox (sink, notice, severity, number) WHERE state = 0;
         """
 }

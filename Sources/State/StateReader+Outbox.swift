@@ -169,7 +169,7 @@ extension StateReader {
                 connection,
                 """
                 SELECT number, alert, sequence, sink, severity, digest, body, created, attempts,
-                    due, state, error
+                    due, state, error, notice
                 FROM outbox \(condition)
                 """
             )
@@ -186,6 +186,7 @@ extension StateReader {
                     sequence: rows.int(2),
                     sink: rows.text(3),
                     severity: Int(rows.int(4)),
+                    isNotice: rows.int(12) != 0,
                     body: rows.bytes(6),
                     createdMicroseconds: rows.int(7),
                     attempts: Int(rows.int(8)),
@@ -211,6 +212,7 @@ extension Dispatch {
             sequence: sequence,
             sink: sink,
             severity: severity,
+            isNotice: isNotice,
             body: body,
             createdMicroseconds: createdMicroseconds,
             dueMicroseconds: dueMicroseconds
@@ -228,6 +230,8 @@ extension NewDispatch {
         digest.combine(Int64(severity))
         digest.combine(body.span)
         digest.combine(createdMicroseconds)
+        // Rows of version 1 have none.
+        if isNotice { digest.combine(Int64(1)) }
         return digest.value
     }
 }

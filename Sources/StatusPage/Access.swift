@@ -53,8 +53,9 @@ public struct Access: Sendable {
     static let openPaths: Set<String> = ["/metrics", "/healthz"]
 
     func decide(_ claim: Claim, nowSeconds: Int64) -> Decision {
+        // Also at a socket: a tunnel may end there, and a browser use it. Browsers always send one.
+        guard claim.host.map(isOurs) ?? (place == .unixSocket) else { return .misdirected }
         guard place != .unixSocket, let token else { return .allowed }
-        guard let host = claim.host, isOurs(host) else { return .misdirected }
         if let sent = claim.queryToken {
             return token.matches(sent) ? .signsIn : .unauthorized
         }

@@ -244,7 +244,7 @@ actor StateDesk {
             (try? SystemCalls().status(of: path))?.size ?? 0
         }
         let names = (try? SystemCalls().names(inFolder: folder)) ?? []
-        let state = names.filter { $0.string.hasPrefix("state.") }
+        let state = names.filter { $0.string.hasPrefix("postern.sqlite") }
             .reduce(UInt64(0)) { $0 + size(folder.appending($1)) }
         let bundles = (try? BundleStore(folder: folder.appending("evidence")).list()) ?? []
         return (state, bundles.reduce(0) { $0 + $1.byteCount })

@@ -151,7 +151,13 @@ public final class StatusServer: Sendable {
             stop()
             throw StatusServerError(description: "\(address.text): \(cause)")
         }
-        if case .unix(let path) = address { try Self.open(FilePath(path)) }
+        guard case .unix(let path) = address else { return }
+        do {
+            try Self.open(FilePath(path))
+        } catch {
+            stop()
+            throw error
+        }
     }
 
     /// Told when it runs or cannot.

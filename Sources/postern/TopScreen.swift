@@ -216,8 +216,7 @@ struct TopScreen {
                 fit("  " + shown(account.name), width) + right(grouped(account.sends), 8)
                 + right(grouped(account.unseen), 8) + right(grouped(account.receipts), 10)
                 + right(String(last), 10)
-            let style: Style =
-                account.receipts > 0 ? .warning : account.unseen > 0 ? .plain : .plain
+            let style: Style = account.receipts > 0 ? .warning : .plain
             lines.append(styled(cut(text, columns), style))
         }
         if accounts.isEmpty { lines.append(styled("  nobody sent anything", .soft)) }

@@ -85,7 +85,7 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
     @Test func aFullOutboxIsAnnounced() throws {
         let daemon = try daemon(
             sinks: ["webhook: {url: \"http://127.0.0.1:1/hook\"}", everything],
-            settings: "limits: {outbox: 8}"
+            settings: "limits: {outbox: 3}"
         )
         try daemon.start()
         for account in 0..<8 {

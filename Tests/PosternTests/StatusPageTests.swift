@@ -153,6 +153,12 @@ private func alertIDs(_ answer: Site.Answer) -> [String] {
         let checked = try await runToEnd("/bin/sh", ["-c", "promtool check metrics <'\(path)'"])
         #expect(checked.status == 0, "\(checked.said)")
         #expect(checked.said.isEmpty, "\(checked.said)")
+        let sizes = metrics.body.split(separator: "\n").filter {
+            $0.hasPrefix("postern_state_bytes ") || $0.hasPrefix("postern_evidence_bytes ")
+                || $0.hasPrefix("process_resident_memory_bytes ")
+        }
+        #expect(sizes.count == 3)
+        #expect(sizes.allSatisfy { !$0.hasSuffix(" 0") }, "\(sizes)")
         for word in ["alice", "hosted.example", "d0.test", "Cheap meds", "192.0.2.7"] {
             #expect(!metrics.body.contains(word), "\(word)")
         }

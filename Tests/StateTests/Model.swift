@@ -135,6 +135,7 @@ struct Model: Equatable {
                 sequence: new.sequence,
                 sink: new.sink,
                 severity: new.severity,
+                isNotice: new.isNotice,
                 body: new.body,
                 createdMicroseconds: new.createdMicroseconds,
                 attempts: 0,
@@ -173,14 +174,17 @@ struct Model: Equatable {
             let bytes = waiting.reduce(0) { $0 + $1.body.count }
             guard waiting.count > limits.waitingMax || bytes > limits.waitingBytesMax else { break }
             // Of the sink for which the most wait (of several, the first by name) the first of the
-            // lowest severity; new rows have no number yet, but come in order.
+            // lowest severity, notices last; new rows have no number yet, but come in order.
             let counts = Dictionary(grouping: waiting, by: \.sink).mapValues(\.count)
             let most = counts.values.max()
             guard let sink = counts.keys.filter({ counts[$0] == most }).min() else { break }
-            let ofSink = waiting.filter { $0.sink == sink }
+            let all = waiting.filter { $0.sink == sink }
+            let alerts = all.filter { !$0.isNotice }
+            let ofSink = alerts.isEmpty ? all : alerts
             guard let lowest = ofSink.map(\.severity).min() else { break }
             let index = outbox.firstIndex {
                 $0.state == .waiting && $0.sink == sink && $0.severity == lowest
+                    && $0.isNotice == alerts.isEmpty
             }
             guard let index else { break }
             outbox[index].state = .abandoned
@@ -300,6 +304,7 @@ struct Model: Equatable {
                     sequence: sequence,
                     sink: time % 3 == 0 ? "webhook" : "syslog",
                     severity: [1, 21, 47, 73, 99].randomElement(using: &random) ?? 1,
+                    isNotice: Int.random(in: 0..<4, using: &random) == 0,
                     body: body,
                     createdMicroseconds: time,
                     dueMicroseconds: time

@@ -72,6 +72,27 @@ import Testing
         #expect(dead.map(\.alert) == ["b", "c"])
     }
 
+    @Test func aNoticeLeavesAFullOutboxLast() throws {
+        let scratch = try Scratch()
+        var limits = StateLimits()
+        limits.waitingMax = 2
+        let store = try open(scratch.folder(), limits: limits)
+        var changes = Changes()
+        changes.addDispatch("outbox is full", 0, severity: 1, isNotice: true)
+        for alert in ["a", "b", "c"] { changes.addDispatch(alert, 0, severity: 99) }
+        #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 2)
+        let waiting = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
+        #expect(waiting.map(\.alert) == ["outbox is full", "c"])
+        #expect(waiting.map(\.isNotice) == [true, false])
+
+        // Where only notices wait the bound holds too.
+        changes.removeAll()
+        for notice in ["lag", "blind"] { changes.addDispatch(notice, 0, isNotice: true) }
+        #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 2)
+        let left = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
+        #expect(left.map(\.alert) == ["lag", "blind"])
+    }
+
     @Test func aFullOutboxLetsTheMildestAndOldestGoAndSaysSo() throws {
         let scratch = try Scratch()
         var limits = StateLimits()

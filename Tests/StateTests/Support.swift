@@ -136,6 +136,7 @@ extension Changes {
         _ sequence: Int64,
         to sink: String = "syslog",
         severity: Int = 47,
+        isNotice: Bool = false,
         due: Int64 = 0
     ) {
         addDispatch(
@@ -144,6 +145,7 @@ extension Changes {
                 sequence: sequence,
                 sink: sink,
                 severity: severity,
+                isNotice: isNotice,
                 body: Array("\(alert).\(sequence)".utf8),
                 createdMicroseconds: 1,
                 dueMicroseconds: due

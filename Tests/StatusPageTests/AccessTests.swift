@@ -114,6 +114,9 @@ struct AccessTests {
     @Test func aSocketIsGuardedByItsFile() {
         let access = Access(place: .unixSocket, hosts: [], token: nil)
         #expect(access.decide(claim("/", host: nil), nowSeconds: 0) == .allowed)
+        #expect(access.decide(claim("/", host: "localhost"), nowSeconds: 0) == .allowed)
+        // Behind a tunnel a browser is at the other end.
+        #expect(access.decide(claim("/", host: "evil.example"), nowSeconds: 0) == .misdirected)
     }
 
     @Test func theTokenIsMadeOnceAndBelongsToItsOwnerAlone() throws {

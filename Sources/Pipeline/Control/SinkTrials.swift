@@ -136,6 +136,7 @@ extension Daemon {
                     sequence: 0,
                     sink: sink,
                     severity: notice.severity.rawValue,
+                    isNotice: true,
                     body: notice.json(),
                     createdMicroseconds: output.now,
                     // Before whatever waits.

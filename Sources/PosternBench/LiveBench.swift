@@ -3,9 +3,9 @@ import Glibc
 
 /// The daemon beside a log that is written: whether it keeps up, how late its alerts are, and how
 /// often it wakes up for nothing.
-struct FollowBench: ParsableCommand {
+struct LiveBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "follow",
+        commandName: "live",
         abstract: "Runs the daemon beside a log that is written at a steady rate.",
         discussion: """
             Three measurements, with a daemon of their own in a scratch folder: alerts of single bursts \
@@ -14,7 +14,7 @@ struct FollowBench: ParsableCommand {
             wake-ups of the idle daemon.
 
             EXAMPLE
-              PosternBench follow --program .build/release/postern --rate 100000 --seconds 10
+              PosternBench live --program .build/release/postern --rate 100000 --seconds 10
             """
     )
 
@@ -33,6 +33,8 @@ struct FollowBench: ParsableCommand {
     @Option(help: "Seconds of idleness.")
     var idle = 10
 
+    @OptionGroup var report: ReportOptions
+
     func validate() throws {
         guard rate > 0, rate <= 10_000_000, seconds > 0, seconds <= 3_600, alerts > 0,
             alerts <= 10_000, idle > 0, idle <= 3_600
@@ -48,36 +50,33 @@ struct FollowBench: ParsableCommand {
             latencies.append(try daemon.alertLatency(index))
         }
         let sorted = latencies.sorted()
-        let spread = Spread(latencies)
         let p99 = sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
-        print(
-            "line written to alert, ms: min \(tenths(spread.min * 1e3)), "
-                + "median \(tenths(spread.median * 1e3)), p99 \(tenths(p99 * 1e3)), "
-                + "max \(tenths(spread.max * 1e3)) (\(alerts) alerts)"
-        )
+        var result = BenchReport("live")
+        result.input("alerts", alerts)
+        result.input("lines", "\(rate) a second for \(seconds) s")
+        result.add("line written to alert", "ms", latencies.map { $0 * 1e3 })
+        result.add("of it p99", "ms", [p99 * 1e3])
         let steady = try daemon.writeSteadily(
             linesPerSecond: rate,
             seconds: seconds,
             firstAlert: alerts
         )
-        print(
-            "\(steady.lines) lines in \(tenths(steady.writeSeconds)) s "
-                + "(\(Int(Double(steady.lines) / steady.writeSeconds)) a second): the last was read "
-                + "\(tenths(steady.lagSeconds * 1e3)) ms after it was written; "
-                + "\(tenths(steady.processorSeconds / steady.writeSeconds * 100)) % of one core"
-        )
+        result.add("lines", "/s", Int(Double(steady.lines) / steady.writeSeconds))
+        result.add("last line written to read", "ms", [steady.lagSeconds * 1e3])
+        let share = steady.processorSeconds / steady.writeSeconds * 100
+        result.add("processor, of one core", "%", [share])
         usleep(2_000_000)
         let before = daemon.wakeUps()
         usleep(UInt32(idle) * 1_000_000)
         let wakeUps = daemon.wakeUps() - before
-        print("idle: \(wakeUps) wake-ups in \(idle) s")
+        result.add("wake-ups of the idle daemon", "/s", [Double(wakeUps) / Double(idle)])
+        result.add("resident", "MiB", daemon.residentMegabytes())
+        report.print(result)
     }
-
-    private func tenths(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 }
 
 /// A daemon in a scratch folder, following a log there.
-private final class FollowedDaemon {
+final class FollowedDaemon {
     private let folder: String
     private let process: pid_t
     private let log: Int32
@@ -90,7 +89,8 @@ private final class FollowedDaemon {
         let description: String
     }
 
-    init(program: String) throws {
+    /// - Parameter state: a folder of state that stays; nil: one of its own.
+    init(program: String, state: String? = nil) throws {
         var template = Array("/tmp/postern-bench-XXXXXX".utf8CString)
         guard unsafe mkdtemp(&template) != nil else {
             throw Failed(description: "no scratch folder")
@@ -103,7 +103,7 @@ private final class FollowedDaemon {
         let config = """
             sources: [{ file: \(logPath) }]
             timezone: UTC
-            state: \(folder)/state
+            state: \(state ?? folder + "/state")
             dispatch_age_max: null
             sinks: [{ stdout: { format: json } }]
 
@@ -145,6 +145,11 @@ private final class FollowedDaemon {
         for name in ["lock", "postern.sqlite", "postern.sqlite-wal", "postern.sqlite-shm"] {
             unsafe unlink(folder + "/state/" + name)
         }
+    }
+
+    /// Writes a burst of three receipts.
+    func writeBurst(_ index: Int) {
+        for part in 0..<3 { Self.write(receipt(index, part), to: log) }
     }
 
     /// Writes a burst of three receipts and waits for its alert. Seconds from the last write.
@@ -208,6 +213,12 @@ private final class FollowedDaemon {
         return total
     }
 
+    /// Resident size (proc(5), field 2 of statm, pages).
+    func residentMegabytes() -> Int {
+        let pages = Self.read("/proc/\(process)/statm").split(separator: " ").dropFirst().first
+        return ((pages.flatMap { Int($0) } ?? 0) * Int(getpagesize())) >> 20
+    }
+
     /// User and system time so far, in seconds (proc(5), fields 14 and 15 of stat).
     private func processorSeconds() -> Double {
         let fields = Self.read("/proc/\(process)/stat").split(separator: ")").last?
@@ -251,7 +262,8 @@ private final class FollowedDaemon {
 
     // MARK: Files
 
-    private func waitForAlert(of user: String) throws {
+    /// - Throws: when it does not come within a minute.
+    func waitForAlert(of user: String) throws {
         let deadline = Self.now() + 60
         while true {
             while let newline = unread.firstIndex(of: UInt8(ascii: "\n")) {
