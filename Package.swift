@@ -46,10 +46,24 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        // Without its readers of settings: ours are the only ones.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird",
+            exact: "2.28.1",
+            traits: []
+        ),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle",
+            exact: "2.13.0"
+        ),
     ],
     targets: [
         // System libraries: a module map and a shim.h each.
@@ -116,12 +130,33 @@ let package = Package(
                 "Sigma", "State", crypto, system,
             ]
         ),
+        // The page, on the Pipeline's board; the only room that knows HTTP.
+        .target(
+            name: "StatusPage",
+            dependencies: [
+                "Alerting", "Evidence", "Findings", "LinuxIO", "Pipeline", "Reports", "SafeText",
+                "State", crypto, system,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            resources: [
+                .embedInCode("Page/icon.svg"), .embedInCode("Page/locked.html"),
+                .embedInCode("Page/page.css"), .embedInCode("Page/page.html"),
+                .embedInCode("Page/page.js"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "postern",
             dependencies: [
                 "Alerting", "Detection", "Evidence", "Findings", "LinuxIO", "LogSources",
                 "MailEvents", "MailLog", "Memory", "Pipeline", "Reports", "SafeText", "Settings",
-                "Sigma", "State", argumentParser, system,
+                "Sigma", "State", "StatusPage", argumentParser, system,
             ],
             swiftSettings: settings,
             linkerSettings: [
@@ -167,6 +202,7 @@ let package = Package(
             ]
         ),
         tests(of: "SafeText"),
+        tests(of: "StatusPage", ["LinuxIO", "Pipeline", "State", system]),
         .testTarget(
             name: "PosternTests",
             dependencies: ["LinuxIO", "Pipeline", "State", "TestSupport", system],

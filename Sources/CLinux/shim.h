@@ -7,3 +7,7 @@
 /* Declared for _GNU_SOURCE alone, which Swift's importer does not define. */
 extern int pipe2(int ends[2], int flags);
 extern int accept4(int socket, struct sockaddr *address, socklen_t *length, int flags);
+
+/* Declared for _XOPEN_SOURCE alone. */
+#include <wchar.h>
+extern int wcwidth(wchar_t c);

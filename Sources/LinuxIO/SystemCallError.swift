@@ -32,6 +32,7 @@ public enum SystemCall: String, Hashable, Sendable, CaseIterable {
     case accept = "accept4"
     case bind
     case chmod = "fchmod"
+    case chmodAt = "fchmodat"
     case connect
     case duplicate = "fcntl"
     case eventfd

@@ -124,6 +124,13 @@ extension SystemCalls {
         }
     }
 
+    /// Sets the permission bits of a file by its name, whatever the umask.
+    public func setMode(of path: FilePath, _ mode: UInt32) throws(SystemCallError) {
+        _ = try perform(.chmodAt, path) { _ in
+            unsafe path.withPlatformString { unsafe Int(fchmodat(AT_FDCWD, $0, mode, 0)) }
+        }
+    }
+
     /// Makes one folder.
     ///
     /// - Returns: false when a folder of that name was there before; its mode stays.

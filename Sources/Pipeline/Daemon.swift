@@ -65,6 +65,8 @@ public enum DaemonMessage: Sendable {
     /// They have these mistakes, and the old ones stay in force.
     case reloadRefused([String])
     case notice(Notice)
+    /// Alerts and notices that are committed now: JSON, with names.
+    case committed([[UInt8]])
     /// The engine moves: told by its own thread, between two looks at what there is to do.
     case beat(DaemonPulse)
     /// It was asked to end, and begins to.
@@ -121,6 +123,8 @@ public struct Daemon: ~Copyable {
     private var failures: [String: ToldFailure] = [:]
     var hasUncommitted = false
     private var health = HealthWatch()
+    /// For those who look.
+    var live = LiveNotes()
     /// ``Merger/byteCount`` at the last commit.
     private var committedBytes: UInt64 = 0
     private var lastCommit: UInt64 = 0
@@ -213,7 +217,12 @@ public struct Daemon: ~Copyable {
         self.output = output
         marksWaiting = MarkFlag()
         reloads = ReloadFeed(bell: bell)
+        live.startedMicroseconds = Clocks.realtimeMicroseconds()
+        live.linesBefore = self.engine.lineCount
     }
+
+    /// Why the last commit failed; nil when it did not.
+    var healthFailure: String? { health.failure }
 
     /// The engine as it was at the last commit.
     private static func restoredEngine(
@@ -244,6 +253,7 @@ public struct Daemon: ~Copyable {
         engine.sealsEvidence = true
         engine.keepsContinuity = true
         engine.watchesCoverage = true
+        engine.watchesActivity = true
         engine.detector.memory.names = DomainNames()
         let abandoned: [AlertID]
         do {
@@ -308,6 +318,7 @@ public struct Daemon: ~Copyable {
             startCanary()
         }
         sweepNames()
+        configuration.board.ready(at: Clocks.monotonicNanoseconds())
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
         var isStopping = false
@@ -325,6 +336,7 @@ public struct Daemon: ~Copyable {
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
             beatIfDue()
+            publishIfDue(merger)
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
             if let reload { goOnReloading(reload) }
             if loaded != nil, !isStopping {
@@ -545,6 +557,7 @@ public struct Daemon: ~Copyable {
                     throw .duplicateSources(first, second)
                 }
                 hasUncommitted = true
+                live.isStale = true
                 commitIfDue(merger, dispatcher)
                 if control?.isReady ?? false || reloads.isReady
                     || now.monotonicNanoseconds &- start > Self.workNanoseconds
@@ -585,6 +598,7 @@ public struct Daemon: ~Copyable {
     /// is another.
     private mutating func take(_ failure: SourceError, of lane: Int) {
         let name = configuration.sources[lane].name
+        noteLive(failure, ofSource: name)
         let now = output.now
         if let last = failures[name], last.error == failure,
             now - last.microseconds < Self.failureMicroseconds
@@ -650,7 +664,9 @@ public struct Daemon: ~Copyable {
         output.router.keep(in: &output.changes)
         do {
             let report = try store.commit(output.changes, durable: durable)
-            output.committed()
+            let fresh = output.committed()
+            if !fresh.isEmpty { tell(.committed(fresh)) }
+            live.isStale = true
             noteFullOutbox(report)
             hasUncommitted = false
             committedBytes = merger.byteCount
@@ -662,6 +678,8 @@ public struct Daemon: ~Copyable {
         } catch {
             // The changes stay and go with the next commit; the sources wait in their files.
             tell(.commitFailed(error))
+            live.commitsFailed &+= 1
+            live.isStale = true
             health.failed(error.description, at: Clocks.realtimeMicroseconds())
             lastCommit = Clocks.monotonicNanoseconds()
             return false
@@ -695,6 +713,7 @@ public struct Daemon: ~Copyable {
     private mutating func takeSinkEvents() {
         output.now = Clocks.realtimeMicroseconds()
         for event in sinkEvents.take() {
+            noteLive(event)
             if let notice = event.notice(microseconds: output.now) { output.raised(notice) }
         }
     }
@@ -734,6 +753,7 @@ public struct Daemon: ~Copyable {
         let now = Clocks.monotonicNanoseconds()
         guard now >= nextBeat else { return }
         nextBeat = now &+ pause
+        configuration.board.beat(at: now)
         tell(
             .beat(
                 DaemonPulse(
@@ -763,6 +783,7 @@ public struct Daemon: ~Copyable {
             until = min(until ?? .max, lastCommit + Self.commitNanoseconds)
         }
         if configuration.beatNanoseconds != nil { until = min(until ?? .max, nextBeat) }
+        if live.isStale { until = min(until ?? .max, live.nextPublish) }
         let now = Clocks.monotonicNanoseconds()
         let timeout = until.map { Int(($0 - min($0, now)) / 1_000_000) + 1 }
         bell.park(
@@ -870,6 +891,15 @@ struct DaemonOutput: EngineOutput {
     var latest: [AlertID: SealedEvidence] = [:]
     /// The alerts that are open, whether they have a bundle or not.
     private(set) var open: Set<AlertID> = []
+    /// What came to light since the last commit, as sinks get it.
+    private var fresh: [[UInt8]] = []
+    /// Of this run: changes of alerts by their words, and notices by their names.
+    private(set) var alertCounts: [String: UInt64] = [:]
+    private(set) var noticeCounts: [String: UInt64] = [:]
+    /// JSON, the newest first.
+    private(set) var lastNotices: [[UInt8]] = []
+    private static let lastNoticesMax = 20
+    private static let freshMax = 1_000
 
     init(
         sealer: EvidenceSealer,
@@ -881,11 +911,18 @@ struct DaemonOutput: EngineOutput {
         self.tell = tell
     }
 
-    mutating func committed() {
+    /// - Returns: the alerts and notices that are committed with this, at most ``freshMax``.
+    mutating func committed() -> [[UInt8]] {
+        defer { fresh = [] }
         changes.removeAll()
         hasFindings = false
         if hasPruned { sealer.removePruned() }
         hasPruned = false
+        return fresh
+    }
+
+    private mutating func note(_ body: [UInt8]) {
+        if fresh.count < Self.freshMax { fresh.append(body) }
     }
 
     mutating func finished(_ event: SendEvent, record: String) {}
@@ -900,6 +937,8 @@ struct DaemonOutput: EngineOutput {
         }
         alert.evidence = latest[alert.id]
         let body = alert.json()
+        alertCounts[alert.action.name, default: 0] &+= 1
+        note(body)
         changes.setAlert(
             AlertRow(
                 id: alert.id.description,
@@ -976,6 +1015,8 @@ struct DaemonOutput: EngineOutput {
             BundleName(alert: id, sequence: Int(sequence)),
             at: time
         )
+        alertCounts[AlertAction.resolved.name, default: 0] &+= 1
+        note(body)
         var closed = row
         closed.sequence = sequence
         closed.status = "resolved"
@@ -1017,6 +1058,11 @@ struct DaemonOutput: EngineOutput {
     mutating func raised(_ notice: Notice) {
         hasFindings = true
         tell(.notice(notice))
+        let body = notice.json()
+        note(body)
+        noticeCounts[notice.name, default: 0] &+= 1
+        lastNotices.insert(body, at: 0)
+        if lastNotices.count > Self.lastNoticesMax { lastNotices.removeLast() }
         send(router.dispatches(of: notice, nowMicroseconds: now))
     }
 

@@ -50,6 +50,10 @@ public struct DaemonConfiguration: Sendable {
     public var canary: CanarySettings?
     public var posternVersion: String
     public var host: String
+    /// Where the engine publishes how it goes.
+    public var board = LiveBoard()
+    /// By the names of sinks: words for them that tell nothing of where they send.
+    public var sinkLabels: [String: String] = [:]
 
     public init(
         state: FilePath,

@@ -63,6 +63,10 @@ public struct Engine: ~Copyable, Sendable {
     var coverage = Coverage()
     /// What the canary's line says that is on its way; nil: none is, or it has come.
     var awaitedCanary: [UInt8]?
+    /// Whether ``activity`` is kept.
+    public var watchesActivity = false
+    /// What the accounts did in the last hour of the log.
+    var activity = Activity()
     private var limitWatch = LimitWatch()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
@@ -551,8 +555,10 @@ public struct Engine: ~Copyable, Sendable {
             case .submitted(let slot, let recipient):
                 submit(slot, recipient)
             case .settled(let slot, let recipient):
+                if watchesActivity { activity.ended(isSettled: true) }
                 settle(slot, recipient, at: time, line, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
+                if watchesActivity { activity.ended(isSettled: false) }
                 settle(slot, recipient, at: time, Span(), isFinal: false, to: &output)
             case .deferred(let slot, let recipient):
                 noteDeferral(slot, recipient, at: time, line)
@@ -699,6 +705,9 @@ public struct Engine: ~Copyable, Sendable {
         if watchesCoverage, recipient == 0 {
             // A message counts once, however many recipients it has.
             coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+        }
+        if watchesActivity {
+            activity.submitted(event, isFirst: recipient == 0, at: detector.now)
         }
         assembler.takeBack(&event, slot: slot)
         assembler.freeze(

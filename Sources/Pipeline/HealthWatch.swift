@@ -18,6 +18,9 @@ struct HealthWatch: Sendable {
     /// Whether the last commit failed.
     var isFailing: Bool { failingSince != nil }
 
+    /// Why it failed; nil when it did not.
+    var failure: String? { isFailing ? cause : nil }
+
     /// A commit failed.
     mutating func failed(_ why: String, at now: Int64) {
         if failingSince == nil { failingSince = now }

@@ -283,6 +283,12 @@ extension Merger {
         lanes.allSatisfy { $0.head == nil && ($0.isOver || $0.feed?.isCaughtUp ?? true) }
     }
 
+    /// Whether all that one source holds was taken.
+    func isCaughtUp(_ index: Int) -> Bool {
+        let lane = lanes[index]
+        return lane.head == nil && (lane.isOver || lane.feed?.isCaughtUp ?? true)
+    }
+
     mutating func takeReports() -> [SourceReport] {
         guard !reports.isEmpty else { return [] }
         defer { reports = [] }

@@ -42,6 +42,7 @@ extension CheckedSettings {
         text.line("pseudonyms:")
         text.line("    sinks: " + flow(pseudonyms.sinks))
         text.line("    domains: " + (pseudonyms.keepsDomains ? "keep" : "hide"))
+        text.line("    http: \(pseudonyms.http)")
         if let canary {
             text.line("canary:")
             text.line("    every: " + span(canary.every))
@@ -51,6 +52,9 @@ extension CheckedSettings {
         }
         text.line("dispatch_age_max: " + (dispatchAgeSecondsMax.map(span) ?? "null"))
         text.list("sinks", sinks) { $0.text(indent: "      ") }
+        text.line("http:")
+        text.line("    listen: " + (http.listen.map { yaml($0.text) } ?? "null"))
+        text.line("    hosts: " + flow(http.hosts))
         return text.text
     }
 }

@@ -39,6 +39,8 @@ public struct CheckedSettings: Sendable {
     /// Where alerts go; empty: nowhere, they are only kept.
     public var sinks = [Sink(kind: .syslog(Syslog()), levels: Levels())]
 
+    public var http = HTTP()
+
     /// Where the file says what it says, for mistakes that other rooms find.
     var places: [Mention: Place] = [:]
     var file = ""
@@ -97,6 +99,8 @@ public struct CheckedSettings: Sendable {
         public var sinks: [String] = []
         /// Whether domains stay as they are.
         public var keepsDomains = true
+        /// Whether the status page shows pseudonyms.
+        public var http = false
     }
 
     /// A line that is logged from time to time to see whether an alert would come.

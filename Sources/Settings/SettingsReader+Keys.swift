@@ -93,8 +93,8 @@ extension KeyTable<CheckedSettings> {
                                 \.keepsDomains,
                                 .choice("keep or hide", [("keep", true), ("hide", false)])
                             ),
-                        ],
-                        later: ["http"]
+                            Key("http", \.http, .flag),
+                        ]
                     )
                 ),
                 Key("canary", \.canary, Reading<CheckedSettings.Canary>.canary.orNull()),
@@ -108,10 +108,9 @@ extension KeyTable<CheckedSettings> {
                     .orNull()
                 ),
                 Key("sinks", \.sinks, .sinks),
+                Key("http", \.http, .http),
             ],
-            later: [
-                "mailboxes", "internal_domains", "http",
-            ]
+            later: ["mailboxes", "internal_domains"]
         )
     }
 }

@@ -182,6 +182,18 @@ public struct OutboxTotals: Sendable, Equatable {
     public var abandonedBytes = 0
 }
 
+/// What the outbox holds for one sink.
+public struct OutboxSink: Sendable, Equatable {
+    public var sink: String
+    public var waiting = 0
+    public var acknowledged = 0
+    public var abandoned = 0
+    /// When the one that waits longest was put in, µs since 1970.
+    public var oldestWaitingMicroseconds: Int64?
+
+    public init(sink: String) { self.sink = sink }
+}
+
 /// Bounds of the state folder. What a bound costs is counted in the `CommitReport`.
 public struct StateLimits: Sendable, Equatable {
     /// Waiting dispatches. Over it, of the sink for which the most wait, the oldest of the lowest

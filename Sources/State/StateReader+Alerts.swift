@@ -25,6 +25,45 @@ extension StateReader {
         }
     }
 
+    /// A page of the alerts by the time of their latest transition, the latest first.
+    ///
+    /// - Parameters:
+    ///   - after: time and ID of the last alert of the page before.
+    ///   - limit: at most so many.
+    public func alerts(
+        status: String?,
+        after: (changed: Int64, id: String)?,
+        limit: Int
+    ) throws(StateError) -> [AlertRow] {
+        precondition(limit >= 0)
+        let condition = status == nil ? "" : "AND status = ?4"
+        return try alerts(
+            """
+            WHERE (changed < ?1 OR (changed = ?1 AND id > ?2)) \(condition)
+            ORDER BY changed DESC, id LIMIT ?3
+            """
+        ) { rows in
+            try rows.bind(after?.changed ?? .max, at: 1)
+            try rows.bind(after?.id ?? "", at: 2)
+            try rows.bind(Int64(limit), at: 3)
+            if let status { try rows.bind(status, at: 4) }
+        }
+    }
+
+    /// How many alerts of each severity are open.
+    public func openSeverities() throws(StateError) -> [(severity: Int, count: Int)] {
+        try database.read("count the open alerts") { connection in
+            let rows = try Prepared(
+                connection,
+                "SELECT severity, count(*) FROM alert WHERE status = 'open' GROUP BY severity"
+            )
+            defer { rows.reset() }
+            var counts: [(severity: Int, count: Int)] = []
+            while try rows.next() { counts.append((Int(rows.int(0)), Int(rows.int(1)))) }
+            return counts
+        }
+    }
+
     /// An alert's history, from its opening.
     public func transitions(of alert: String) throws(StateError) -> [TransitionRow] {
         let operation = "read the history of alert \(alert)"

@@ -131,6 +131,36 @@ extension StateReader {
         }
     }
 
+    /// The same for each sink that has any, in the order of their names. O(rows).
+    public func countOutboxBySink() throws(StateError) -> [OutboxSink] {
+        try database.read("count the outbox") { connection in
+            let rows = try Prepared(
+                connection,
+                """
+                SELECT sink, state, count(*), min(created) FROM outbox
+                GROUP BY sink, state ORDER BY sink
+                """
+            )
+            defer { rows.reset() }
+            var sinks: [OutboxSink] = []
+            while try rows.next() {
+                let name = rows.text(0)
+                if sinks.last?.sink != name { sinks.append(OutboxSink(sink: name)) }
+                let last = sinks.count - 1
+                let count = Int(rows.int(2))
+                switch Dispatch.Stage(rawValue: rows.int(1)) {
+                case .waiting:
+                    sinks[last].waiting = count
+                    sinks[last].oldestWaitingMicroseconds = rows.int(3)
+                case .acknowledged: sinks[last].acknowledged = count
+                case .abandoned: sinks[last].abandoned = count
+                case nil: throw database.damaged("count the outbox", "a dispatch changed")
+                }
+            }
+            return sinks
+        }
+    }
+
     /// No dispatch of the same alert to the same sink waits with a lower sequence.
     private static let isFirstOfItsAlert = """
         NOT EXISTS (

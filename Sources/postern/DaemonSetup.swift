@@ -41,6 +41,7 @@ func daemonConfiguration(
         CanarySettings(everyNanoseconds: UInt64($0.every) * 1_000_000_000, socket: $0.socket)
     }
     for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
+    configuration.sinkLabels = settings.sinkLabels
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -79,11 +80,13 @@ private final class LeftSinks: Sendable {
 /// Runs the daemon in this process.
 ///
 /// - Parameters:
+///   - status: of the page, if there is to be one.
 ///   - untilCaughtUp, reload: see ``Daemon/run(signals:untilCaughtUp:reload:)``.
 /// - Returns: how many lines were read in all runs on its state.
 func runDaemon(
     _ configuration: DaemonConfiguration,
     untilCaughtUp: Bool,
+    status: StatusSetup? = nil,
     reload: (@Sendable () -> Reloaded)? = nil
 ) throws -> UInt64 {
     do {
@@ -95,21 +98,32 @@ func runDaemon(
         var configuration = configuration
         configuration.beatNanoseconds = manager.beatNanoseconds
         let leftSinks = LeftSinks()
+        if let status {
+            let beat = StatusSetup.beatNanoseconds
+            configuration.beatNanoseconds = min(beat, configuration.beatNanoseconds ?? beat)
+            configuration.board = status.board
+        }
         let daemon = try Daemon(
             configuration,
             tell: {
                 $0.print()
                 $0.tell(manager)
                 if case .sinksLeft = $0 { leftSinks.areThere.store(true, ordering: .relaxed) }
+                if let status { status.hear($0) }
             }
         )
+        try status?.start(folder: configuration.state)
+        defer { status?.stop() }
         let lines = try daemon.run(
             signals: signals,
             untilCaughtUp: untilCaughtUp,
             reload: reload
         )
-        // Their threads are within libraries, which an ordinary end would take down below them.
-        if leftSinks.areThere.load(ordering: .relaxed) { _exit(0) }
+        if leftSinks.areThere.load(ordering: .relaxed) {
+            // Their threads are within libraries, which an ordinary end would take down below them.
+            status?.stop()
+            _exit(0)
+        }
         return lines
     } catch let error as DaemonError {
         throw Failure(error)
@@ -364,7 +378,7 @@ extension DaemonMessage {
             for mistake in mistakes { warn(mistake) }
             warn("reload: refused; the old settings and rules stay in force")
         case .notice(let notice): warn("\(notice.name): \(shown(notice.message))")
-        case .beat: break
+        case .beat, .committed: break
         case .stopping: warn("stopping")
         case .stopped(let lines): warn("stopped after \(lines) lines")
         }

@@ -15,6 +15,8 @@ struct PosternCommand: ParsableCommand {
               postern events --json /var/log/mail.log
               postern run --config /etc/postern/postern.yml
               postern learn --config /etc/postern/postern.yml /srv/archive/mail.log.*.gz
+              postern status
+              postern top
               postern alerts list --open
               postern alerts silence --account alice@example.com --for 7d --reason "told her"
               postern evidence verify bundles/*.tar.zst
@@ -33,6 +35,7 @@ struct PosternCommand: ParsableCommand {
             EvidenceCommand.self, StateCommand.self, ExplainCommand.self, DoctorCommand.self,
             TraceCommand.self, MatchCommand.self, CheckCommand.self, AlertsCommand.self,
             ReloadCommand.self, TuneCommand.self, SinksCommand.self, ReportCommand.self,
+            StatusCommand.self, TopCommand.self,
         ]
     )
 

@@ -32,6 +32,11 @@ struct RunCommand: ParsableCommand {
         let settings = try daemonSettings(config)
         let configuration = try daemonConfiguration(settings, ruleFolders: rules)
         let reader = SettingsReload(config: config, ruleFolders: rules, settings: settings)
-        _ = try runDaemon(configuration, untilCaughtUp: false, reload: { reader.read() })
+        _ = try runDaemon(
+            configuration,
+            untilCaughtUp: false,
+            status: StatusSetup(settings),
+            reload: { reader.read() }
+        )
     }
 }

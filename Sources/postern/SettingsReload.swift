@@ -82,6 +82,8 @@ final class SettingsReload: Sendable {
         compare("memory", old.memory == fresh.memory)
         compare("limits", old.limits == fresh.limits)
         compare("state", old.state == fresh.state)
+        compare("http", old.http == fresh.http)
+        compare("pseudonyms: http", old.pseudonyms.http == fresh.pseudonyms.http)
         return settings
     }
 }
@@ -97,5 +99,7 @@ extension CheckedSettings {
         memory = old.memory
         limits = old.limits
         state = old.state
+        http = old.http
+        pseudonyms.http = old.pseudonyms.http
     }
 }

@@ -36,7 +36,7 @@ final class Daemon {
 
     /// - Parameters:
     ///   - sources: items of `sources:`, in which `FOLDER` is the scratch folder; nil: the log.
-    ///   - settings: further lines of the settings.
+    ///   - settings: further lines of the settings; without `http:` in them there is no status page.
     ///   - state: name of the state folder.
     init(
         sources: [String]? = nil,
@@ -56,6 +56,7 @@ final class Daemon {
             \(items.joined(separator: "\n"))
             timezone: UTC
             \(settings)
+            \(settings.contains("http: { listen") ? "" : "http: null")
             state: \(scratch.path(state))
             dispatch_age_max: null
             sinks:

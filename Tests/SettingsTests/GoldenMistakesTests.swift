@@ -23,9 +23,27 @@ struct MistakeCase: CustomTestStringConvertible {
             "1:1: unknown key `latenes`; did you mean `lateness`?"
         ),
         MistakeCase(
-            "mailboxes: {}\nhttp: null\n",
+            "mailboxes: {}\ninternal_domains: []\n",
             "1:1: `mailboxes` is not supported by this version",
-            "2:1: `http` is not supported by this version"
+            "2:1: `internal_domains` is not supported by this version"
+        ),
+        MistakeCase(
+            "http: {listen: \"tcp:mx1.example:8025\", host: x}\n",
+            "1:16: unix:/run/postern/http.sock or tcp:127.0.0.1:PORT was expected, found "
+                + "`tcp:mx1.example:8025`",
+            "1:40: unknown key `host`; did you mean `hosts`?"
+        ),
+        MistakeCase(
+            "http: {listen: \"tcp:127.0.0.1\", hosts: [\"a b\"]}\n",
+            "1:16: unix:/run/postern/http.sock or tcp:127.0.0.1:PORT was expected, found "
+                + "`tcp:127.0.0.1`",
+            "1:41: a domain such as example.com was expected, found `a b`"
+        ),
+        MistakeCase(
+            "http: {listen: \"unix:http.sock\"}\npseudonyms: {http: maybe}\n",
+            "1:16: an absolute path of at most 107 bytes after `unix:` was expected, found "
+                + "`unix:http.sock`",
+            "2:20: `true` or `false` was expected, found `maybe`"
         ),
         MistakeCase(
             "merge_hodl: 1s\n",
@@ -70,7 +88,7 @@ struct MistakeCase: CustomTestStringConvertible {
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
                 + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
-                + "`limits`, `state`, `evidence`, `pseudonyms`, `canary`, `dispatch_age_max`, `sinks`"
+                + "`limits`, `state`, `evidence`, `pseudonyms`, `canary`, `dispatch_age_max`, `sinks`, `http`"
         ),
 
         MistakeCase(

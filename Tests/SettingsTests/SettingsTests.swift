@@ -46,6 +46,7 @@ let everyKey = """
           levels: low..high
         - stdout: { format: json }
           levels: critical
+    http: { listen: "tcp:[::1]:8025", hosts: [mx1.example.com] }
 
     """
 
@@ -142,6 +143,10 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
                     outboxBytes: 1 << 20
                 )
         )
+        #expect(found.http.listen == .tcp(host: "::1", port: 8_025))
+        #expect(found.http.listen?.text == "tcp:[::1]:8025")
+        #expect(found.http.hosts == ["mx1.example.com"])
+        #expect(found.http.isListenSet)
         #expect(found.state == "/srv/postern")
         #expect(found.evidence.linesMax == 500)
         #expect(found.dispatchAgeSecondsMax == 172_800)
@@ -181,6 +186,18 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         let found = try #require(read("dispatch_age_max: null\naccount_domain: ~\n").settings)
         #expect(found.dispatchAgeSecondsMax == nil)
         #expect(found.accountDomain == nil)
+    }
+
+    @Test func thePageHasAPlaceUnlessItIsTurnedOff() throws {
+        let defaults = CheckedSettings().http
+        #expect(defaults.listen == .unix("/run/postern/http.sock"))
+        #expect(!defaults.isListenSet)
+        for text in ["http: null\n", "http: { listen: null }\n"] {
+            #expect(try #require(read(text).settings).http.listen == nil, "\(text)")
+        }
+        let named = try #require(read("http: { hosts: [mx1.example] }\n").settings).http
+        #expect(named.listen == defaults.listen)
+        #expect(!named.isListenSet)
     }
 
     @Test func anEmptyListOfSinksIsNoSink() throws {

@@ -19,6 +19,8 @@ public enum ControlRequest: Sendable {
     case redeliver(Redelivery)
     /// A test alert is to go to this sink, or to all.
     case testSinks(name: String?)
+    /// How it goes: ``LiveFigures`` as JSON, in the answer's first detail.
+    case status
 
     /// Which dispatches.
     public struct Redelivery: Sendable, Hashable {
@@ -114,6 +116,8 @@ public struct ControlCall: Sendable {
         case .testSinks(let name):
             object.member("request", "sinks.test")
             object.member("sink", name)
+        case .status:
+            object.member("request", "status")
         }
         object.member("author", author)
         return object.finished()
@@ -196,6 +200,7 @@ public struct ControlCall: Sendable {
         case "alerts.redeliver":
             request = .redeliver(.init(alert: try text("alert"), sink: try text("sink")))
         case "sinks.test": request = .testSinks(name: try text("sink"))
+        case "status": request = .status
         case let other:
             throw ControlCallError(message: "there is no request \(shown(other))")
         }

@@ -38,6 +38,7 @@ final class ControlServer: Sendable {
     private let hasTasks = Atomic(false)
     private let counter: EventCounter
     private let bell: Bell
+    private let board: LiveBoard
     private let path: FilePath
     private let thread = Mutex<WorkerThread?>(nil)
 
@@ -46,12 +47,15 @@ final class ControlServer: Sendable {
     /// - Parameters:
     ///   - folder: the state folder, whose lock the caller holds.
     ///   - bell: rung when there is a request.
+    ///   - board: answers how it goes, without the engine.
     init(
         folder: FilePath,
         bell: Bell,
+        board: LiveBoard,
         limits: ControlLimits = ControlLimits()
     ) throws(SystemCallError) {
         self.bell = bell
+        self.board = board
         path = folder.appending(Self.socketName)
         counter = try EventCounter()
         let listener = Mutex<UnixListener?>(
@@ -104,11 +108,28 @@ final class ControlServer: Sendable {
             return exchange.answers
         }
         for (client, answer) in answers { loop.answer(client, answer) }
-        let calls = loop.turn()
+        var calls: [ControlTask] = []
+        for call in loop.turn() {
+            if case .status = call.call.request {
+                loop.answer(call.client, statusAnswer())
+            } else {
+                calls.append(call)
+            }
+        }
         guard !calls.isEmpty else { return }
         exchange.withLock { $0.tasks += calls }
         hasTasks.store(true, ordering: .releasing)
         bell.ring()
+    }
+
+    private func statusAnswer() -> ControlAnswer {
+        let (figures, rate) = board.read()
+        let json = figures.json(linesPerSecond: rate, accountsMax: .max)
+        return ControlAnswer(
+            .done,
+            "postern \(figures.version) runs",
+            details: [String(decoding: json, as: UTF8.self)]
+        )
     }
 }
 

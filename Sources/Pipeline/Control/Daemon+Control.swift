@@ -11,7 +11,11 @@ extension Daemon {
     /// The control socket; nil when it cannot be made, and then it is told of.
     func startControl() -> ControlServer? {
         do {
-            return try ControlServer(folder: configuration.state, bell: bell)
+            return try ControlServer(
+                folder: configuration.state,
+                bell: bell,
+                board: configuration.board
+            )
         } catch {
             tell(.controlFailed(error))
             return nil
@@ -103,8 +107,8 @@ extension Daemon {
             try store.commit(changes, durable: true)
             dispatcher.probe()
             return answer
-        case .reload, .testSinks:
-            preconditionFailure("these are answered when they are done")
+        case .reload, .testSinks, .status:
+            preconditionFailure("these are answered elsewhere")
         }
     }
 

@@ -79,6 +79,9 @@ extension Daemon {
             _ = dispatcher.leave(afterNanoseconds: Self.reloadLeaveNanoseconds)
             commitMarks(&merger, dispatcher)
             configuration.sinks = fresh.configuration.sinks
+            configuration.sinkLabels = fresh.configuration.sinkLabels
+            // What is known of them is of those that were.
+            live.sinks = [:]
             configuration.dispatchLimits = fresh.configuration.dispatchLimits
             dispatcher = try startDispatcher(sinks: configuration.sinks)
             try abandonRowsOfRemovedSinks()

@@ -51,6 +51,8 @@ public final class OfflineState {
             answer = try editor.redeliver(which, &changes)
         case .testSinks:
             answer = ControlAnswer(.missing, "no daemon runs that could send anything")
+        case .status:
+            answer = ControlAnswer(.missing, "no daemon runs")
         case .reload:
             answer = ControlAnswer(.missing, "no daemon runs that could read its settings again")
         }
