@@ -33,7 +33,7 @@ struct EximArrival: Equatable {
     /// Whether the other reading says the same.
     fileprivate func agrees(with other: Self) -> Bool {
         clientIP == other.clientIP && clientName == other.clientName && login == other.login
-            && size == other.size
+            && isLoginNameless == other.isLoginNameless && size == other.size
     }
 
     /// Reads a line.

@@ -137,6 +137,7 @@ enum ReferenceExim {
         var ip: Range<Int>?
         var name: Range<Int>?
         var login: Range<Int>?
+        var isLoginNameless = false
         var id: Range<Int>?
         var subject: Range<Int>?
         var recipients: Range<Int>?
@@ -196,6 +197,7 @@ enum ReferenceExim {
                 case "login":
                     guard let login = login.match(text, value) else { continue }
                     next.login = login["id"].flatMap { $0.isEmpty ? nil : $0 }
+                    next.isLoginNameless = next.login == nil
                 case "id": next.id = value
                 case "subject": next.subject = (start + 1)..<(end - 1)
                 case "for":
@@ -260,6 +262,7 @@ enum ReferenceExim {
         accepted.a = one.ip
         accepted.b = one.login
         accepted.c = one.name
+        if one.isLoginNameless { accepted.agent = .namelessLogin }
         var said = [accepted]
         func add(_ kind: LineFact.Kind, _ range: Range<Int>?) {
             guard let range else { return }

@@ -55,6 +55,7 @@ enum ReferencePostfix {
         case .operator: said = readOperator(text, body)
         case .pickup: said = readPickup(text, body)
         case .smtp, .lmtp, .mailbox, .error, .discard, .other: said = readDelivery(text, body)
+        case .namelessLogin: said = nil
         }
         guard var said else { return [] }
         said.queueID = found["queue"]
