@@ -201,7 +201,7 @@ struct TopScreen {
             let (a, b) = (value(left), value(right))
             return a != b ? a > b : left.name < right.name
         }
-        let width = max(16, columns - 40)
+        let width = max(16, columns - 36)
         var lines = [
             title(
                 fit("ACCOUNTS of the last hour, by \(order.name)", width)

@@ -27,6 +27,8 @@ extension Daemon {
     /// A source that fails says so every second.
     private static let failureNanoseconds: UInt64 = 5_000_000_000
     private static let accountsShown = 40
+    /// Lines so young are those that come as they are written, though some of them wait just now.
+    private static let freshMicroseconds: Int64 = 10_000_000
 
     /// Puts fresh figures on the board, at most once a second and only when something changed.
     mutating func publishIfDue(_ merger: borrowing Merger) {
@@ -58,7 +60,8 @@ extension Daemon {
         figures.openAlerts = output.open.count
         figures.accountsKnown = engine.detector.memory.accountCount
         figures.pairsKnown = engine.detector.memory.pairCount
-        figures.isCaughtUp = merger.isCaughtUp
+        let fresh = figures.publishedMicroseconds - Self.freshMicroseconds
+        figures.isCaughtUp = merger.isCaughtUp || time > fresh
         figures.commitFailure = healthFailure
         figures.totals = totals()
         for (index, source) in configuration.sources.enumerated() {
@@ -67,7 +70,7 @@ extension Daemon {
                 LiveFigures.Source(
                     name: source.name,
                     kind: source.kind.word,
-                    isCaughtUp: merger.isCaughtUp(index),
+                    isCaughtUp: merger.isCaughtUp(index) || last > fresh,
                     lastMicroseconds: last > 0 ? last : nil,
                     failure: live.failures[source.name]?.words
                 )

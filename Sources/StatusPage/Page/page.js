@@ -122,8 +122,8 @@ function showChart() {
   if (place.dataset.key === key) return;
   place.dataset.key = key;
   const width = Math.max(260, place.clientWidth);
-  const height = 128, bottom = 106, top = 10, left = 34;
   const most = Math.max(4, ...sends);
+  const height = 128, bottom = 106, top = 10, left = 12 + 7 * count(most).length;
   const step = (width - left) / sends.length;
   const y = (value) => bottom - (value / most) * (bottom - top);
   const chart = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
@@ -217,7 +217,7 @@ function showVerdict() {
     title = "All is quiet";
     problems.push("No alert is open. " + (now.caught_up ? "Every line that was written has been read." : "Older lines are still being read."));
   }
-  if (open > 0 && problems.length === 0) problems.push("The log is read " + (now.caught_up ? "to its end, and says what Postern needs." : "and older lines are still to come."));
+  if (open > 0 && problems.length === 0) problems.push(now.caught_up ? "The log is read to its end, and says what Postern needs." : "Older lines of the log are still being read.");
   place.className = "verdict " + kind;
   setText("verdict-title", title);
   setText("verdict-text", problems.join(" "));
