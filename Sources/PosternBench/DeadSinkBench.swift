@@ -96,19 +96,11 @@ struct DeadSinkBench: ParsableCommand {
         var seen: [Int] = []
         try receiver.serve(seconds: 600) { body in
             if first == nil { first = FollowedDaemon.now() }
-            guard body.contains("\"opened\""), let name = body.firstRange(of: "user") else {
-                return false
-            }
-            // Of `user.name`, the first place with a number behind it.
-            var rest = body[name.upperBound...]
-            while let next = rest.firstRange(of: "user") {
-                let digits = rest[next.upperBound...].prefix { $0.isNumber }
-                if let number = Int(digits) {
-                    seen.append(number)
-                    break
-                }
-                rest = rest[next.upperBound...]
-            }
+            let start = "\"user.name\":\"user"
+            guard body.contains("\"opened\""), let name = body.firstRange(of: start),
+                let number = Int(body[name.upperBound...].prefix { $0.isNumber })
+            else { return false }
+            seen.append(number)
             return seen.count == alerts
         }
         let end = FollowedDaemon.now()

@@ -294,13 +294,15 @@ final class FollowedDaemon {
     private func receipt(_ index: Int, _ part: Int) -> [UInt8] {
         second += 1
         let letters = Array("BCDFGHJKLM")
-        let digits = String(100_000 + index).map { letters[Int(String($0)) ?? 0] }
-        let id = "4Xy" + String(digits) + "zN\(part)1"
+        // Of each account its own, so that no rule finds accounts that do the same.
+        let word = String(String(100_000 + index).map { letters[Int(String($0)) ?? 0] })
+        let id = "4Xy" + word + "zN\(part)1"
+        let domain = "\(word)\(part).test"
         let start = stamp() + "postfix/"
         return Array(
             """
             \(start)submission/smtpd[7]: \(id): client=pc[192.0.2.7], sasl_method=LOGIN, sasl_username=user\(index)@h.example
-            \(start)cleanup[8]: \(id): info: header Subject: Not read: Cheap meds from pc[192.0.2.7]; from=<> to=<x@d\(part).test> proto=ESMTP helo=<pc>
+            \(start)cleanup[8]: \(id): info: header Subject: Not read: Meds by \(word) \(word) from pc[192.0.2.7]; from=<> to=<x@\(domain)> proto=ESMTP helo=<pc>
             \(start)qmgr[9]: \(id): from=<>, size=700, nrcpt=1 (queue active)
 
             """.utf8
