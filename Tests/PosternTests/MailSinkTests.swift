@@ -250,6 +250,6 @@ private func burst(_ daemon: Daemon, user: String = "alice@hosted.example") thro
         let result = try daemon.command("check")
         #expect(result.status == 78)
         #expect(result.error.contains(words), "\(result.error)")
-        #expect(result.error.contains("postern.yml:8:"), "\(result.error)")
+        #expect(result.error.contains("postern.yml:9:"), "\(result.error)")
     }
 }

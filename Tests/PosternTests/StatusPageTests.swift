@@ -423,7 +423,7 @@ private func alertIDs(_ answer: Site.Answer) -> [String] {
             .tcp,
             lines: threeReceipts.replacingOccurrences(of: "4Xy", with: "4Xz") + lines
         )
-        #expect(eventually { site.daemon.alerts.count >= 2 }, "\(site.daemon.messages)")
+        #expect(eventually { (try? openCount(site)) ?? 0 >= 2 }, "\(site.daemon.messages)")
         let scripts = [
             "document.getElementById('verdict-title').textContent",
             "[...document.querySelectorAll('#alerts .who')].map((one) => one.textContent).sort().join(' ')",
@@ -439,6 +439,7 @@ private func alertIDs(_ answer: Site.Answer) -> [String] {
             "location.search",
         ]
         for width in ["390", "1200"] {
+            let before = try openCount(site)
             let result = try await runToEnd(
                 sourceTree.appendingPathComponent("Tests/Rigs/page").path,
                 ["--width", width] + scripts.flatMap { ["--script", $0] }
@@ -448,7 +449,11 @@ private func alertIDs(_ answer: Site.Answer) -> [String] {
             let object =
                 try JSONSerialization.jsonObject(with: Data(result.said.utf8)) as? [String: Any]
             let values = try #require(object?["values"] as? [Any])
-            #expect(values[0] as? String == "\(try openCount(site)) alerts are open")
+            // Further rules may have matched meanwhile.
+            let after = try openCount(site)
+            let counts = min(before, after)...max(before, after)
+            let verdict = values[0] as? String ?? ""
+            #expect(counts.contains { verdict == "\($0) alerts are open" }, "\(verdict) \(counts)")
             #expect((values[1] as? String)?.contains(hostile) == true, "\(values[1])")
             #expect(values[2] as? Int == 0)
             #expect(values[4] as? Int ?? 0 >= 3)
