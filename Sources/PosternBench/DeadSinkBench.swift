@@ -75,7 +75,8 @@ struct DeadSinkBench: ParsableCommand {
         let daemon = try FollowedDaemon(
             program: program,
             sinks: sinks ?? [],
-            settings: "limits: { outbox: \(alerts * 2 + 100), outbox_bytes: 4GiB }"
+            // Each alert is raised and resolved, for two sinks: none may be pushed out.
+            settings: "limits: { outbox: \(alerts * 4 + 1_000), outbox_bytes: 4GiB }"
         )
         defer { daemon.end() }
         usleep(500_000)

@@ -206,6 +206,8 @@ struct StatusResponder: Sendable {
             var offset = 0
             while offset < size {
                 let bytes = try open.read(min(Self.chunkBytes, size - offset), at: offset)
+                // A bundle is never shortened; if one was, the connection ends short too.
+                guard !bytes.isEmpty else { break }
                 try await writer.write(ByteBuffer(bytes: bytes))
                 offset += bytes.count
             }
