@@ -63,6 +63,6 @@ cd "$work"
 swift test -c release -Xswiftc -enable-testing --disable-xctest --sanitize=thread --scratch-path .build-thread \
     --filter 'RingBufferTests|ReadAheadTests|ReplayTests'
 # XCTest leaks by itself.
-ASAN_OPTIONS=detect_leaks=0 POSTERN_MUTATIONS=2000 swift test -c release -Xswiftc -enable-testing --disable-xctest \
+ASAN_OPTIONS=detect_leaks=0 POSTERN_MUTATIONS=20000 swift test -c release -Xswiftc -enable-testing --disable-xctest \
     --sanitize=address --scratch-path .build-address \
     --filter 'MailTextTests|MailLogTests|MemoryTests|ArchiveTests|ArchiveDamageTests'
