@@ -237,11 +237,12 @@ struct Outbox {
 
     private mutating func keepLimits() throws {
         // What waits by sink, asked for when something must go.
-        var waiting: [(sink: String, count: Int64)] = []
+        var waiting: [WaitingSink] = []
         while totals.waiting > limits.waitingMax || totals.waitingBytes > limits.waitingBytesMax {
             if waiting.isEmpty { waiting = try waitingBySink() }
             // A sink that takes nothing may not push out what others would take.
-            guard let most = waiting.indices.max(by: { waiting[$0].count < waiting[$1].count }),
+            let left = waiting.indices.filter { waiting[$0].count > 0 }
+            guard let most = left.max(by: { waiting[$0].staysRather(than: waiting[$1]) }),
                 let number = try mildest(of: waiting[most].sink)
             else { break }
             waiting[most].count -= 1
@@ -265,15 +266,35 @@ struct Outbox {
         }
     }
 
-    /// How many dispatches wait for each sink, in the order of their names.
-    private func waitingBySink() throws -> [(sink: String, count: Int64)] {
+    /// What waits for a sink.
+    private struct WaitingSink {
+        var sink: String
+        var count: Int64
+        /// An attempt at one of them failed: it may take nothing at all.
+        var isFailing: Bool
+
+        /// Whether the other's go first.
+        func staysRather(than other: Self) -> Bool {
+            isFailing == other.isFailing ? count < other.count : other.isFailing
+        }
+    }
+
+    /// What waits for each sink, in the order of their names.
+    private func waitingBySink() throws -> [WaitingSink] {
         let rows = try Prepared(
             connection,
-            "SELECT sink, count(*) FROM outbox WHERE state = 0 GROUP BY sink ORDER BY sink"
+            """
+            SELECT sink, count(*), max(attempts) FROM outbox WHERE state = 0
+            GROUP BY sink ORDER BY sink
+            """
         )
         defer { rows.reset() }
-        var found: [(sink: String, count: Int64)] = []
-        while try rows.next() { found.append((rows.text(0), rows.int(1))) }
+        var found: [WaitingSink] = []
+        while try rows.next() {
+            found.append(
+                WaitingSink(sink: rows.text(0), count: rows.int(1), isFailing: rows.int(2) > 0)
+            )
+        }
         return found
     }
 

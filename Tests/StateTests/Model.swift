@@ -169,13 +169,18 @@ struct Model: Equatable {
             }
         }
         added = []
+        let failing = Set(outbox.filter { $0.state == .waiting && $0.attempts > 0 }.map(\.sink))
         while true {
             let waiting = outbox.filter { $0.state == .waiting }
             let bytes = waiting.reduce(0) { $0 + $1.body.count }
             guard waiting.count > limits.waitingMax || bytes > limits.waitingBytesMax else { break }
-            // Of the sink for which the most wait (of several, the first by name) the first of the
+            // Of those at which attempts failed, else of all: of the sink for which the most wait (of several, the first by name) the first of the
             // lowest severity, notices last; new rows have no number yet, but come in order.
-            let counts = Dictionary(grouping: waiting, by: \.sink).mapValues(\.count)
+            let ofFailing = waiting.filter { failing.contains($0.sink) }
+            let counts = Dictionary(
+                grouping: ofFailing.isEmpty ? waiting : ofFailing,
+                by: \.sink
+            ).mapValues(\.count)
             let most = counts.values.max()
             guard let sink = counts.keys.filter({ counts[$0] == most }).min() else { break }
             let all = waiting.filter { $0.sink == sink }

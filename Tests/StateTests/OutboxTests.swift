@@ -72,6 +72,27 @@ import Testing
         #expect(dead.map(\.alert) == ["b", "c"])
     }
 
+    @Test func whatADeadSinkLeavesGoesBeforeWhatASlowOneHasNotTakenYet() throws {
+        let scratch = try Scratch()
+        var limits = StateLimits()
+        limits.waitingMax = 6
+        let store = try open(scratch.folder(), limits: limits)
+        var changes = Changes()
+        for alert in ["a", "b"] { changes.addDispatch(alert, 0, to: "dead", severity: 99) }
+        for alert in ["a", "b", "c"] { changes.addDispatch(alert, 0, severity: 1) }
+        try store.commit(changes, durable: true)
+        let first = try #require(store.due(sink: "dead", nowMicroseconds: 0, limit: 1).first)
+        changes.removeAll()
+        changes.markFailed(first.number, error: "refused", dueMicroseconds: 60)
+        for alert in ["c", "d"] { changes.addDispatch(alert, 0, to: "dead", severity: 99) }
+        changes.addDispatch("d", 0, severity: 1)
+        #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 2)
+        let slow = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
+        #expect(slow.map(\.alert) == ["a", "b", "c", "d"])
+        let dead = try store.due(sink: "dead", nowMicroseconds: 99, limit: 9)
+        #expect(dead.map(\.alert) == ["c", "d"])
+    }
+
     @Test func aNoticeLeavesAFullOutboxLast() throws {
         let scratch = try Scratch()
         var limits = StateLimits()
