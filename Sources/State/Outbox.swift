@@ -240,11 +240,14 @@ struct Outbox {
         var waiting: [WaitingSink] = []
         while totals.waiting > limits.waitingMax || totals.waitingBytes > limits.waitingBytesMax {
             if waiting.isEmpty { waiting = try waitingBySink() }
-            // A sink that takes nothing may not push out what others would take.
+            // A sink that takes nothing may not push out what others would take. Each keeps one while
+            // another has several: a failing one's shows that it fails.
+            let several = waiting.indices.filter { waiting[$0].count > 1 }
             let left = waiting.indices.filter { waiting[$0].count > 0 }
-            guard let most = left.max(by: { waiting[$0].staysRather(than: waiting[$1]) }),
-                let number = try mildest(of: waiting[most].sink)
-            else { break }
+            let most = (several.isEmpty ? left : several).max {
+                waiting[$0].staysRather(than: waiting[$1])
+            }
+            guard let most, let number = try mildest(of: waiting[most].sink) else { break }
             waiting[most].count -= 1
             try change(
                 number,
@@ -298,19 +301,29 @@ struct Outbox {
         return found
     }
 
-    /// The oldest of the lowest level that waits for a sink, a notice only if nothing else does.
+    /// The oldest of the lowest level that waits for a sink: first of what no attempt was made with,
+    /// so that the mark of a failing sink (see ``WaitingSink/isFailing``) does not leave with its
+    /// oldest; notices only if nothing else waits.
     private func mildest(of sink: String) throws -> Int64? {
-        let rows = try Prepared(
-            connection,
-            """
-            SELECT number FROM outbox WHERE state = 0 AND sink = ?
-            ORDER BY notice, severity, number LIMIT 1
-            """
-        )
-        defer { rows.reset() }
-        try rows.bind(sink, at: 1)
-        return try rows.next() ? rows.int(0) : nil
+        for condition in Self.leavingOrder {
+            let rows = try Prepared(
+                connection,
+                """
+                SELECT number FROM outbox WHERE state = 0 AND sink = ? AND \(condition)
+                ORDER BY severity, number LIMIT 1
+                """
+            )
+            defer { rows.reset() }
+            try rows.bind(sink, at: 1)
+            if try rows.next() { return rows.int(0) }
+        }
+        return nil
     }
+
+    /// Each in the order of the index `outbox_mildest`.
+    private static let leavingOrder = [
+        "notice = 0 AND attempts = 0", "notice = 0", "notice = 1 AND attempts = 0", "notice = 1",
+    ]
 
     private mutating func forgetFirst(_ state: Dispatch.Stage) throws -> Bool {
         let condition = "state = \(state.rawValue) AND state <> 0 ORDER BY number"

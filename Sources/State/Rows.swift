@@ -197,8 +197,9 @@ public struct OutboxSink: Sendable, Equatable {
 /// Bounds of the state folder. What a bound costs is counted in the `CommitReport`.
 public struct StateLimits: Sendable, Equatable {
     /// Waiting dispatches. Over it, of a sink at which attempts failed, else of the one for which the
-    /// most wait, the oldest of the lowest severity are abandoned, notices last: a sink that takes
-    /// nothing pushes out nothing that others would take.
+    /// most wait, the oldest of the lowest severity are abandoned, tried ones after those that were
+    /// not, notices last, and no sink's last: one that takes nothing pushes out nothing that others
+    /// would take.
     public var waitingMax = 10_000
     /// Bytes of waiting bodies. Over it the same are abandoned.
     public var waitingBytesMax = 64 << 20

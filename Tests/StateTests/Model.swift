@@ -174,22 +174,26 @@ struct Model: Equatable {
             let waiting = outbox.filter { $0.state == .waiting }
             let bytes = waiting.reduce(0) { $0 + $1.body.count }
             guard waiting.count > limits.waitingMax || bytes > limits.waitingBytesMax else { break }
-            // Of those at which attempts failed, else of all: of the sink for which the most wait (of several, the first by name) the first of the
-            // lowest severity, notices last; new rows have no number yet, but come in order.
-            let ofFailing = waiting.filter { failing.contains($0.sink) }
-            let counts = Dictionary(
-                grouping: ofFailing.isEmpty ? waiting : ofFailing,
-                by: \.sink
-            ).mapValues(\.count)
+            // Of sinks for which several wait, else of all; of those at which attempts failed, else of
+            // all: of the one for which the most wait (of several, the first by name) the first of the
+            // lowest severity, what was tried after what was not, notices last; new rows have no
+            // number yet, but come in order.
+            let all = Dictionary(grouping: waiting, by: \.sink).mapValues(\.count)
+            let several = all.filter { $0.value > 1 }
+            let candidates = several.isEmpty ? all : several
+            let ofFailing = candidates.filter { failing.contains($0.key) }
+            let counts = ofFailing.isEmpty ? candidates : ofFailing
             let most = counts.values.max()
             guard let sink = counts.keys.filter({ counts[$0] == most }).min() else { break }
-            let all = waiting.filter { $0.sink == sink }
-            let alerts = all.filter { !$0.isNotice }
-            let ofSink = alerts.isEmpty ? all : alerts
+            let its = waiting.filter { $0.sink == sink }
+            let alerts = its.filter { !$0.isNotice }
+            let likely = alerts.isEmpty ? its : alerts
+            let untried = likely.filter { $0.attempts == 0 }
+            let ofSink = untried.isEmpty ? likely : untried
             guard let lowest = ofSink.map(\.severity).min() else { break }
             let index = outbox.firstIndex {
                 $0.state == .waiting && $0.sink == sink && $0.severity == lowest
-                    && $0.isNotice == alerts.isEmpty
+                    && $0.isNotice == alerts.isEmpty && ($0.attempts == 0 || untried.isEmpty)
             }
             guard let index else { break }
             outbox[index].state = .abandoned

@@ -89,8 +89,24 @@ import Testing
         #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 2)
         let slow = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
         #expect(slow.map(\.alert) == ["a", "b", "c", "d"])
+        // What was tried stays longest: without it the sink would not be known for a failing one, and the slow one's would go.
         let dead = try store.due(sink: "dead", nowMicroseconds: 99, limit: 9)
-        #expect(dead.map(\.alert) == ["c", "d"])
+        #expect(dead.map(\.alert) == ["a", "d"])
+        changes.removeAll()
+        changes.addDispatch("e", 0, to: "dead", severity: 99)
+        changes.addDispatch("e", 0, severity: 1)
+        #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 2)
+        let late = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
+        #expect(late.map(\.alert) == ["a", "b", "c", "d", "e"])
+
+        // It keeps its last even now, or each of its next would cost the slow one another.
+        changes.removeAll()
+        for alert in ["f", "g"] { changes.addDispatch(alert, 0, to: "dead", severity: 99) }
+        changes.addDispatch("f", 0, severity: 1)
+        #expect(try store.commit(changes, durable: true).dispatchesPushedOut == 3)
+        let last = try store.due(sink: "syslog", nowMicroseconds: 0, limit: 9)
+        #expect(last.map(\.alert) == ["b", "c", "d", "e", "f"])
+        #expect(try store.due(sink: "dead", nowMicroseconds: 99, limit: 9).map(\.alert) == ["a"])
     }
 
     @Test func aNoticeLeavesAFullOutboxLast() throws {
