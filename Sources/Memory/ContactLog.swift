@@ -101,7 +101,9 @@ struct ContactLog: Sendable {
             learnt -= first
             first = 0
         }
-        contacts.reserveCapacity(contacts.count + max(2, contacts.count / 4))
+        // Most accounts do only one such thing in a day.
+        let more = contacts.isEmpty ? 1 : max(2, contacts.count / 4)
+        contacts.reserveCapacity(contacts.count + more)
     }
 
     /// How many contacts there were in (t − window, t].
@@ -172,6 +174,14 @@ struct ContactLog: Sendable {
 
     private static func hours(_ microseconds: Int64) -> UInt32 {
         UInt32(clamping: microseconds / hour)
+    }
+
+    /// What is ordinary, as far as it was learnt; nil before.
+    var knownBaseline: KnownBaseline? { baseline.known }
+
+    /// Takes over what another host learnt, if it knows more.
+    mutating func merge(_ other: KnownBaseline) {
+        baseline = Baseline(baseline.known.map { $0.joined(with: other) } ?? other)
     }
 
     // MARK: Stored form
