@@ -102,7 +102,7 @@ struct ContactLog: Sendable {
             first = 0
         }
         // Most accounts do only one such thing in a day.
-        let more = contacts.isEmpty ? 1 : max(2, contacts.count / 4)
+        let more = contacts.isEmpty ? 1 : max(3, contacts.count / 4)
         contacts.reserveCapacity(contacts.count + more)
     }
 
