@@ -101,7 +101,7 @@ struct PairSet: Sendable, Equatable {
         change(&pair)
         // What every account has may not be half empty.
         if pairs.count == pairs.capacity {
-            pairs.reserveCapacity(pairs.count + (pairs.isEmpty ? 2 : max(6, pairs.count / 8)))
+            pairs.reserveCapacity(pairs.count + max(4, pairs.count / 8))
         }
         pairs.insert(pair, at: index)
         guard pairs.count > limit else { return Change(isNew: true) }
