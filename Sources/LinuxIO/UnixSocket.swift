@@ -59,6 +59,15 @@ public struct UnixListener: ~Copyable, Sendable {
         descriptor = socket
     }
 
+    /// Another descriptor of the same socket, for a library that closes it: the caller's.
+    public func duplicate() throws(SystemCallError) -> CInt {
+        CInt(
+            try descriptor.calls.perform(.duplicate, descriptor.path) { _ in
+                Int(fcntl(descriptor.number, F_DUPFD_CLOEXEC, 3))
+            }
+        )
+    }
+
     /// The next connection that waits; nil when none does.
     public func accept() throws(SystemCallError) -> UnixStream? {
         let flags = CInt(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)

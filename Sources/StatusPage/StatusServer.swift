@@ -1,13 +1,7 @@
 public import Findings
-import HummingbirdCore
 import LinuxIO
-import Logging
-import NIOCore
-import NIOPosix
 public import Pipeline
 import SafeText
-import ServiceLifecycle
-import Synchronization
 public import SystemPackage
 
 /// Where the page is served.
@@ -59,21 +53,14 @@ public struct StatusServerError: Error, Sendable, CustomStringConvertible {
 /// Serves the page, the metrics and the API on a thread of its own, until it is stopped.
 ///
 /// It reads: the board that the engine publishes on, and the state through a connection of its own.
-/// The engine never waits for it.
+/// The engine never waits for it. On a Unix socket nothing of it runs before somebody connects.
 public final class StatusServer: Sendable {
     public let address: StatusAddress
     private let hub: EventHub
     private let pseudonyms: Pseudonyms?
-    private let running: Task<Void, Never>
-    private let beats: Task<Void, Never>
-    private let group: MultiThreadedEventLoopGroup
-
-    private enum Start: Sendable {
-        case starting, running
-        case failed(String)
-    }
-
-    private static let startNanoseconds: UInt64 = 10_000_000_000
+    private let service: StatusService
+    private let door: StatusDoor?
+    private let waiter: WorkerThread?
 
     /// Listens, and answers from now on.
     ///
@@ -82,6 +69,7 @@ public final class StatusServer: Sendable {
     ///   - token: needed for a TCP address.
     ///   - folder: the state.
     ///   - pseudonyms: shown in place of names, if given.
+    ///   - failed: told when somebody connected and could not be answered; on a thread of its own.
     public init(
         at address: StatusAddress,
         hosts: [String],
@@ -89,20 +77,18 @@ public final class StatusServer: Sendable {
         folder: FilePath,
         board: LiveBoard,
         pseudonyms: Pseudonyms?,
-        limits: StatusLimits = StatusLimits()
+        limits: StatusLimits = StatusLimits(),
+        failed: @escaping @Sendable (StatusServerError) -> Void
     ) throws(StatusServerError) {
         self.address = address
         self.pseudonyms = pseudonyms
         let place: Access.Place
-        let bind: BindAddress
         switch address {
         case .unix(let path):
             place = .unixSocket
-            bind = .unixDomainSocket(path: path)
             try Self.prepare(FilePath(path))
-        case .tcp(let host, let port):
+        case .tcp:
             place = address.isLocal ? .loopback : .network
-            bind = .hostname(host, port: port)
             guard token != nil else {
                 throw StatusServerError(description: "\(address.text) needs a token")
             }
@@ -116,101 +102,34 @@ public final class StatusServer: Sendable {
             folder: folder,
             pseudonyms: pseudonyms
         )
-        let started: EventCounter
-        do {
-            started = try EventCounter()
-        } catch {
-            throw StatusServerError(description: "\(error)")
-        }
-        let signal = StartSignal(started)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        self.group = group
-        running = Task {
+        let service = StatusService(responder, hub, limits)
+        self.service = service
+        switch address {
+        case .tcp(let host, let port):
+            door = nil
+            waiter = nil
             do {
-                let service = try Self.service(bind, responder, group, limits) {
-                    signal.set(.running)
-                }
-                try await service.run()
+                try service.start(on: .tcp(host: host, port: port))
             } catch {
-                signal.set(.failed("\(error)"))
+                throw StatusServerError(description: "\(address.text): \(error.description)")
+            }
+        case .unix(let path):
+            let door = try StatusDoor(FilePath(path))
+            self.door = door
+            waiter = WorkerThread {
+                while door.awaitsConnection() {
+                    do throws(StatusServerError) {
+                        try service.start(on: .bound(try door.socket()))
+                        return
+                    } catch {
+                        failed(
+                            StatusServerError(description: "\(address.text): \(error.description)")
+                        )
+                        door.refuse()
+                    }
+                }
             }
         }
-        let hub = hub
-        let pause = Duration.seconds(limits.heartbeatSeconds)
-        beats = Task {
-            while (try? await Task.sleep(for: pause)) != nil {
-                if hub.count > 0 { hub.send(Array(": so far\n\n".utf8)) }
-            }
-        }
-        switch signal.wait(atMost: Self.startNanoseconds) {
-        case .running: break
-        case .starting:
-            stop()
-            throw StatusServerError(description: "\(address.text): it did not start in time")
-        case .failed(let cause):
-            stop()
-            throw StatusServerError(description: "\(address.text): \(cause)")
-        }
-        guard case .unix(let path) = address else { return }
-        do {
-            try Self.open(FilePath(path))
-        } catch {
-            stop()
-            throw error
-        }
-    }
-
-    /// Told when it runs or cannot.
-    private final class StartSignal: Sendable {
-        private let state = Mutex(Start.starting)
-        private let counter: EventCounter
-
-        init(_ counter: consuming EventCounter) { self.counter = counter }
-
-        func set(_ state: Start) {
-            self.state.withLock { $0 = state }
-            counter.ring()
-        }
-
-        func wait(atMost nanoseconds: UInt64) -> Start {
-            var set = PollSet()
-            _ = set.add(counter)
-            _ = try? set.wait(atMost: nanoseconds)
-            return state.withLock { $0 }
-        }
-    }
-
-    private static func service(
-        _ address: BindAddress,
-        _ responder: StatusResponder,
-        _ group: MultiThreadedEventLoopGroup,
-        _ limits: StatusLimits,
-        started: @escaping @Sendable () -> Void
-    ) throws -> any Service {
-        var channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(limits)],
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: limits.headerBytesMax,
-                maxHeaderListSize: limits.headerBytesMax,
-                maxHeaderFieldCount: 64
-            )
-        )
-        channel.idleTimeout = .seconds(limits.headSeconds)
-        let quiet = Logger(label: "postern.http") { _ in SwiftLogNoOpLogHandler() }
-        return try HTTPServerBuilder.http1(configuration: channel).buildServer(
-            configuration: ServerConfiguration(
-                address: address,
-                backlog: 64,
-                availableConnectionsDelegate: MaximumAvailableConnections(limits.connectionsMax)
-            ),
-            eventLoopGroup: group,
-            logger: quiet,
-            responder: { request, writer, _ in
-                let response = await responder.respond(to: request)
-                try await writer.write(response: response.head, body: response.body)
-            },
-            onServerRunning: { _ in started() }
-        )
     }
 
     /// Longest path of a socket: `sun_path` has 108 bytes, the last of them zero (unix(7)).
@@ -253,15 +172,6 @@ public final class StatusServer: Sendable {
         }
     }
 
-    /// For the user and the group of the daemon; until now for the user at most (umask).
-    private static func open(_ path: FilePath) throws(StatusServerError) {
-        do {
-            try SystemCalls().setMode(of: path, 0o660)
-        } catch {
-            throw StatusServerError(description: shown("\(error)"))
-        }
-    }
-
     /// Tells the pages of an alert or a notice. Never waits.
     ///
     /// - Parameter body: JSON, as sinks get it.
@@ -274,9 +184,9 @@ public final class StatusServer: Sendable {
     /// Ends all connections and takes the socket away.
     public func stop() {
         hub.end()
-        beats.cancel()
-        running.cancel()
-        group.shutdownGracefully { _ in }
+        door?.stop()
+        service.stop()
+        waiter?.join()
         if case .unix(let path) = address { try? SystemCalls().remove(FilePath(path)) }
     }
 }

@@ -38,7 +38,8 @@ final class StatusSetup: Sendable {
                 token: token,
                 folder: folder,
                 board: board,
-                pseudonyms: try pseudonymKey(folder)
+                pseudonyms: try pseudonymKey(folder),
+                failed: { warn("no status page for who connected: " + shown("\($0)")) }
             )
             server.withLock { $0 = started }
             warn("status page: \(shown(address.text))")
