@@ -52,6 +52,10 @@ public enum DaemonMessage: Sendable {
     case pruned(Int)
     /// The canary comes through again.
     case canaryBack
+    /// A report is on its way to a sink.
+    case reportMade(sink: String, every: String)
+    /// One could not be made, or not be put into the outbox; it is tried again.
+    case reportFailed(sink: String, error: String)
     /// There are more bytes of bundles than the settings allow, all of them of open alerts.
     case evidenceOverBytes
     /// A commit failed; it is tried again with what comes.
@@ -115,6 +119,8 @@ public struct Daemon: ~Copyable {
     var trials = SinkTrials()
     /// Tries the whole way of an alert from time to time; nil: nobody wants it.
     var canary: Canary?
+    /// Sends reports from time to time.
+    var reports: ReportDesk
     /// Where each source enters its files.
     private var tables: [FileTable]
     /// The cursors as they were committed last.
@@ -217,6 +223,7 @@ public struct Daemon: ~Copyable {
         self.output = output
         marksWaiting = MarkFlag()
         reloads = ReloadFeed(bell: bell)
+        reports = ReportDesk(zone: self.engine.zone, bell: bell)
         live.startedMicroseconds = Clocks.realtimeMicroseconds()
         live.linesBefore = self.engine.lineCount
     }
@@ -316,6 +323,7 @@ public struct Daemon: ~Copyable {
         if !untilCaughtUp {
             try abandonRowsOfRemovedSinks()
             startCanary()
+            try startReports()
         }
         sweepNames()
         configuration.board.ready(at: Clocks.monotonicNanoseconds())
@@ -331,6 +339,7 @@ public struct Daemon: ~Copyable {
             }
             if let control { endTrials(control) }
             goOnWithCanary(isCaughtUp: merger.isCaughtUp, dispatcher)
+            goOnWithReports(isCaughtUp: merger.isCaughtUp, dispatcher)
             watchLag(merger)
             keepEvidence()
             commitIfDue(merger, dispatcher)
@@ -353,6 +362,7 @@ public struct Daemon: ~Copyable {
         stop.ring()
         control?.stop()
         reloads.join()
+        reports.feed.join()
         output.sealWaiting()
         commit(durable: true, merger, dispatcher)
         merger.join()
@@ -777,6 +787,7 @@ public struct Daemon: ~Copyable {
         var until = wait
         if output.sealer.isWaiting { until = min(until ?? .max, output.sealer.retryAt) }
         if let canary { until = min(until ?? .max, canary.wakeAt) }
+        if let wake = reports.wakeAt { until = min(until ?? .max, wake) }
         if let end = trials.endNanoseconds { until = min(until ?? .max, end) }
         if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
         if hasUncommitted || merger.byteCount > committedBytes {
@@ -789,7 +800,7 @@ public struct Daemon: ~Copyable {
         bell.park(
             unless: {
                 merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady
-                    || control?.isReady ?? false || reloads.isReady
+                    || control?.isReady ?? false || reloads.isReady || reports.feed.isReady
             },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout

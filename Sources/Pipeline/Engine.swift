@@ -67,6 +67,8 @@ public struct Engine: ~Copyable, Sendable {
     public var watchesActivity = false
     /// What the accounts did in the last hour of the log.
     var activity = Activity()
+    /// Kept with ``coverage``, whose slots are what hours are made of.
+    var hours = LogHours()
     private var limitWatch = LimitWatch()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
@@ -367,7 +369,9 @@ public struct Engine: ~Copyable, Sendable {
     /// The log's time has moved.
     private mutating func watch(_ output: inout some EngineOutput & ~Copyable) {
         let seconds = floorDivide(detector.now, by: 1_000_000).quotient
-        coverage.move(to: detector.now, secondsEast: zone.secondsEast(seconds))
+        let secondsEast = zone.secondsEast(seconds)
+        coverage.move(to: detector.now, secondsEast: secondsEast)
+        hours.move(to: detector.now, secondsEast: secondsEast)
         for notice in coverage.takeNotices() { output.raised(notice) }
         let reached = limitWatch.take(
             detector.memory.counters,
@@ -556,9 +560,11 @@ public struct Engine: ~Copyable, Sendable {
                 submit(slot, recipient)
             case .settled(let slot, let recipient):
                 if watchesActivity { activity.ended(isSettled: true) }
+                if watchesCoverage { hours.ended(isSettled: true) }
                 settle(slot, recipient, at: time, line, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
                 if watchesActivity { activity.ended(isSettled: false) }
+                if watchesCoverage { hours.ended(isSettled: false) }
                 settle(slot, recipient, at: time, Span(), isFinal: false, to: &output)
             case .deferred(let slot, let recipient):
                 noteDeferral(slot, recipient, at: time, line)
@@ -591,6 +597,7 @@ public struct Engine: ~Copyable, Sendable {
             case .closed(let slot):
                 if watchesCoverage, let hasSubject = assembler.endedWithoutRecipient(slot: slot) {
                     coverage.saw(hasSubject: hasSubject, hasRecipient: false)
+                    hours.submitted(hasSubject: hasSubject, hasRecipient: false)
                 }
                 if assembler.isProof(slot: slot) {
                     keeper.keep(assembler.serial(slot: slot), lines: assembler.lines(slot: slot))
@@ -702,9 +709,16 @@ public struct Engine: ~Copyable, Sendable {
             stated: statedFacts
         )
         if explainer != nil { explain() }
-        if watchesCoverage, recipient == 0 {
-            // A message counts once, however many recipients it has.
-            coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+        if watchesCoverage {
+            if recipient == 0 {
+                // A message counts once, however many recipients it has.
+                coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+                hours.submitted(hasSubject: event.subject.isPresent, hasRecipient: true)
+            }
+            hours.sent(
+                isReceipt: event.receipt != .none,
+                isUnseen: event.facts.isDomainUnseen && (event.facts.domainHeardDays ?? 0) == 0
+            )
         }
         if watchesActivity {
             activity.submitted(event, isFirst: recipient == 0, at: detector.now)

@@ -61,6 +61,8 @@ private func chatLines(_ facts: AlertFacts) -> [(label: String, text: String)] {
         let others = names.count - first.count + facts.hostsLeftOut
         return first.joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
     }
+    // The headline tells it all.
+    if facts.action == ReportDispatch.action { return [] }
     add("Level", facts.level.name)
     // Slack takes 50 blocks, Teams 28 KiB.
     for line in facts.digest.prefix(20) { add("Alert", shown(line, bytesMax: 300)) }

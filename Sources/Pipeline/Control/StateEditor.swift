@@ -143,9 +143,24 @@ struct StateEditor {
         where gone.contains(String(key.prefix { $0 != "." })) {
             changes.removePiece(.silenced, key: Array(key.utf8).span)
         }
+        try forgetReports(&changes)
         for silence in book.silences where silence.account == account {
             book.remove(silence.id, &changes)
         }
         return (removed, shared)
+    }
+
+    /// Reports that were given up may name the account; `postern report` makes them anew.
+    private func forgetReports(_ changes: inout Changes) throws(StateError) {
+        var after: Int64 = 0
+        while true {
+            let rows = try store.undelivered(after: after, limit: 50)
+            guard let last = rows.last else { return }
+            after = last.number
+            for row in rows
+            where row.state == .abandoned && row.alert.hasPrefix(ReportTimer.prefix) {
+                changes.removeAlert(row.alert)
+            }
+        }
     }
 }
