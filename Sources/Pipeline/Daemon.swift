@@ -326,6 +326,8 @@ public struct Daemon: ~Copyable {
             try startReports()
         }
         sweepNames()
+        let bell = bell
+        configuration.board.connect { bell.ring() }
         configuration.board.ready(at: Clocks.monotonicNanoseconds())
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
@@ -346,6 +348,7 @@ public struct Daemon: ~Copyable {
             if let control { serve(control, merger, dispatcher) }
             beatIfDue()
             publishIfDue(merger)
+            answerBoard()
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
             if let reload { goOnReloading(reload) }
             if loaded != nil, !isStopping {
@@ -801,6 +804,7 @@ public struct Daemon: ~Copyable {
             unless: {
                 merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady
                     || control?.isReady ?? false || reloads.isReady || reports.feed.isReady
+                    || configuration.board.isAsked
             },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout

@@ -499,3 +499,37 @@ private func freePort() async throws -> Int {
     )
     return try #require(Int(result.said.trimmingCharacters(in: .whitespacesAndNewlines)))
 }
+
+extension StatusPageTests {
+    /// More accounts than a page of the API or the status page has.
+    @Test func allAccountsOfTheHourComePageByPage() async throws {
+        var lines = ""
+        for number in 0..<260 {
+            lines += receipt(number, second: 0, user: "user\(number)@hosted.example")
+        }
+        for number in 260..<263 { lines += receipt(number, second: 0, user: "busy@hosted.example") }
+        let site = try await Site(.unix, lines: lines)
+        #expect(try await site.settled(lines: 263 * 6))
+        var names: [String] = []
+        var cursor = "0"
+        var pages = 0
+        while pages < 9 {
+            let page = try await site.get("/api/v1/accounts?limit=100&cursor=" + cursor).object
+            pages += 1
+            let accounts = page["accounts"] as? [[String: Any]] ?? []
+            #expect(accounts.count <= 100)
+            names += accounts.compactMap { $0["user.name"] as? String }
+            #expect(page["active_accounts"] as? Int == 261)
+            guard let next = page["next"] as? String else { break }
+            cursor = next
+        }
+        #expect(pages == 3)
+        #expect(names.first == "busy@hosted.example")
+        #expect(Set(names) == Set((0..<260).map { "user\($0)@hosted.example" } + [names[0]]))
+        #expect(names.count == 261)
+        #expect(names.dropFirst().elementsEqual(names.dropFirst().sorted()))
+        let beyond = try await site.get("/api/v1/accounts?cursor=5000").object
+        #expect((beyond["accounts"] as? [Any])?.isEmpty == true)
+        #expect(site.daemon.stop() == 0)
+    }
+}
