@@ -261,6 +261,7 @@ public struct Daemon: ~Copyable {
         engine.keepsContinuity = true
         engine.watchesCoverage = true
         engine.watchesActivity = true
+        engine.tellsGrowth = true
         engine.detector.memory.names = DomainNames()
         let abandoned: [AlertID]
         do {
@@ -942,6 +943,10 @@ struct DaemonOutput: EngineOutput {
 
     mutating func finished(_ event: SendEvent, record: String) {}
 
+    mutating func grew(_ alert: AlertID, events: [[UInt8]]) {
+        AlertEvents.set(events, of: alert, in: &changes)
+    }
+
     mutating func changed(_ alert: Alert, bundle: BundleContents?) {
         var alert = alert
         hasFindings = true
@@ -1068,6 +1073,7 @@ struct DaemonOutput: EngineOutput {
         latest[id] = nil
         open.remove(id)
         changes.removePiece(.latestBundle, key: Array(id.description.utf8).span)
+        AlertEvents.remove(id.description, in: &changes)
     }
 
     mutating func raised(_ notice: Notice) {

@@ -17,7 +17,14 @@ public protocol EngineOutput: ~Copyable {
     mutating func finished(_ event: SendEvent, record: String)
     /// A transition of an alert, with the contents of its bundle if one is due.
     mutating func changed(_ alert: Alert, bundle: BundleContents?)
+    /// The events of an alert that has grown, the latest last, as ``BundleContents`` would have them:
+    /// before its transition, and only if ``Engine/tellsGrowth`` is set.
+    mutating func grew(_ alert: AlertID, events: [[UInt8]])
     mutating func raised(_ notice: Notice)
+}
+
+extension EngineOutput where Self: ~Copyable {
+    public mutating func grew(_ alert: AlertID, events: [[UInt8]]) {}
 }
 
 /// A line whose time cannot be known: exit status 65.
@@ -53,6 +60,8 @@ public struct Engine: ~Copyable, Sendable {
     }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
+    /// Whether the events of an alert that grows are told; what it grew by is sealed with its end.
+    public var tellsGrowth = false
     /// Whether what is read is entered in ``continuity``.
     public var keepsContinuity = false
     /// What was read of each source on each day, and what was not.
@@ -815,6 +824,10 @@ public struct Engine: ~Copyable, Sendable {
             }
             let isSealed = alert.action != .updated
             let bundle = sealsEvidence && isSealed ? contents(of: &transition) : nil
+            if tellsGrowth, !isSealed {
+                let events = transition.events.suffix(AlertEvents.countMax)
+                output.grew(alert.id, events: events.map { json($0) })
+            }
             output.changed(transition.alert, bundle: bundle)
         }
         for notice in detector.notices { output.raised(notice) }
@@ -867,9 +880,7 @@ public struct Engine: ~Copyable, Sendable {
         return BundleContents(
             alert: alert,
             lines: lines,
-            events: events.map { event in
-                event.json(record: place(of: event.record), timestamp: event.microseconds)
-            },
+            events: events.map { json($0) },
             rule: Array(transition.ruleText.utf8),
             settings: settings.json(),
             state: StatedFacts(
@@ -878,6 +889,10 @@ public struct Engine: ~Copyable, Sendable {
                 firstYear: firstYear(of: lines, events)
             ).json()
         )
+    }
+
+    private func json(_ event: SendEvent) -> [UInt8] {
+        event.json(record: place(of: event.record), timestamp: event.microseconds)
     }
 
     /// The year of the first line, which its stamp may lack.

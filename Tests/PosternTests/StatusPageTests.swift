@@ -533,3 +533,46 @@ extension StatusPageTests {
         #expect(site.daemon.stop() == 0)
     }
 }
+
+extension StatusPageTests {
+    /// An open alert shows the messages that came with its updates, over a restart too; a forgotten
+    /// account's are gone.
+    @Test func anOpenAlertShowsWhatItGrewBy() async throws {
+        let site = try await Site(.unix, lines: threeReceipts)
+        #expect(try await site.settled(lines: 18))
+        let id = try #require(alertIDs(try await site.get("/api/v1/alerts")).first)
+        func alert() async throws -> [String: Any] {
+            try await site.get("/api/v1/alerts/" + id).object
+        }
+        func events(_ answer: [String: Any]) -> [String] {
+            (answer["events"] as? [[String: Any]] ?? [])
+                .compactMap { $0["email.to.address"] as? String }
+        }
+        #expect(events(try await alert()).count == 3)
+        #expect(try await alert()["is_sealed"] as? Bool == true)
+        // Growth is told a quarter of an hour after the opening at the earliest.
+        try site.daemon.append((3..<8).map { receipt($0, second: 1_000) }.joined())
+        #expect(try await site.settled(lines: 48))
+        var grown = try await alert()
+        for _ in 0..<100 where (grown["steps"] as? [Any])?.count ?? 0 < 2 {
+            try await Task.sleep(for: .milliseconds(50))
+            grown = try await alert()
+        }
+        let steps = grown["steps"] as? [[String: Any]] ?? []
+        #expect(steps.map { $0["action"] as? String } == ["opened", "updated"])
+        let count = try #require(steps.last?["count"] as? Int)
+        #expect(count >= 6)
+        #expect(events(grown) == (0..<count).map { "x@d\($0).test" })
+        #expect(grown["is_sealed"] as? Bool == false)
+        #expect(site.daemon.stop() == 0)
+        try site.daemon.start()
+        #expect(events(try await alert()) == events(grown))
+        // Its last bundle has all of them.
+        try site.daemon.append("2026-03-01T12:00:00+00:00 mx1 postfix/anvil[1]: statistics: x\n")
+        #expect(try await site.settled(lines: 49))
+        let resolved = try await alert()
+        #expect(resolved["is_sealed"] as? Bool == true)
+        #expect(events(resolved) == (0..<8).map { "x@d\($0).test" })
+        #expect(site.daemon.stop() == 0)
+    }
+}

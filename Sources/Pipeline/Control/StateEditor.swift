@@ -128,11 +128,19 @@ struct StateEditor {
             guard users.contains(account) else { continue }
             guard users.allSatisfy({ $0 == account }) else {
                 shared += 1
+                try AlertEvents.forget(
+                    account,
+                    accountDomain: accountDomain,
+                    of: row.id,
+                    in: store,
+                    &changes
+                )
                 continue
             }
             removed.append(row.id)
             changes.removeAlert(row.id)
             changes.removePiece(.latestBundle, key: Array(row.id.utf8).span)
+            AlertEvents.remove(row.id, in: &changes)
         }
         let gone = Set(removed)
         for (alert, said) in try store.acknowledgements().sorted(by: { $0.key < $1.key })
