@@ -9,6 +9,9 @@ public struct HeldID: Hashable, Comparable, Sendable {
     @inlinable
     public init(_ rawValue: UInt64) { self.rawValue = rawValue }
 
+    /// At a million a second there would be more after nine years.
+    static let max: UInt64 = 1 << 48 - 1
+
     @inlinable
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
@@ -21,23 +24,98 @@ public struct HeldEvent: Sendable {
     public var recipient: UInt32
     /// The blocklist because of which it was refused, as the reply named it.
     public var blocklist: String?
-    /// About how much memory it takes.
-    var byteCount: Int { event.text.count + 320 }
+}
+
+/// Finds the slots of things by their numbers, in 4 bytes a place: open addressing with linear
+/// probing. The numbers are given out one after the other; times the golden ratio, they lie evenly
+/// with gaps between them (Knuth, TAOCP 6.4), where they themselves would make one long run.
+///
+/// Invariant: between a slot's home and its place no place is empty; at most seven eighths are full.
+private struct SlotIndex: Sendable {
+    /// A slot + 1, or 0.
+    private var places: [Int32] = []
+    private var count = 0
+
+    private var mask: Int { places.count - 1 }
+
+    private static func home(_ number: UInt64, _ mask: Int) -> Int {
+        Int(truncatingIfNeeded: (number &* 0x9e37_79b9_7f4a_7c15) >> 32) & mask
+    }
+
+    private func place(_ number: UInt64, _ numbers: borrowing ChunkedArray<UInt64>) -> Int? {
+        guard !places.isEmpty else { return nil }
+        var place = Self.home(number, mask)
+        while places[place] != 0 {
+            if numbers[Int(places[place] - 1)] == number { return place }
+            place = (place + 1) & mask
+        }
+        return nil
+    }
+
+    /// - Parameter numbers: by slot.
+    func slot(_ number: UInt64, _ numbers: borrowing ChunkedArray<UInt64>) -> Int32? {
+        place(number, numbers).map { places[$0] - 1 }
+    }
+
+    /// Enters a slot, in place of another with the same number if there is one.
+    mutating func set(_ slot: Int32, _ numbers: borrowing ChunkedArray<UInt64>) {
+        let number = numbers[Int(slot)]
+        if let place = place(number, numbers) {
+            places[place] = slot + 1
+            return
+        }
+        if (count + 1) * 8 > places.count * 7 { grow(numbers) }
+        put(slot, number)
+        count += 1
+    }
+
+    private mutating func put(_ slot: Int32, _ number: UInt64) {
+        var place = Self.home(number, mask)
+        while places[place] != 0 { place = (place + 1) & mask }
+        places[place] = slot + 1
+    }
+
+    private mutating func grow(_ numbers: borrowing ChunkedArray<UInt64>) {
+        let old = places
+        places = [Int32](repeating: 0, count: max(16, old.count * 2))
+        for entry in old where entry != 0 { put(entry - 1, numbers[Int(entry - 1)]) }
+    }
+
+    /// Empties a place and moves those behind it that would not be found any more (Knuth, TAOCP 6.4,
+    /// algorithm R).
+    mutating func remove(_ number: UInt64, _ numbers: borrowing ChunkedArray<UInt64>) {
+        guard var hole = place(number, numbers) else { return }
+        count -= 1
+        var next = (hole + 1) & mask
+        while places[next] != 0 {
+            let home = Self.home(numbers[Int(places[next] - 1)], mask)
+            if (next - home) & mask >= (next - hole) & mask {
+                places[hole] = places[next]
+                hole = next
+            }
+            next = (next + 1) & mask
+        }
+        places[hole] = 0
+    }
 }
 
 /// The events that windows and alerts hold, each once however many hold it.
 struct HeldEvents: Sendable {
-    /// Where each event lies. A dictionary of the events themselves would have room for twice as
-    /// many.
-    private var slots: [HeldID: Int32] = [:]
-    private var events = ChunkedArray<HeldEvent?>()
+    /// By slot; what belongs to one event lies apart, so that nothing is lost to alignment.
+    private var events = ChunkedArray<SendEvent?>()
+    private var ids = ChunkedArray<UInt64>()
+    private var serials = ChunkedArray<UInt64>()
+    private var recipients = ChunkedArray<UInt32>()
     /// How many windows and alerts hold each.
     private var uses = ChunkedArray<UInt32>()
-    private var freeSlots: [Int32] = []
-    /// By assembly: the slot of its newest event; ``nextOfAssembly`` has the others.
-    private var byAssembly: [UInt64: Int32] = [:]
     private var nextOfAssembly = ChunkedArray<Int32>()
-    private var idOfSlot = ChunkedArray<HeldID>()
+    /// Few replies name a blocklist.
+    private var blocklists: [Int32: String] = [:]
+    private var freeSlots: [Int32] = []
+    /// By ``ids``: where each event lies.
+    private var slots = SlotIndex()
+    /// By ``serials``: the slot of an assembly's newest event; ``nextOfAssembly`` has the others.
+    private var newest = SlotIndex()
     private var nextID: UInt64 = 1
     private(set) var byteCount = 0
     /// False: nobody asks for changes, so none are noted.
@@ -49,36 +127,62 @@ struct HeldEvents: Sendable {
     /// Serials of events that were let go since ``takeReleasedSerials()``.
     private var releasedSerials: [UInt64] = []
 
-    subscript(id: HeldID) -> HeldEvent? { slots[id].flatMap { events[Int($0)] } }
+    private func slot(_ id: HeldID) -> Int32? { slots.slot(id.rawValue, ids) }
 
-    func contains(_ id: HeldID) -> Bool { slots[id] != nil }
+    subscript(id: HeldID) -> HeldEvent? {
+        guard let slot = slot(id), let event = events[Int(slot)] else { return nil }
+        return HeldEvent(
+            event: event,
+            serial: serials[Int(slot)],
+            recipient: recipients[Int(slot)],
+            blocklist: blocklists[slot]
+        )
+    }
 
-    private mutating func place(_ held: HeldEvent, _ id: HeldID) {
-        let next = byAssembly[held.serial] ?? -1
+    func contains(_ id: HeldID) -> Bool { slot(id) != nil }
+
+    /// About how much memory an event takes.
+    private static func byteCount(_ event: SendEvent) -> Int { event.text.count + 320 }
+
+    private mutating func place(
+        _ event: SendEvent,
+        serial: UInt64,
+        recipient: UInt32,
+        blocklist: String?,
+        _ id: HeldID
+    ) {
+        let next = newest.slot(serial, serials) ?? -1
         let slot: Int32
         if let free = freeSlots.popLast() {
             slot = free
-            events[Int(slot)] = held
+            events[Int(slot)] = event
+            ids[Int(slot)] = id.rawValue
+            serials[Int(slot)] = serial
+            recipients[Int(slot)] = recipient
             uses[Int(slot)] = 0
             nextOfAssembly[Int(slot)] = next
-            idOfSlot[Int(slot)] = id
         } else {
             slot = Int32(events.count)
-            events.append(held)
+            events.append(event)
+            ids.append(id.rawValue)
+            serials.append(serial)
+            recipients.append(recipient)
             uses.append(0)
             nextOfAssembly.append(next)
-            idOfSlot.append(id)
         }
-        slots[id] = slot
-        byAssembly[held.serial] = slot
+        if let blocklist { blocklists[slot] = blocklist }
+        slots.set(slot, ids)
+        newest.set(slot, serials)
+        byteCount += Self.byteCount(event)
     }
 
     /// Takes a slot out of the list of its assembly.
-    private mutating func unlink(_ slot: Int32, _ serial: UInt64) {
+    private mutating func unlink(_ slot: Int32) {
+        let serial = serials[Int(slot)]
         let next = nextOfAssembly[Int(slot)]
-        guard var before = byAssembly[serial] else { return }
+        guard var before = newest.slot(serial, serials) else { return }
         if before == slot {
-            byAssembly[serial] = next < 0 ? nil : next
+            if next < 0 { newest.remove(serial, serials) } else { newest.set(next, serials) }
             return
         }
         while nextOfAssembly[Int(before)] != slot {
@@ -92,9 +196,7 @@ struct HeldEvents: Sendable {
     mutating func insert(_ event: SendEvent, serial: UInt64, recipient: UInt32) -> HeldID {
         let id = HeldID(nextID)
         nextID += 1
-        let held = HeldEvent(event: event.compacted(), serial: serial, recipient: recipient)
-        place(held, id)
-        byteCount += held.byteCount
+        place(event.compacted(), serial: serial, recipient: recipient, blocklist: nil, id)
         if notesChanges { changed.append(id) }
         newCount += 1
         return id
@@ -114,14 +216,14 @@ struct HeldEvents: Sendable {
     /// - Returns: false when there is no such event.
     @discardableResult
     mutating func use(_ id: HeldID) -> Bool {
-        guard let slot = slots[id] else { return false }
+        guard let slot = slot(id) else { return false }
         uses[Int(slot)] += 1
         return true
     }
 
     /// Gives a use back; at the last one the event is let go.
     mutating func giveBack(_ id: HeldID) {
-        guard let slot = slots[id] else { return }
+        guard let slot = slot(id) else { return }
         if uses[Int(slot)] > 1 {
             uses[Int(slot)] -= 1
             return
@@ -131,27 +233,30 @@ struct HeldEvents: Sendable {
 
     /// Lets an event go that was just taken in and that nobody came to use.
     mutating func dropIfUnused(_ id: HeldID) {
-        guard let slot = slots[id], uses[Int(slot)] == 0 else { return }
+        guard let slot = slot(id), uses[Int(slot)] == 0 else { return }
         drop(id)
         releasedSerials.removeLast()
         newCount -= 1
     }
 
     private mutating func drop(_ id: HeldID) {
-        guard let slot = slots.removeValue(forKey: id), let held = events[Int(slot)] else { return }
-        unlink(slot, held.serial)
+        guard let slot = slot(id), let event = events[Int(slot)] else { return }
+        let serial = serials[Int(slot)]
+        unlink(slot)
+        slots.remove(id.rawValue, ids)
         events[Int(slot)] = nil
+        if !blocklists.isEmpty { blocklists[slot] = nil }
         freeSlots.append(slot)
-        byteCount -= held.byteCount
-        if notesChanges { released.append((id, held.serial)) }
-        releasedSerials.append(held.serial)
+        byteCount -= Self.byteCount(event)
+        if notesChanges { released.append((id, serial)) }
+        releasedSerials.append(serial)
     }
 
     /// The held event of an assembly's recipient.
     func id(serial: UInt64, recipient: UInt32) -> HeldID? {
-        var slot = byAssembly[serial] ?? -1
+        var slot = newest.slot(serial, serials) ?? -1
         while slot >= 0 {
-            if events[Int(slot)]?.recipient == recipient { return idOfSlot[Int(slot)] }
+            if recipients[Int(slot)] == recipient { return HeldID(ids[Int(slot)]) }
             slot = nextOfAssembly[Int(slot)]
         }
         return nil
@@ -163,10 +268,10 @@ struct HeldEvents: Sendable {
         microseconds: Int64,
         blocklist: String?
     ) {
-        guard let slot = slots[id] else { return }
-        events[Int(slot)]?.event.delivery = delivery
-        events[Int(slot)]?.event.settledMicroseconds = microseconds
-        if let blocklist { events[Int(slot)]?.blocklist = blocklist }
+        guard let slot = slot(id) else { return }
+        events[Int(slot)]?.delivery = delivery
+        events[Int(slot)]?.settledMicroseconds = microseconds
+        if let blocklist { blocklists[slot] = blocklist }
         if notesChanges { changed.append(id) }
     }
 
@@ -194,23 +299,29 @@ struct HeldEvents: Sendable {
         }
         let serial = try reader.read(UInt64.self)
         let recipient = try reader.read(UInt32.self)
-        var held = HeldEvent(
-            event: try SendEvent(from: &reader),
-            serial: serial,
-            recipient: recipient
-        )
-        if version > 1 {
-            let blocklist = try reader.readString()
-            if !blocklist.isEmpty { held.blocklist = blocklist }
+        // As it was held before: the bound counts the same bytes.
+        let event = try SendEvent(from: &reader).compacted()
+        let blocklist = version > 1 ? try reader.readString() : ""
+        guard !contains(id), id.rawValue <= HeldID.max else {
+            throw BinaryReadError(offset: 0, expected: "the event \(id.rawValue) once")
         }
-        place(held, id)
-        byteCount += held.byteCount
+        place(
+            event,
+            serial: serial,
+            recipient: recipient,
+            blocklist: blocklist.isEmpty ? nil : blocklist,
+            id
+        )
         nextID = max(nextID, id.rawValue + 1)
     }
 
     /// After a restore: forgets what no restored window or alert uses.
     mutating func dropUnused() {
-        let unused = slots.filter { uses[Int($0.value)] == 0 }.map(\.key).sorted()
+        var unused: [HeldID] = []
+        for slot in 0..<events.count where events[slot] != nil && uses[slot] == 0 {
+            unused.append(HeldID(ids[slot]))
+        }
+        unused.sort()
         for id in unused { drop(id) }
     }
 }

@@ -24,6 +24,13 @@ public struct TextRange: Sendable, Hashable {
     @inlinable
     public var isPresent: Bool { start != .max }
 
+    /// The last bytes of it.
+    ///
+    /// - Precondition: it is present and has so many.
+    func tail(_ bytes: UInt32) -> TextRange {
+        TextRange(start: Int(start) + Int(count - bytes), count: Int(bytes))
+    }
+
     /// The indices; empty when absent.
     @inlinable
     public var indices: Range<Int> {
@@ -67,11 +74,11 @@ public struct SendEvent: Sendable {
     public var accountHash: UInt64 = 0
     public var domainHash: UInt64 = 0
 
-    public var dialect = Dialect.postfix
     /// Event time of the submission: microseconds since 1970, UTC.
     public var submittedMicroseconds: Int64 = 0
     /// Event time of the first final outcome; equal to the submission's before that.
     public var settledMicroseconds: Int64 = 0
+    public var dialect = Dialect.postfix
     public var phase = Phase.submitted
     public var receipt = Receipt.none
     public var receiptEvidence = ReceiptEvidence.none
@@ -88,16 +95,24 @@ public struct SendEvent: Sendable {
 
     public init() {}
 
-    /// The same event with no text but its own, one behind the other.
+    /// The same event with no text but its own, one behind the other. What another text ends with, as
+    /// the recipient with its domain, is kept once: very many events may be held.
     public func compacted() -> SendEvent {
         var copy = self
+        let isAccountShared = isTail(account, of: user)
+        let isSenderShared = isTail(sender, of: account)
+        let isDomainShared = isTail(domain, of: recipient)
+        let isPayloadShared = isTail(payload, of: subject)
+        // Exactly: an array that grows takes up to twice as much.
+        var count = user.indices.count + sourceIP.indices.count + sourceDomain.indices.count
+        count += queueID.indices.count + messageID.indices.count + recipient.indices.count
+        count += subject.indices.count + host.indices.count
+        if !isAccountShared { count += account.indices.count }
+        if !isSenderShared { count += sender.indices.count }
+        if !isDomainShared { count += domain.indices.count }
+        if !isPayloadShared { count += payload.indices.count }
         var kept: [UInt8] = []
-        // Exactly: an array that grows takes up to twice as much, and very many may be held.
-        let all = [
-            user, account, sourceIP, sourceDomain, queueID, messageID, sender, recipient, domain,
-            subject, payload, host,
-        ]
-        kept.reserveCapacity(all.reduce(0) { $0 + $1.indices.count })
+        kept.reserveCapacity(count)
         func keep(_ range: TextRange) -> TextRange {
             guard range.isPresent else { return .absent }
             let start = kept.count
@@ -105,19 +120,29 @@ public struct SendEvent: Sendable {
             return TextRange(start: start, count: Int(range.count))
         }
         copy.user = keep(user)
-        copy.account = keep(account)
+        copy.account = isAccountShared ? copy.user.tail(account.count) : keep(account)
+        copy.sender = isSenderShared ? copy.account.tail(sender.count) : keep(sender)
         copy.sourceIP = keep(sourceIP)
         copy.sourceDomain = keep(sourceDomain)
         copy.queueID = keep(queueID)
         copy.messageID = keep(messageID)
-        copy.sender = keep(sender)
         copy.recipient = keep(recipient)
-        copy.domain = keep(domain)
+        copy.domain = isDomainShared ? copy.recipient.tail(domain.count) : keep(domain)
         copy.subject = keep(subject)
-        copy.payload = keep(payload)
+        copy.payload = isPayloadShared ? copy.subject.tail(payload.count) : keep(payload)
         copy.host = keep(host)
         copy.text = kept
         return copy
+    }
+
+    /// Whether a text is what another ends with.
+    private func isTail(_ range: TextRange, of other: TextRange) -> Bool {
+        guard range.isPresent, other.isPresent, range.count <= other.count else { return false }
+        let (start, tail) = (Int(range.start), Int(other.start) + Int(other.count - range.count))
+        for index in 0..<Int(range.count) where text[start + index] != text[tail + index] {
+            return false
+        }
+        return true
     }
 
     /// Appends a text and gives its place.

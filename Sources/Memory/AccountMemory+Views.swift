@@ -31,29 +31,27 @@ public struct KnownAccount: Sendable, Hashable {
     /// In the order of their hashes.
     public var wroteTo: [KnownDomain]
     public var heardFrom: [KnownDomain]
+    /// How many unseen domains in an hour are ordinary for it; nil before anything was learnt.
+    public var unseenBaseline: KnownBaseline?
+    /// The same of not-read receipts in a day.
+    public var receiptBaseline: KnownBaseline?
 
     public init(
         name: [UInt8],
         firstDay: UInt16,
         isForgetful: Bool,
         wroteTo: [KnownDomain],
-        heardFrom: [KnownDomain]
+        heardFrom: [KnownDomain],
+        unseenBaseline: KnownBaseline? = nil,
+        receiptBaseline: KnownBaseline? = nil
     ) {
         self.name = name
         self.firstDay = firstDay
         self.isForgetful = isForgetful
         self.wroteTo = wroteTo
         self.heardFrom = heardFrom
-    }
-
-    init(_ account: AccountMemory.Account) {
-        self.init(
-            name: account.name,
-            firstDay: account.firstDay,
-            isForgetful: account.isForgetful,
-            wroteTo: account.wroteTo.pairs.map(KnownDomain.init),
-            heardFrom: account.heardFrom.pairs.map(KnownDomain.init)
-        )
+        self.unseenBaseline = unseenBaseline
+        self.receiptBaseline = receiptBaseline
     }
 
     /// All hashes of domains, some twice.
@@ -78,14 +76,26 @@ extension AccountMemory {
     /// What is remembered of an account, by its identity.
     public func known(_ hash: UInt64) -> KnownAccount? {
         guard let number = numbers[hash], !accounts[Int(number)].name.isEmpty else { return nil }
-        return KnownAccount(accounts[Int(number)])
+        return known(accounts[Int(number)])
+    }
+
+    private func known(_ account: Account) -> KnownAccount {
+        KnownAccount(
+            name: account.name,
+            firstDay: account.firstDay,
+            isForgetful: account.isForgetful,
+            wroteTo: account.wroteTo.pairs.map(KnownDomain.init),
+            heardFrom: account.heardFrom.pairs.map(KnownDomain.init),
+            unseenBaseline: unseenBaseline(of: account),
+            receiptBaseline: receiptBaseline(of: account)
+        )
     }
 
     /// All accounts, in the order in which they were met.
     public func forEachAccount<Failure: Error>(
         _ body: (KnownAccount) throws(Failure) -> Void
     ) throws(Failure) {
-        for account in accounts where !account.name.isEmpty { try body(KnownAccount(account)) }
+        for account in accounts where !account.name.isEmpty { try body(known(account)) }
     }
 
     /// All domains of which deliveries told where they are hosted.
@@ -124,6 +134,7 @@ extension AccountMemory {
         count(index)
         if isFull || other.isForgetful { accounts[index].isForgetful = true }
         change(number)
+        mergeBaselines(of: number, unseen: other.unseenBaseline, receipts: other.receiptBaseline)
     }
 
     /// The same of where a domain is hosted.

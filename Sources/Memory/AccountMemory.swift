@@ -326,12 +326,7 @@ public struct AccountMemory: Sendable {
         at microseconds: Int64,
         mayRepeat: Bool
     ) {
-        let index = Int(account.rawValue)
-        if accounts[index].unseenLog == 0 {
-            unseenLogs.append(ContactLog())
-            accounts[index].unseenLog = UInt32(unseenLogs.count)
-        }
-        unseenLogs[Int(accounts[index].unseenLog) - 1].add(
+        unseenLogs[logOfUnseen(Int(account.rawValue))].add(
             domain,
             at: microseconds,
             mayRepeat: mayRepeat,
@@ -342,12 +337,7 @@ public struct AccountMemory: Sendable {
 
     /// The account sent a not-read receipt.
     public mutating func sentReceipt(_ account: AccountNumber, at microseconds: Int64) {
-        let index = Int(account.rawValue)
-        if accounts[index].receiptLog == 0 {
-            receiptLogs.append(ReceiptLog())
-            accounts[index].receiptLog = UInt32(receiptLogs.count)
-        }
-        receiptLogs[Int(accounts[index].receiptLog) - 1].sent.add(
+        receiptLogs[logOfReceipts(Int(account.rawValue))].sent.add(
             0,
             at: microseconds,
             mayRepeat: false,
@@ -760,22 +750,52 @@ public struct AccountMemory: Sendable {
     }
 
     private mutating func take(_ unseen: ContactLog?, _ receipts: ReceiptLog?, of index: Int) {
+        if let unseen { unseenLogs[logOfUnseen(index)] = unseen }
+        if let receipts { receiptLogs[logOfReceipts(index)] = receipts }
+    }
+
+    // MARK: Baselines
+
+    func unseenBaseline(of account: Account) -> KnownBaseline? {
+        account.unseenLog == 0 ? nil : unseenLogs[Int(account.unseenLog) - 1].knownBaseline
+    }
+
+    func receiptBaseline(of account: Account) -> KnownBaseline? {
+        account.receiptLog == 0 ? nil : receiptLogs[Int(account.receiptLog) - 1].sent.knownBaseline
+    }
+
+    /// Joins what another host learnt to be ordinary for an account.
+    mutating func mergeBaselines(
+        of account: AccountNumber,
+        unseen: KnownBaseline?,
+        receipts: KnownBaseline?
+    ) {
+        let index = Int(account.rawValue)
         if let unseen {
-            if accounts[index].unseenLog == 0 {
-                unseenLogs.append(unseen)
-                accounts[index].unseenLog = UInt32(unseenLogs.count)
-            } else {
-                unseenLogs[Int(accounts[index].unseenLog) - 1] = unseen
-            }
+            unseenLogs[logOfUnseen(index)].merge(unseen)
+            changeActivity(account)
         }
         if let receipts {
-            if accounts[index].receiptLog == 0 {
-                receiptLogs.append(receipts)
-                accounts[index].receiptLog = UInt32(receiptLogs.count)
-            } else {
-                receiptLogs[Int(accounts[index].receiptLog) - 1] = receipts
-            }
+            receiptLogs[logOfReceipts(index)].sent.merge(receipts)
+            changeActivity(account)
         }
+    }
+
+    /// The index of an account's log, which it has from now on.
+    private mutating func logOfUnseen(_ index: Int) -> Int {
+        if accounts[index].unseenLog == 0 {
+            unseenLogs.append(ContactLog())
+            accounts[index].unseenLog = UInt32(unseenLogs.count)
+        }
+        return Int(accounts[index].unseenLog) - 1
+    }
+
+    private mutating func logOfReceipts(_ index: Int) -> Int {
+        if accounts[index].receiptLog == 0 {
+            receiptLogs.append(ReceiptLog())
+            accounts[index].receiptLog = UInt32(receiptLogs.count)
+        }
+        return Int(accounts[index].receiptLog) - 1
     }
 
     /// Joins what two memories with the same seed know of one domain.

@@ -3,16 +3,16 @@ import Records
 /// What is ordinary for an account: a mean in which what is older counts less, half of it after 14
 /// days.
 struct Baseline: Sendable, Equatable {
-    /// The mean of what was learnt, with 16 binary places.
-    private var mean: UInt32 = 0
     /// How much was learnt, decayed until ``hour``: with 20 binary places.
     private var weight: UInt64 = 0
+    /// The mean of what was learnt, with 16 binary places.
+    private var mean: UInt32 = 0
     /// Hours since 1970.
     private var hour: UInt32 = 0
 
     private static let one: UInt64 = 1 << 20
     /// More than this counts as this: the mean follows what is new.
-    private static let weightMax = one * 32_768
+    fileprivate static let weightMax = one * 32_768
     private static let halfLifeHours = 14 * 24
 
     /// What is taken for ordinary of an account of which nothing is known, and how much that weighs.
@@ -75,7 +75,61 @@ struct Baseline: Sendable, Equatable {
     }()
 }
 
+/// A baseline as another host can take it in.
+public struct KnownBaseline: Sendable, Hashable {
+    /// The mean of what was learnt, in 65,536ths.
+    public var mean: UInt32
+    /// How much was learnt, decayed until ``hour``, in 1,048,576ths.
+    public var weight: UInt64
+    /// Hours since 1970.
+    public var hour: UInt32
+
+    public static let meanMax = UInt32(Surprise.countMax) << 16
+    public static let weightMax = Baseline.weightMax
+
+    public init(mean: UInt32, weight: UInt64, hour: UInt32) {
+        self.mean = mean
+        self.weight = weight
+        self.hour = hour
+    }
+
+    /// The one that knows more, of two that may rest on the same lines: a mean of both would count
+    /// those twice, and again with each merging.
+    func joined(with other: Self) -> Self { rank < other.rank ? other : self }
+
+    /// How much it knows at any one time, and further what makes the order total: the logarithm of the
+    /// weight in steps of an hour's decay, so that two are compared alike whenever it is done.
+    private var rank: (Int, UInt64, UInt32, UInt32) {
+        (Int(hour) + Baseline.hoursOfDecay(weight), weight, mean, hour)
+    }
+}
+
 extension Baseline {
+    init(_ known: KnownBaseline) {
+        mean = min(known.mean, KnownBaseline.meanMax)
+        weight = min(known.weight, Self.weightMax)
+        hour = known.hour
+    }
+
+    /// Nil where nothing was learnt.
+    var known: KnownBaseline? {
+        weight == 0 ? nil : KnownBaseline(mean: mean, weight: weight, hour: hour)
+    }
+
+    /// After how many hours a weight has decayed to one unit, rounded down.
+    fileprivate static func hoursOfDecay(_ weight: UInt64) -> Int {
+        guard weight > 0 else { return 0 }
+        let scaled = weight << UInt64(weight.leadingZeroBitCount)
+        // `decay` falls; its first that is not above the scaled weight, which is at least 2⁶³.
+        var low = 0
+        var high = halfLifeHours
+        while low < high {
+            let middle = (low + high) / 2
+            if decay[middle] <= scaled { high = middle } else { low = middle + 1 }
+        }
+        return (64 - weight.leadingZeroBitCount) * halfLifeHours - low
+    }
+
     // MARK: Stored form
 
     func write(to writer: inout BinaryWriter) {

@@ -1,17 +1,69 @@
 import Records
 
+struct Contact: Sendable, Equatable {
+    /// Identity of the domain; 0 where none matters.
+    var domain: UInt64
+    var microseconds: Int64
+}
+
+/// Contacts in the order of time. One alone lies within: most accounts do one such thing in a day, and
+/// each has two lists.
+struct ContactList: Sendable {
+    /// Its time is ``Int64/min`` when there is none.
+    private var only = Contact(domain: 0, microseconds: .min)
+    /// All of them, once there were several.
+    private var several: [Contact] = []
+
+    var count: Int { several.isEmpty ? (only.microseconds == .min ? 0 : 1) : several.count }
+
+    /// - Precondition: `index` is below ``count``.
+    subscript(index: Int) -> Contact { several.isEmpty ? only : several[index] }
+
+    var last: Contact? { several.last ?? (only.microseconds == .min ? nil : only) }
+
+    /// - Precondition: `contact` has a time, and `index` is at most ``count``.
+    mutating func insert(_ contact: Contact, at index: Int) {
+        guard count > 0 else {
+            only = contact
+            return
+        }
+        if several.isEmpty {
+            several.reserveCapacity(3)
+            several.append(only)
+        } else if several.count == several.capacity {
+            // What every account has may not be half empty.
+            several.reserveCapacity(several.count + max(3, several.count / 4))
+        }
+        several.insert(contact, at: index)
+    }
+
+    /// - Precondition: there are so many.
+    mutating func removeFirst(_ count: Int) {
+        guard count < self.count else { return removeAll() }
+        if count > 0 { several.removeFirst(count) }
+    }
+
+    mutating func remove(at index: Int) {
+        if count == 1 { removeAll() } else { several.remove(at: index) }
+    }
+
+    mutating func removeAll() {
+        only.microseconds = .min
+        several = []
+    }
+
+    /// Makes room for all that will come.
+    mutating func reserveCapacity(_ count: Int) {
+        if count > 1 { several.reserveCapacity(count) }
+    }
+}
+
 /// What one account did of one kind in the last day, each time once, and how much of it is ordinary
 /// for the account.
 ///
 /// Invariant: `contacts` ascend in time; those before `first` are gone, those before `learnt` are
 /// part of the baseline.
 struct ContactLog: Sendable {
-    struct Contact: Sendable, Equatable {
-        /// Identity of the domain; 0 where none matters.
-        var domain: UInt64
-        var microseconds: Int64
-    }
-
     /// Contacts that are counted; the oldest leave.
     static let countMax = 4_096
     static let day: Int64 = 86_400_000_000
@@ -22,7 +74,7 @@ struct ContactLog: Sendable {
     /// How long contacts are kept; longer than a day, for events that come late.
     private static let kept = day + hour
 
-    private var contacts: [Contact] = []
+    private var contacts = ContactList()
     private var first: Int32 = 0
     private var learnt: Int32 = 0
     private var baseline = Baseline()
@@ -54,7 +106,7 @@ struct ContactLog: Sendable {
         }
         prune(until: microseconds, window: window)
         if mayRepeat, !forget(domain, before: microseconds) { return }
-        if contacts.count == contacts.capacity { makeRoom() }
+        makeRoom()
         var place = contacts.count
         while place > first, contacts[place - 1].microseconds > microseconds { place -= 1 }
         contacts.insert(Contact(domain: domain, microseconds: microseconds), at: place)
@@ -93,15 +145,12 @@ struct ContactLog: Sendable {
         return true
     }
 
-    /// Gives room back that is not used, and makes a little more: what every account has may not be
-    /// half empty.
+    /// Takes out what is gone once it is a quarter.
     private mutating func makeRoom() {
-        if first > 0 {
-            contacts.removeFirst(Int(first))
-            learnt -= first
-            first = 0
-        }
-        contacts.reserveCapacity(contacts.count + max(2, contacts.count / 4))
+        guard first > 0, Int(first) * 4 >= contacts.count else { return }
+        contacts.removeFirst(Int(first))
+        learnt -= first
+        first = 0
     }
 
     /// How many contacts there were in (t − window, t].
@@ -146,7 +195,7 @@ struct ContactLog: Sendable {
             first += 1
         }
         if first == contacts.count {
-            contacts = []
+            contacts.removeAll()
             first = 0
             learnt = 0
         }
@@ -174,6 +223,14 @@ struct ContactLog: Sendable {
         UInt32(clamping: microseconds / hour)
     }
 
+    /// What is ordinary, as far as it was learnt; nil before.
+    var knownBaseline: KnownBaseline? { baseline.known }
+
+    /// Takes over what another host learnt, if it knows more.
+    mutating func merge(_ other: KnownBaseline) {
+        baseline = Baseline(baseline.known.map { $0.joined(with: other) } ?? other)
+    }
+
     // MARK: Stored form
 
     func write(to writer: inout BinaryWriter) {
@@ -183,9 +240,9 @@ struct ContactLog: Sendable {
         writer.write(span)
         writer.write(UInt32(learnt - first))
         writer.write(UInt32(contacts.count - Int(first)))
-        for contact in contacts[Int(first)...] {
-            writer.write(contact.domain)
-            writer.write(contact.microseconds)
+        for index in Int(first)..<contacts.count {
+            writer.write(contacts[index].domain)
+            writer.write(contacts[index].microseconds)
         }
     }
 
@@ -206,10 +263,13 @@ struct ContactLog: Sendable {
         for _ in 0..<count {
             let domain = try reader.read(UInt64.self)
             let microseconds = try reader.read(Int64.self)
-            if let last = contacts.last, last.microseconds > microseconds {
+            guard microseconds > .min, microseconds >= contacts.last?.microseconds ?? .min else {
                 throw BinaryReadError(offset: 0, expected: "contacts in the order of time")
             }
-            contacts.append(Contact(domain: domain, microseconds: microseconds))
+            contacts.insert(
+                Contact(domain: domain, microseconds: microseconds),
+                at: contacts.count
+            )
         }
     }
 }

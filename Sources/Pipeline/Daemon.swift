@@ -743,9 +743,10 @@ public struct Daemon: ~Copyable {
                 microseconds: output.now,
                 severity: .high,
                 message:
-                    "The outbox is full (limits: outbox, outbox_bytes), and of the sink for which "
-                    + "the most alerts wait, the oldest of the lowest level were given up: "
-                    + "\(report.dispatchesPushedOut) now. They are kept: postern alerts undelivered."
+                    "The outbox is full (limits: outbox, outbox_bytes), and of a sink that fails, "
+                    + "else of the one for which the most alerts wait, the oldest of the lowest level "
+                    + "were given up: \(report.dispatchesPushedOut) now. They are kept: postern alerts "
+                    + "undelivered."
             )
         )
     }

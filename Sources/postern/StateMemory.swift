@@ -13,8 +13,8 @@ struct StateShow: ParsableCommand {
         commandName: "show",
         abstract: "Shows what is remembered of an account.",
         discussion: """
-            When it was first seen, the domains that it wrote to and heard from with their last day, \
-            the windows that hold something of it, silences that name it, and its open alerts. Days are \
+            When it was first seen, what is usual for it, the domains that it wrote to and heard from \
+            with their last day, the windows that hold something of it, silences that name it, and its open alerts. Days are \
             in the log's zone. It shows what was committed last, a second ago at most.
 
             With --json: a line for the account ("postern.known": "account"), and one for each domain \
@@ -68,6 +68,16 @@ extension AccountSheet {
             text += "first seen  \(known.firstDay == 0 ? "never sent" : date(known.firstDay))\n"
             if known.isForgetful {
                 text += "            it has too many domains: the oldest were forgotten\n"
+            }
+            if let usual = known.unseenBaseline {
+                text +=
+                    "usual       \(usual.text) unseen domains in its busy hours, learnt from "
+                    + "\(usual.learnt)\n"
+            }
+            if let usual = known.receiptBaseline {
+                text +=
+                    "usual       \(usual.text) not-read receipts on days with any, learnt from "
+                    + "\(usual.learnt)\n"
             }
             text += domains(
                 "wrote to",
@@ -188,9 +198,9 @@ struct StateExport: ParsableCommand {
         commandName: "export",
         abstract: "Writes the memory to a file that another host can take in.",
         discussion: """
-            Accounts, the domains that they wrote to and heard from, and hosted domains, by name: \
-            zstd-compressed JSON lines (zstd -dc shows them). It works while the daemon runs. Windows, \
-            alerts and cursors are not in it. Pairs whose domain name is not known, as those of states \
+            Accounts, the domains that they wrote to and heard from, what is usual for them, and hosted \
+            domains, by name: zstd-compressed JSON lines (zstd -dc shows them). It works while the \
+            daemon runs. Windows, alerts and cursors are not in it. Pairs whose domain name is not known, as those of states \
             before names were kept, are left out and counted.
 
             EXAMPLES
@@ -261,8 +271,9 @@ struct StateImport: ParsableCommand {
         abstract: "Merges the memory of another host into this one.",
         discussion: """
             Of each pair of an account and a domain the later day stays, of each account the earlier \
-            first day; so it does not matter in which order memories are merged, nor how often. The \
-            whole file is checked first; with a mistake in it nothing is taken, and the line is named.
+            first day, and what is usual for it from where more was learnt; so it does not matter in \
+            which order memories are merged, nor how often. The whole file is checked first; with a \
+            mistake in it nothing is taken, and the line is named.
 
             EXAMPLES
               postern state import memory.zst

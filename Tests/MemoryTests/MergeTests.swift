@@ -1,4 +1,6 @@
-import Memory
+import Foundation
+import MailEvents
+@testable import Memory
 import Records
 import TestSupport
 import Testing
@@ -30,13 +32,19 @@ struct MergeTests {
             )
             let day = Int.random(in: 20_000..<20_100, using: &random)
             let account = memory.account(memory.hash(name.span), name: name.span)
-            switch Int.random(in: 0..<4, using: &random) {
+            let time =
+                Int64(day) * ContactLog.day + Int64.random(in: 0..<ContactLog.day, using: &random)
+            switch Int.random(in: 0..<6, using: &random) {
+            case 4: memory.sentReceipt(account, at: time)
+            case 5: memory.contacted(account, domain, at: time, mayRepeat: true)
             case 0: memory.heard(account, from: domain, day: day)
             case 1: memory.delivered(to: domain, isLocal: Int.random(in: 0..<4, using: &random) > 0)
             case 2: memory.wrote(account, to: domain, day: day, isReceipt: true)
             default: memory.wrote(account, to: domain, day: day, isReceipt: false)
             }
         }
+        // What lies back is learnt.
+        memory.sawDay(20_101, at: 20_101 * ContactLog.day)
         return memory
     }
 
@@ -65,6 +73,70 @@ struct MergeTests {
             #expect(contents(merged(both, with: one)) == contents(both))
             #expect(contents(merged(one, with: one)) == contents(one))
         }
+    }
+
+    /// forall A, B: of two baselines the one stays whose weight is greater when both have decayed to
+    /// one hour.
+    @Test(arguments: 1...200 as ClosedRange<UInt64>)
+    func theBaselineThatKnowsMoreStays(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        func baseline() -> KnownBaseline {
+            let weight = UInt64(1) << UInt64.random(in: 0...34, using: &random)
+            return KnownBaseline(
+                mean: UInt32.random(in: 0...KnownBaseline.meanMax, using: &random),
+                weight: UInt64.random(
+                    in: weight...min(2 * weight, KnownBaseline.weightMax),
+                    using: &random
+                ),
+                hour: UInt32.random(in: 400_000...410_000, using: &random)
+            )
+        }
+        let (one, other) = (baseline(), baseline())
+        func logarithm(_ it: KnownBaseline) -> Double {
+            log2(Double(it.weight)) + Double(it.hour) / 336
+        }
+        let stays = one.joined(with: other)
+        #expect(stays == other.joined(with: one))
+        // Nearer than an hour's decay either may stay.
+        if abs(logarithm(one) - logarithm(other)) > 1.0 / 300 {
+            #expect(stays == (logarithm(one) > logarithm(other) ? one : other))
+        }
+    }
+
+    /// An account that moves to a host where nobody knows it takes along what is usual for it.
+    @Test func whatIsUsualForAnAccountMovesWithIt() {
+        var old = memory(limits: MemoryLimits())
+        let name = Array("circular@hosted.example".utf8)
+        let hash = old.hash(name.span)
+        let account = old.account(hash, name: name.span)
+        for day in 20_000..<20_060 {
+            for domain in 0..<9 {
+                let time = Int64(day) * ContactLog.day + Int64(domain) * 60_000_000
+                old.contacted(account, UInt64(day * 10 + domain), at: time, mayRepeat: false)
+            }
+            old.sawDay(day + 1, at: Int64(day + 1) * ContactLog.day)
+            old.wrote(account, to: 1, day: day, isReceipt: false)
+        }
+        let known = old.known(hash)
+        #expect((known?.unseenBaseline?.mean ?? 0) >> 16 >= 8)
+        var new = merged(memory(limits: MemoryLimits()), with: old)
+        var facts = DerivedFacts()
+        func surprise(_ memory: inout AccountMemory, of account: AccountNumber) -> UInt16 {
+            let start = 20_061 * ContactLog.day
+            for domain in 0..<9 {
+                let time = start + Int64(domain) * 60_000_000
+                memory.contacted(account, UInt64(1_000_000 + domain), at: time, mayRepeat: false)
+            }
+            facts.accountAgeDays = 60
+            memory.addActivity(of: account, at: start + 600_000_000, to: &facts)
+            return facts.unseenSurpriseTenths
+        }
+        let there = new.account(hash, name: name.span)
+        let onNew = surprise(&new, of: there)
+        #expect(onNew == surprise(&old, of: account))
+        var blank = memory(limits: MemoryLimits())
+        let stranger = blank.account(hash, name: name.span)
+        #expect(surprise(&blank, of: stranger) > onNew)
     }
 
     /// What is merged is what comes back from the disk.

@@ -1,3 +1,4 @@
+import Memory
 @testable import Pipeline
 import SafeText
 import TestSupport
@@ -21,6 +22,14 @@ struct ControlFormTests {
                 )
             }
         }
+        func usual(_ random: inout SeededGenerator) -> KnownBaseline? {
+            guard Bool.random(using: &random) else { return nil }
+            return KnownBaseline(
+                mean: UInt32.random(in: 0...KnownBaseline.meanMax, using: &random),
+                weight: UInt64.random(in: 1...KnownBaseline.weightMax, using: &random),
+                hour: UInt32.random(in: 0..<65_536 * 24, using: &random)
+            )
+        }
         guard Bool.random(using: &random) else {
             return .domain(
                 "hosted.example",
@@ -36,7 +45,9 @@ struct ControlFormTests {
                 firstDay: UInt16.random(in: 0 ... .max, using: &random),
                 isForgetful: Bool.random(using: &random),
                 wroteTo: domains(0...65_535, &random),
-                heardFrom: domains(1...255, &random)
+                heardFrom: domains(1...255, &random),
+                unseenBaseline: usual(&random),
+                receiptBaseline: usual(&random)
             )
         )
     }

@@ -4,7 +4,7 @@ import Sigma
 
 /// The groups of one correlation, each with the events of its window.
 ///
-/// Made for very many groups with few events each: a group is a record of 56 bytes, its key and its
+/// Made for very many groups with few events each: a group is a record of 48 bytes, its key and its
 /// events lie in pools that all groups share, and only a group that has an alert, or many values to
 /// count, has an object of its own. Finding a group is a hash lookup. No order depends on a
 /// dictionary: it is only asked, never walked.
@@ -45,22 +45,83 @@ struct CorrelationGroups: Sendable {
 
     /// Invariant: the entries `start..<start + count` of the block ascend in time; `low`, counted
     /// from `start`, is the first entry in the window of the last one.
+    ///
+    /// In 48 bytes: two counters have 48 bits each, and what counts entries 21.
     private struct Record: Sendable {
-        var serial: UInt64
-        /// Orders the groups by their last event.
-        var touched: UInt64 = 0
+        private var serialLow: UInt32
+        private var touchedLow: UInt32
         var hash: UInt32
         var keyBlock: UInt32
         var keyCount: UInt32
         var previous = none
         var next = none
         var block = none
-        var start: UInt32 = 0
-        var count: UInt32 = 0
-        var low: UInt32 = 0
+        private var placesLow: UInt32 = 0
+        private var placesHigh: UInt32 = 0
+        private var serialHigh: UInt16
+        private var touchedHigh: UInt16
         var sizeClass: UInt8 = 0
         var flags: Flags = .isUsed
+
+        init(serial: UInt64, touched: UInt64, hash: UInt32, keyBlock: UInt32, keyCount: UInt32) {
+            serialLow = UInt32(truncatingIfNeeded: serial)
+            serialHigh = UInt16(truncatingIfNeeded: serial >> 32)
+            touchedLow = UInt32(truncatingIfNeeded: touched)
+            touchedHigh = UInt16(truncatingIfNeeded: touched >> 32)
+            self.hash = hash
+            self.keyBlock = keyBlock
+            self.keyCount = keyCount
+        }
+
+        var serial: UInt64 { UInt64(serialHigh) << 32 | UInt64(serialLow) }
+
+        /// Orders the groups by their last event.
+        var touched: UInt64 {
+            get { UInt64(touchedHigh) << 32 | UInt64(touchedLow) }
+            set {
+                touchedLow = UInt32(truncatingIfNeeded: newValue)
+                touchedHigh = UInt16(truncatingIfNeeded: newValue >> 32)
+            }
+        }
+
+        private var places: UInt64 {
+            get { UInt64(placesHigh) << 32 | UInt64(placesLow) }
+            set {
+                placesLow = UInt32(truncatingIfNeeded: newValue)
+                placesHigh = UInt32(truncatingIfNeeded: newValue >> 32)
+            }
+        }
+
+        private func place(_ shift: UInt64) -> UInt32 {
+            UInt32(truncatingIfNeeded: places >> shift & UInt64(entriesMax))
+        }
+
+        private mutating func setPlace(_ shift: UInt64, _ value: UInt32) {
+            places = places & ~(UInt64(entriesMax) << shift) | UInt64(value) << shift
+        }
+
+        var start: UInt32 {
+            get { place(0) }
+            set { setPlace(0, newValue) }
+        }
+
+        var count: UInt32 {
+            get { place(21) }
+            set { setPlace(21, newValue) }
+        }
+
+        var low: UInt32 {
+            get { place(42) }
+            set { setPlace(42, newValue) }
+        }
     }
+
+    /// Places in the block of one group at most: more than twice as many as it has events.
+    private static let entriesMax: UInt32 = 1 << 21 - 1
+    /// Events of one group at most, whatever is asked.
+    private static let eventsMax = 1 << 19
+    /// The greatest serial, and mark of order: a million a second for nine years.
+    private static let counterMax: UInt64 = 1 << 48 - 1
 
     /// A doubly linked list of groups, the longest idle first.
     private struct List: Sendable {
@@ -181,24 +242,19 @@ struct CorrelationGroups: Sendable {
         serial: UInt64? = nil,
         touched: UInt64? = nil
     ) -> Int {
-        if (count + 1) * 4 > slots.count * 3 { growSlots() }
+        if (count + 1) * 8 > slots.count * 7 { growSlots() }
         let sizeClass = Self.keyClass(key.count)
         let block = keys.take(sizeClass)
         for index in key.indices { keys[block, sizeClass, index] = key[index] }
-        var record = Record(
+        let record = Record(
             serial: serial ?? nextSerial,
+            touched: touched ?? nextTouch,
             hash: UInt32(truncatingIfNeeded: hash),
             keyBlock: block,
             keyCount: UInt32(key.count)
         )
-        nextSerial = max(nextSerial, record.serial) + 1
-        if let touched {
-            record.touched = touched
-            nextTouch = max(nextTouch, touched + 1)
-        } else {
-            record.touched = nextTouch
-            nextTouch += 1
-        }
+        nextSerial = max(nextSerial, record.serial + 1)
+        nextTouch = max(nextTouch, record.touched + 1)
         let number: UInt32
         if let reused = freeRecords.popLast() {
             number = reused
@@ -520,7 +576,7 @@ struct CorrelationGroups: Sendable {
         while old < low, entry(number, old).microseconds <= newest - timespan - lateness {
             old += 1
         }
-        let excess = count - old - countMax
+        let excess = count - old - min(countMax, Self.eventsMax)
         if excess > 0 {
             records[number].flags.insert(.wasFull)
             if records[number].flags.contains(.hasCounts) {
@@ -731,6 +787,9 @@ struct CorrelationGroups: Sendable {
         }
         let wasFull = try reader.readBool()
         let count = try reader.readCount(ofSize: WindowEntry.storedByteCountMin)
+        guard serial <= Self.counterMax, touched <= Self.counterMax, count <= Self.eventsMax else {
+            throw BinaryReadError(offset: 0, expected: "a group within its bounds")
+        }
         let number = insert(key: key, hash: hash, serial: serial, touched: touched)
         if wasFull { records[number].flags.insert(.wasFull) }
         var last = Int64.min

@@ -1,17 +1,24 @@
 import Records
 import Sigma
 
-/// One event in a group's window.
+/// One event in a group's window, in 24 bytes: there may be millions.
 struct WindowEntry: Sendable, Equatable {
-    /// Event time.
-    var microseconds: Int64
-    /// The event; kept alive by this entry.
-    var held: HeldID
+    /// The time in the upper 62 bits, 73,000 years each way, and the form of the payload.
+    private var timeAndForm: Int64
+    /// The rule in the upper 16 bits, and the event, at most ``HeldID/max``.
+    private var ruleAndHeld: UInt64
     /// A value's hash, or a number's bits: a correlation needs one of them at most.
     private var payload: UInt64
+
+    private static let timeMax = Int64.max >> 2
+
+    /// Event time.
+    var microseconds: Int64 { timeAndForm >> 2 }
+    /// The event; kept alive by this entry.
+    var held: HeldID { HeldID(ruleAndHeld & HeldID.max) }
     /// Which of the correlation's rules it matched.
-    var rule: UInt16
-    private var form: Form
+    var rule: UInt16 { UInt16(truncatingIfNeeded: ruleAndHeld >> 48) }
+    private var form: Form { Form(rawValue: UInt8(truncatingIfNeeded: timeAndForm & 3)) ?? .none }
 
     private enum Form: UInt8 { case none, value, integer, real }
 
@@ -24,9 +31,7 @@ struct WindowEntry: Sendable, Equatable {
     }
 
     init(microseconds: Int64, rule: Int, held: HeldID, figure: Figure) {
-        self.microseconds = microseconds
-        self.held = held
-        self.rule = UInt16(truncatingIfNeeded: rule)
+        let form: Form
         switch figure {
         case .none: (payload, form) = (0, .none)
         case .value(let value): (payload, form) = (value, .value)
@@ -36,6 +41,10 @@ struct WindowEntry: Sendable, Equatable {
             case .real(let value): (payload, form) = (value.bitPattern, .real)
             }
         }
+        let time = min(max(microseconds, -Self.timeMax), Self.timeMax)
+        timeAndForm = time << 2 | Int64(form.rawValue)
+        ruleAndHeld =
+            UInt64(UInt16(truncatingIfNeeded: rule)) << 48 | held.rawValue & HeldID.max
     }
 
     static let filler = WindowEntry(microseconds: 0, rule: 0, held: HeldID(0), figure: .none)
@@ -93,6 +102,9 @@ struct WindowEntry: Sendable, Equatable {
         }
         let rule = try reader.read(UInt16.self)
         let held = HeldID(try reader.read(UInt64.self))
+        guard held.rawValue <= HeldID.max, microseconds.magnitude <= Self.timeMax else {
+            throw BinaryReadError(offset: 0, expected: "an event's number and time within bounds")
+        }
         let form = Form(rawValue: try reader.read(UInt8.self))
         let payload = try reader.read(UInt64.self)
         let figure: Figure

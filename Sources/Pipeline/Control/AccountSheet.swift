@@ -39,9 +39,13 @@ public struct AccountSheet: Sendable {
         let hash = memory.hash(name.span)
         var key = BinaryWriter(reserving: 8)
         key.write(hash)
-        if let body = try store.piece(.memoryAccount, key: key.bytes.span) {
+        let kinds: [(PieceKind, AccountMemory.Piece.Kind)] = [
+            (.memoryAccount, .account), (.memoryActivity, .activity),
+        ]
+        for (stored, kind) in kinds {
+            guard let body = try store.piece(stored, key: key.bytes.span) else { continue }
             do {
-                try memory.restore(.init(kind: .account, key: key.bytes, body: body))
+                try memory.restore(.init(kind: kind, key: key.bytes, body: body))
             } catch {
                 throw StoredStateError(piece: "memory", cause: error)
             }
@@ -74,6 +78,12 @@ public struct AccountSheet: Sendable {
             add("account") { object in
                 object.member("postern.first_day", known.firstDay == 0 ? nil : date(known.firstDay))
                 object.member("postern.forgetful", known.isForgetful)
+                for (name, usual) in [
+                    ("postern.usual_unseen_domains_hour", known.unseenBaseline),
+                    ("postern.usual_receipts_day", known.receiptBaseline),
+                ] {
+                    if let usual { object.member(name, json: Array(usual.text.utf8)) }
+                }
             }
             for domain in known.wroteTo {
                 add("wrote") { object in
@@ -148,4 +158,16 @@ extension Engine {
         }
         return engine.detector.windows(of: account)
     }
+}
+
+extension KnownBaseline {
+    /// The mean, to the hundredth: `1.50`.
+    public var text: String {
+        let hundredths = (UInt64(mean) * 100 + 32_768) >> 16
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+    }
+
+    /// How many occurrences it rests on, those of long ago counted less: at least one.
+    public var learnt: UInt64 { max(1, (weight + 524_288) >> 20) }
 }

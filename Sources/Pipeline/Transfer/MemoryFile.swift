@@ -97,7 +97,9 @@ public enum MemoryFile {
                     firstDay: account.firstDay,
                     isForgetful: account.isForgetful,
                     wroteTo: Array(wroteTo.dropFirst(start).prefix(MemoryRecord.domainsMax)),
-                    heardFrom: Array(heardFrom.dropFirst(start).prefix(MemoryRecord.domainsMax))
+                    heardFrom: Array(heardFrom.dropFirst(start).prefix(MemoryRecord.domainsMax)),
+                    unseenBaseline: start == 0 ? account.unseenBaseline : nil,
+                    receiptBaseline: start == 0 ? account.receiptBaseline : nil
                 )
                 try add(MemoryRecord.account(record).json())
                 start = end
@@ -256,7 +258,7 @@ extension AccountMemory {
         self.init(seed: try HashSeed(bytes: store.origin.hashSeed), limits: limits)
         let kinds: [(PieceKind, Piece.Kind)] = [
             (.memoryHorizon, .horizon), (.memoryAccount, .account), (.memoryDomain, .domain),
-            (.memoryClock, .clock),
+            (.memoryClock, .clock), (.memoryActivity, .activity),
         ]
         for (stored, kind) in kinds {
             var failure: BinaryReadError?

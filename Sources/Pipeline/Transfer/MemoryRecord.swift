@@ -1,17 +1,20 @@
-import Memory
+public import Memory
 import SafeText
 
 /// What one host remembers of one account or domain, by names: a line of an exported memory.
 ///
 /// ```
-/// {"account":"a@hosted.example","first_day":20513,"wrote":[["d.example",20514,0]],"heard":[]}
+/// {"account":"a@hosted.example","first_day":20513,"wrote":[["d.example",20514,0]],"heard":[],
+///  "usual_unseen":[98304,9437184,492336],"usual_receipts":[65536,1048576,492330]}
 /// {"domain":"hosted.example","local":3,"remote":false}
 /// ```
 ///
 /// Days count from 1970. Of a domain written to stand its name, the day of the last time (0: never,
 /// only receipts went there) and that of the last receipt (0: never; 1: on a day that was not kept);
-/// of one heard from its name, the day of the last time, and on how many days. An account with many
-/// domains has several lines.
+/// of one heard from its name, the day of the last time, and on how many days. What is usual for the
+/// account, where that was learnt, is a mean in 65,536ths, of unseen domains in an hour and receipts in
+/// a day, how much was learnt in 1,048,576ths, and the hour since 1970 until which that is decayed. An
+/// account with many domains has several lines.
 public enum MemoryRecord: Sendable, Hashable {
     public struct Named: Sendable, Hashable {
         public var domain: String
@@ -25,6 +28,8 @@ public enum MemoryRecord: Sendable, Hashable {
         public var isForgetful: Bool
         public var wroteTo: [Named]
         public var heardFrom: [Named]
+        public var unseenBaseline: KnownBaseline?
+        public var receiptBaseline: KnownBaseline?
     }
 
     case account(Account)
@@ -47,6 +52,12 @@ public enum MemoryRecord: Sendable, Hashable {
             if account.isForgetful { object.member("forgetful", true) }
             object.member("wrote", json: Self.json(account.wroteTo))
             object.member("heard", json: Self.json(account.heardFrom))
+            if let usual = account.unseenBaseline {
+                object.member("usual_unseen", json: Self.json(usual))
+            }
+            if let usual = account.receiptBaseline {
+                object.member("usual_receipts", json: Self.json(usual))
+            }
         case .domain(let name, let localDeliveries, let isRemote):
             object.member("domain", name)
             object.member("local", localDeliveries)
@@ -65,6 +76,10 @@ public enum MemoryRecord: Sendable, Hashable {
         }
         bytes.append(UInt8(ascii: "]"))
         return bytes
+    }
+
+    private static func json(_ usual: KnownBaseline) -> [UInt8] {
+        Array("[\(usual.mean),\(usual.weight),\(usual.hour)]".utf8)
     }
 
     /// Reads a line. Whoever wrote it is a stranger.
@@ -115,8 +130,30 @@ public enum MemoryRecord: Sendable, Hashable {
             firstDay: day,
             isForgetful: isForgetful,
             wroteTo: try domains("wrote", object, notes: 0...65_535),
-            heardFrom: try domains("heard", object, notes: 1...255)
+            heardFrom: try domains("heard", object, notes: 1...255),
+            unseenBaseline: try usual("usual_unseen", object),
+            receiptBaseline: try usual("usual_receipts", object)
         )
+    }
+
+    private static func usual(
+        _ member: String,
+        _ object: JSONObject
+    ) throws(MemoryRecordError) -> KnownBaseline? {
+        guard let value = object[member] else { return nil }
+        guard case .array(let parts) = value, parts.count == 3,
+            let mean = parts[0].integer, (0...Int64(KnownBaseline.meanMax)).contains(mean),
+            let weight = parts[1].integer,
+            (1...Int64(KnownBaseline.weightMax)).contains(weight),
+            // No hour after the last day that any other member can tell.
+            let hour = parts[2].integer, (0..<65_536 * 24).contains(hour)
+        else {
+            throw MemoryRecordError(
+                message: "`\(member)` must be [MEAN up to \(KnownBaseline.meanMax), WEIGHT from 1 "
+                    + "to \(KnownBaseline.weightMax), HOUR since 1970]"
+            )
+        }
+        return KnownBaseline(mean: UInt32(mean), weight: UInt64(weight), hour: UInt32(hour))
     }
 
     private static func domains(
@@ -180,7 +217,9 @@ extension AccountMemory {
                 firstDay: account.firstDay,
                 isForgetful: account.isForgetful,
                 wroteTo: account.wroteTo.map { take($0) },
-                heardFrom: account.heardFrom.map { take($0) }
+                heardFrom: account.heardFrom.map { take($0) },
+                unseenBaseline: account.unseenBaseline,
+                receiptBaseline: account.receiptBaseline
             )
             merge(known)
             merge(firstDay: account.firstDay)
