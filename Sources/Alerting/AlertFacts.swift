@@ -99,7 +99,7 @@ public struct AlertFacts: Sendable, Hashable {
         degraded = object["postern.degraded"]?.strings ?? []
         reason = object["postern.reason"]?.string
         bundle = object["postern.evidence"]?.string
-        if action == ReportDispatch.action {
+        if isReport {
             reportText = object["postern.report_text"]?.string
             reportPage = object["postern.report_page"]?.string
         }
@@ -155,6 +155,9 @@ public struct AlertFacts: Sendable, Hashable {
     public var level: Severity {
         Severity.allCases.last { $0.rawValue <= severity } ?? .informational
     }
+
+    /// It tells of the days before, and of no alert alone.
+    public var isReport: Bool { action == ReportDispatch.action }
 
     /// The transition was the alert's end.
     public var isResolved: Bool { action == AlertAction.resolved.name }

@@ -19,7 +19,7 @@ private func start(_ daemon: Daemon, at time: String) throws {
     private let settings = """
         reports:
           - { every: week, on: monday, at: "07:00", to: mail }
-          - { every: day, at: "07:00", to: hook }
+          - { every: day, at: "07:00", to: [hook, chat] }
         """
 
     /// At its time, once; not again after `kill -9`, a reload or a restart; and when the daemon was away
@@ -27,10 +27,13 @@ private func start(_ daemon: Daemon, at time: String) throws {
     @Test func aReportComesAtItsTimeOnce() throws {
         let mail = try ListeningRig(rig: "smtp-receiver")
         let hook = try Receiver()
+        let chat = try Receiver()
         let daemon = try daemon(
             sinks: [
                 "mail: {to: ops@example.com, smtp: \"smtp://127.0.0.1:\(mail.port)\"}",
                 "webhook: {url: \"http://127.0.0.1:\(hook.port)/\"}\nname: hook",
+                "webhook: {url: \"http://127.0.0.1:\(chat.port)/topic\", format: ntfy}\nname: chat\n"
+                    + "levels: critical",
             ],
             settings: settings
         )
@@ -76,6 +79,13 @@ private func start(_ daemon: Daemon, at time: String) throws {
         let figures = try #require(day["postern.report"] as? [String: Any])
         #expect(figures["receipts"] as? Int == 3)
         #expect(figures["lines"] as? Int == 18)
+        #expect(eventually { chat.got.count == 1 })
+        let message = try #require(try chat.body(0) as? [String: Any])
+        #expect((message["title"] as? String ?? "").hasPrefix("Report: Daily report of "))
+        #expect(
+            message["message"] as? String
+                == "All of it: postern report --since 2026-03-01T00:00:00.000Z"
+        )
         #expect((day["postern.report_page"] as? String ?? "").hasPrefix("<!doctype html>"))
 
         // Nothing repeats it.

@@ -4,7 +4,7 @@ public struct LiveAccounts: Sendable {
     public let nanoseconds: UInt64
     /// In no order.
     public let accounts: [LiveFigures.Account]
-    /// Sends of accounts beyond those that are told apart.
+    /// Sends of accounts beyond those that are told apart, since the last five minutes began.
     public let sendsOfOthers: UInt64
 
     init(nanoseconds: UInt64, accounts: [LiveFigures.Account], sendsOfOthers: UInt64) {
