@@ -60,6 +60,12 @@ struct TraceCommand: ParsableCommand {
                 "give at least one of --account, --to, --subject, --message-id, --queue-id"
             )
         }
+        for (name, value) in [
+            ("account", account), ("to", to), ("subject", subject), ("message-id", messageId),
+            ("queue-id", queueId),
+        ] where value?.isEmpty ?? false {
+            throw ValidationError("--\(name) takes a text that is not empty")
+        }
         if !(1...10_000).contains(limit) {
             throw ValidationError("--limit takes a number from 1 to 10000")
         }

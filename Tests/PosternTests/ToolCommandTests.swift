@@ -263,6 +263,16 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
     }
 }
 
+@Suite struct TraceUsageTests {
+    @Test(arguments: ["account", "to", "subject", "message-id", "queue-id"])
+    func aConditionThatIsEmptyIsAMistake(name: String) throws {
+        let log = corpus("postfix.log").path
+        let result = try Program().run(["trace", "--\(name)", ""] + time + [log])
+        #expect(result.status == 64)
+        #expect(result.error.contains("--\(name) takes a text that is not empty"))
+    }
+}
+
 @Suite struct DoctorCommandTests {
     /// The corpus as its server would have written it without header_checks.
     private func logWithoutHeaders(_ scratch: Scratch) throws -> String {
@@ -343,6 +353,14 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
         )
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
         return path
+    }
+
+    @Test(arguments: ["/no/such/postconf", "/bin/false"])
+    func aNamedPostconfThatSaysNothingIsAMistake(program: String) throws {
+        let log = corpus("postfix.log").path
+        let result = try Program().run(["doctor", "--postconf", program] + time + [log])
+        #expect(result.status == 66)
+        #expect(result.error.contains("--postconf: \(program)"))
     }
 
     @Test func anEarlierPatternThatHidesOursIsNamed() throws {
