@@ -535,8 +535,7 @@ extension StatusPageTests {
 }
 
 extension StatusPageTests {
-    /// An open alert shows the messages that came with its updates, over a restart too; a forgotten
-    /// account's are gone.
+    /// An open alert shows the messages that came with its updates, over a restart too.
     @Test func anOpenAlertShowsWhatItGrewBy() async throws {
         let site = try await Site(.unix, lines: threeReceipts)
         #expect(try await site.settled(lines: 18))
@@ -566,6 +565,8 @@ extension StatusPageTests {
         #expect(grown["is_sealed"] as? Bool == false)
         #expect(site.daemon.stop() == 0)
         try site.daemon.start()
+        // The page is there a moment after the first words of a run.
+        #expect(try await site.settled(lines: 48))
         #expect(events(try await alert()) == events(grown))
         // Its last bundle has all of them.
         try site.daemon.append("2026-03-01T12:00:00+00:00 mx1 postfix/anvil[1]: statistics: x\n")
