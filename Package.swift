@@ -197,8 +197,8 @@ let package = Package(
         tests(
             of: "Pipeline",
             [
-                "Evidence", "Findings", "LogSources", "MailEvents", "Memory", "Records", "Sigma",
-                "SafeText", "State", system,
+                "Evidence", "Findings", "LogSources", "MailEvents", "MailLog", "Memory", "Records",
+                "Sigma", "SafeText", "State", system,
             ]
         ),
         tests(of: "SafeText"),

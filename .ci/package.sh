@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian package: the same bytes whenever it is built, clean to lintian, and in a Debian of its own installed,
-# upgraded, removed and purged. The last needs root; POSTERN_OFFLINE leaves it out.
+# upgraded, removed and purged; and in a container. These last need root; POSTERN_OFFLINE leaves it out.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 first=$(mktemp -d)
@@ -21,4 +21,5 @@ assert all(each["version"] and each["purl"] for each in bill["components"])
 END
 if [ "$(id -u)" -eq 0 ] && [ -z "${POSTERN_OFFLINE:-}" ]; then
     Tests/Rigs/debian-package "$first"/*.deb
+    Tests/Rigs/container "$first"/*.deb
 fi

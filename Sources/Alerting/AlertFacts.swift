@@ -4,7 +4,7 @@ import SafeText
 /// What an alert or notice says, as the sinks for people need it. Text is as it was logged:
 /// hostile until it is escaped.
 public struct AlertFacts: Sendable, Hashable {
-    /// `opened`, `updated`, `reopened`, `resolved` or `notice`.
+    /// `opened`, `updated`, `reopened`, `resolved`, `notice`, `digest` or `report`.
     public var action: String
     public var id: String
     public var sequence: Int64
@@ -39,6 +39,9 @@ public struct AlertFacts: Sendable, Hashable {
     public var bundle: String?
     /// Of a digest: each alert in it, in one line.
     public var digest: [String] = []
+    /// Of a report: its Markdown, and its page.
+    public var reportText: String?
+    public var reportPage: String?
 
     /// Reads the JSON that ``Alert/json(withEvidence:)`` or ``Notice/json()`` writes.
     ///
@@ -96,6 +99,10 @@ public struct AlertFacts: Sendable, Hashable {
         degraded = object["postern.degraded"]?.strings ?? []
         reason = object["postern.reason"]?.string
         bundle = object["postern.evidence"]?.string
+        if isReport {
+            reportText = object["postern.report_text"]?.string
+            reportPage = object["postern.report_page"]?.string
+        }
         digest = (object["postern.digest_alerts"]?.objects ?? []).map(Self.line)
         let others = (object["postern.digest"]?.strings?.count ?? 0) - digest.count
         if others > 0 { digest.append("and \(others) more") }
@@ -148,6 +155,9 @@ public struct AlertFacts: Sendable, Hashable {
     public var level: Severity {
         Severity.allCases.last { $0.rawValue <= severity } ?? .informational
     }
+
+    /// It tells of the days before, and of no alert alone.
+    public var isReport: Bool { action == ReportDispatch.action }
 
     /// The transition was the alert's end.
     public var isResolved: Bool { action == AlertAction.resolved.name }

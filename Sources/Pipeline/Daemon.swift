@@ -52,6 +52,10 @@ public enum DaemonMessage: Sendable {
     case pruned(Int)
     /// The canary comes through again.
     case canaryBack
+    /// A report is on its way to a sink.
+    case reportMade(sink: String, every: String)
+    /// One could not be made, or not be put into the outbox; it is tried again.
+    case reportFailed(sink: String, error: String)
     /// There are more bytes of bundles than the settings allow, all of them of open alerts.
     case evidenceOverBytes
     /// A commit failed; it is tried again with what comes.
@@ -115,6 +119,8 @@ public struct Daemon: ~Copyable {
     var trials = SinkTrials()
     /// Tries the whole way of an alert from time to time; nil: nobody wants it.
     var canary: Canary?
+    /// Sends reports from time to time.
+    var reports: ReportDesk
     /// Where each source enters its files.
     private var tables: [FileTable]
     /// The cursors as they were committed last.
@@ -217,6 +223,7 @@ public struct Daemon: ~Copyable {
         self.output = output
         marksWaiting = MarkFlag()
         reloads = ReloadFeed(bell: bell)
+        reports = ReportDesk(zone: self.engine.zone, bell: bell)
         live.startedMicroseconds = Clocks.realtimeMicroseconds()
         live.linesBefore = self.engine.lineCount
     }
@@ -254,6 +261,7 @@ public struct Daemon: ~Copyable {
         engine.keepsContinuity = true
         engine.watchesCoverage = true
         engine.watchesActivity = true
+        engine.tellsGrowth = true
         engine.detector.memory.names = DomainNames()
         let abandoned: [AlertID]
         do {
@@ -316,8 +324,11 @@ public struct Daemon: ~Copyable {
         if !untilCaughtUp {
             try abandonRowsOfRemovedSinks()
             startCanary()
+            try startReports()
         }
         sweepNames()
+        let bell = bell
+        configuration.board.connect { bell.ring() }
         configuration.board.ready(at: Clocks.monotonicNanoseconds())
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
         dispatcher.wake()
@@ -331,12 +342,14 @@ public struct Daemon: ~Copyable {
             }
             if let control { endTrials(control) }
             goOnWithCanary(isCaughtUp: merger.isCaughtUp, dispatcher)
+            goOnWithReports(isCaughtUp: merger.isCaughtUp, dispatcher)
             watchLag(merger)
             keepEvidence()
             commitIfDue(merger, dispatcher)
             if let control { serve(control, merger, dispatcher) }
             beatIfDue()
             publishIfDue(merger)
+            answerBoard()
             isStopping = takeSignals(signals) || untilCaughtUp && merger.isCaughtUp
             if let reload { goOnReloading(reload) }
             if loaded != nil, !isStopping {
@@ -353,6 +366,7 @@ public struct Daemon: ~Copyable {
         stop.ring()
         control?.stop()
         reloads.join()
+        reports.feed.join()
         output.sealWaiting()
         commit(durable: true, merger, dispatcher)
         merger.join()
@@ -778,6 +792,7 @@ public struct Daemon: ~Copyable {
         var until = wait
         if output.sealer.isWaiting { until = min(until ?? .max, output.sealer.retryAt) }
         if let canary { until = min(until ?? .max, canary.wakeAt) }
+        if let wake = reports.wakeAt { until = min(until ?? .max, wake) }
         if let end = trials.endNanoseconds { until = min(until ?? .max, end) }
         if looksOften { until = min(until ?? .max, Clocks.monotonicNanoseconds() + 20_000_000) }
         if hasUncommitted || merger.byteCount > committedBytes {
@@ -790,7 +805,8 @@ public struct Daemon: ~Copyable {
         bell.park(
             unless: {
                 merger.isReady && !isFull || marksWaiting.isSet || patterns.isReady
-                    || control?.isReady ?? false || reloads.isReady
+                    || control?.isReady ?? false || reloads.isReady || reports.feed.isReady
+                    || configuration.board.isAsked
             },
             orReadable: signals.fileDescriptor,
             timeoutMilliseconds: timeout
@@ -928,6 +944,10 @@ struct DaemonOutput: EngineOutput {
 
     mutating func finished(_ event: SendEvent, record: String) {}
 
+    mutating func grew(_ alert: AlertID, events: [[UInt8]]) {
+        AlertEvents.set(events, of: alert, in: &changes)
+    }
+
     mutating func changed(_ alert: Alert, bundle: BundleContents?) {
         var alert = alert
         hasFindings = true
@@ -1054,6 +1074,7 @@ struct DaemonOutput: EngineOutput {
         latest[id] = nil
         open.remove(id)
         changes.removePiece(.latestBundle, key: Array(id.description.utf8).span)
+        AlertEvents.remove(id.description, in: &changes)
     }
 
     mutating func raised(_ notice: Notice) {

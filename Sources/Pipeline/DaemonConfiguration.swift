@@ -48,6 +48,10 @@ public struct DaemonConfiguration: Sendable {
     public var pseudonyms = PseudonymousSinks()
     /// Whether and how the whole way of an alert is tried from time to time.
     public var canary: CanarySettings?
+    /// Reports that go to sinks from time to time, each schedule once.
+    public var reports: [ReportSchedule] = []
+    /// Makes one of them: what the sink gets, a JSON object. Called on a thread of its own.
+    public var makeReport: (@Sendable (ReportOrder) throws(ReportError) -> [UInt8])?
     public var posternVersion: String
     public var host: String
     /// Where the engine publishes how it goes.

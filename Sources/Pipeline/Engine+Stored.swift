@@ -79,6 +79,7 @@ extension Engine {
         }
         continuity.takeChanges(into: &changes)
         coverage.takeChanges(into: &changes)
+        hours.takeChanges(into: &changes)
         var clock = BinaryWriter()
         clock.write(UInt8(2))
         clock.write(lineCount)
@@ -155,6 +156,7 @@ extension Engine {
         try restoreSources(from: store)
         try continuity.restore(from: store)
         try coverage.restore(from: store)
+        try hours.restore(from: store, changes: &changes)
         return abandoned
     }
 

@@ -17,7 +17,14 @@ public protocol EngineOutput: ~Copyable {
     mutating func finished(_ event: SendEvent, record: String)
     /// A transition of an alert, with the contents of its bundle if one is due.
     mutating func changed(_ alert: Alert, bundle: BundleContents?)
+    /// The events of an alert that has grown, the latest last, as ``BundleContents`` would have them:
+    /// before its transition, and only if ``Engine/tellsGrowth`` is set.
+    mutating func grew(_ alert: AlertID, events: [[UInt8]])
     mutating func raised(_ notice: Notice)
+}
+
+extension EngineOutput where Self: ~Copyable {
+    public mutating func grew(_ alert: AlertID, events: [[UInt8]]) {}
 }
 
 /// A line whose time cannot be known: exit status 65.
@@ -53,6 +60,8 @@ public struct Engine: ~Copyable, Sendable {
     }
     /// Whether bundles are wanted.
     public var sealsEvidence = false
+    /// Whether the events of an alert that grows are told; what it grew by is sealed with its end.
+    public var tellsGrowth = false
     /// Whether what is read is entered in ``continuity``.
     public var keepsContinuity = false
     /// What was read of each source on each day, and what was not.
@@ -67,6 +76,8 @@ public struct Engine: ~Copyable, Sendable {
     public var watchesActivity = false
     /// What the accounts did in the last hour of the log.
     var activity = Activity()
+    /// Kept with ``coverage``, whose slots are what hours are made of.
+    var hours = LogHours()
     private var limitWatch = LimitWatch()
     /// Lines outside are passed over (`--since`, `--until`).
     public var window = TimeWindow()
@@ -367,7 +378,9 @@ public struct Engine: ~Copyable, Sendable {
     /// The log's time has moved.
     private mutating func watch(_ output: inout some EngineOutput & ~Copyable) {
         let seconds = floorDivide(detector.now, by: 1_000_000).quotient
-        coverage.move(to: detector.now, secondsEast: zone.secondsEast(seconds))
+        let secondsEast = zone.secondsEast(seconds)
+        coverage.move(to: detector.now, secondsEast: secondsEast)
+        hours.move(to: detector.now, secondsEast: secondsEast)
         for notice in coverage.takeNotices() { output.raised(notice) }
         let reached = limitWatch.take(
             detector.memory.counters,
@@ -556,9 +569,11 @@ public struct Engine: ~Copyable, Sendable {
                 submit(slot, recipient)
             case .settled(let slot, let recipient):
                 if watchesActivity { activity.ended(isSettled: true) }
+                if watchesCoverage { hours.ended(isSettled: true) }
                 settle(slot, recipient, at: time, line, isFinal: true, to: &output)
             case .unsettled(let slot, let recipient):
                 if watchesActivity { activity.ended(isSettled: false) }
+                if watchesCoverage { hours.ended(isSettled: false) }
                 settle(slot, recipient, at: time, Span(), isFinal: false, to: &output)
             case .deferred(let slot, let recipient):
                 noteDeferral(slot, recipient, at: time, line)
@@ -591,6 +606,7 @@ public struct Engine: ~Copyable, Sendable {
             case .closed(let slot):
                 if watchesCoverage, let hasSubject = assembler.endedWithoutRecipient(slot: slot) {
                     coverage.saw(hasSubject: hasSubject, hasRecipient: false)
+                    hours.submitted(hasSubject: hasSubject, hasRecipient: false)
                 }
                 if assembler.isProof(slot: slot) {
                     keeper.keep(assembler.serial(slot: slot), lines: assembler.lines(slot: slot))
@@ -702,9 +718,16 @@ public struct Engine: ~Copyable, Sendable {
             stated: statedFacts
         )
         if explainer != nil { explain() }
-        if watchesCoverage, recipient == 0 {
-            // A message counts once, however many recipients it has.
-            coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+        if watchesCoverage {
+            if recipient == 0 {
+                // A message counts once, however many recipients it has.
+                coverage.saw(hasSubject: event.subject.isPresent, hasRecipient: true)
+                hours.submitted(hasSubject: event.subject.isPresent, hasRecipient: true)
+            }
+            hours.sent(
+                isReceipt: event.receipt != .none,
+                isUnseen: event.facts.isDomainUnseen && (event.facts.domainHeardDays ?? 0) == 0
+            )
         }
         if watchesActivity {
             activity.submitted(event, isFirst: recipient == 0, at: detector.now)
@@ -801,6 +824,10 @@ public struct Engine: ~Copyable, Sendable {
             }
             let isSealed = alert.action != .updated
             let bundle = sealsEvidence && isSealed ? contents(of: &transition) : nil
+            if tellsGrowth, !isSealed {
+                let events = transition.events.suffix(AlertEvents.countMax)
+                output.grew(alert.id, events: events.map { json($0) })
+            }
             output.changed(transition.alert, bundle: bundle)
         }
         for notice in detector.notices { output.raised(notice) }
@@ -853,9 +880,7 @@ public struct Engine: ~Copyable, Sendable {
         return BundleContents(
             alert: alert,
             lines: lines,
-            events: events.map { event in
-                event.json(record: place(of: event.record), timestamp: event.microseconds)
-            },
+            events: events.map { json($0) },
             rule: Array(transition.ruleText.utf8),
             settings: settings.json(),
             state: StatedFacts(
@@ -864,6 +889,10 @@ public struct Engine: ~Copyable, Sendable {
                 firstYear: firstYear(of: lines, events)
             ).json()
         )
+    }
+
+    private func json(_ event: SendEvent) -> [UInt8] {
+        event.json(record: place(of: event.record), timestamp: event.microseconds)
     }
 
     /// The year of the first line, which its stamp may lack.

@@ -26,6 +26,8 @@ extension PieceKind {
     static let coverageDay = PieceKind(rawValue: 22)
     static let memoryActivity = PieceKind(rawValue: 23)
     static let memoryHorizon = PieceKind(rawValue: 24)
+    static let logHour = PieceKind(rawValue: 30)
+    static let alertEvents = PieceKind(rawValue: 31)
     static let silence = PieceKind(rawValue: 40)
     static let acknowledgement = PieceKind(rawValue: 41)
     static let silenced = PieceKind(rawValue: 42)

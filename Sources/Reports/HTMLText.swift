@@ -126,6 +126,7 @@ private let pageStyle = """
     svg .area{fill:var(--accent);opacity:.09}svg .step{stroke:var(--high);stroke-width:1.2;stroke-dasharray:4 3}
     svg .step.resolved{stroke:var(--good)}svg .label{fill:var(--ink);font-weight:600}
     .sent{fill:var(--sent)}.deferred{fill:var(--deferred)}.bounced{fill:var(--bounced)}.unknown{fill:var(--unknown)}
+    .plain{fill:var(--accent)}.good{fill:var(--good)}.worst{fill:var(--high)}.rest{fill:var(--line)}
     svg .dot{stroke:var(--card);stroke-width:1}
     .legend{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;font-size:.84rem;color:var(--soft);margin:.7rem 0 0}
     .legend svg{display:inline-block;width:11px;height:11px;margin-right:.4rem;vertical-align:-1px}

@@ -114,21 +114,30 @@ public struct Incident: Sendable {
     ///   - facts: of the alert as it stands.
     ///   - steps: what happened to it; empty: what the bundles tell.
     ///   - bundles: of the alert, each checked; events and lines are those of all of them.
-    public init(_ facts: AlertFacts, steps: [Step], bundles: [EvidenceBundle]) {
+    ///   - later: events that no bundle has yet, one JSON object a line.
+    public init(
+        _ facts: AlertFacts,
+        steps: [Step],
+        bundles: [EvidenceBundle],
+        later: [UInt8] = []
+    ) {
         self.facts = facts
         self.steps = steps
         var known: [[String]: ReportedEvent] = [:]
         var order: [[String]] = []
         var lines: [UInt64: EvidenceLine] = [:]
         let bundles = bundles.sorted { $0.name < $1.name }
-        for bundle in bundles {
-            for object in Self.objects(bundle[.events] ?? []) {
+        func add(_ bytes: [UInt8]) {
+            for object in Self.objects(bytes) {
                 guard let event = ReportedEvent(object) else { continue }
                 let key = [event.queueID, event.recipient, "\(event.microseconds)"]
                 if known[key] == nil { order.append(key) }
-                // What a later bundle says of the outcome is newer.
+                // What is later says of the outcome what is newer.
                 known[key] = event
             }
+        }
+        for bundle in bundles {
+            add(bundle[.events] ?? [])
             for line in (try? bundle.lines()) ?? [] { lines[line.sequence] = line }
             guard let alert = Self.object(bundle[.alert]) else { continue }
             ruleDescription = alert["rule.description"]?.string ?? ruleDescription
@@ -143,6 +152,7 @@ public struct Incident: Sendable {
                 )
             }
         }
+        add(later)
         events = order.compactMap { known[$0] }.sorted { $0.microseconds < $1.microseconds }
         self.lines = lines.values.sorted { $0.sequence < $1.sequence }
         seals = bundles.map { bundle in

@@ -52,6 +52,7 @@ extension CheckedSettings {
         }
         text.line("dispatch_age_max: " + (dispatchAgeSecondsMax.map(span) ?? "null"))
         text.list("sinks", sinks) { $0.text(indent: "      ") }
+        text.list("reports", reports) { $0.text }
         text.line("http:")
         text.line("    listen: " + (http.listen.map { yaml($0.text) } ?? "null"))
         text.line("    hosts: " + flow(http.hosts))
@@ -234,13 +235,27 @@ extension CheckedSettings.Quota {
     fileprivate var text: String { "\(count)/" + span(seconds) }
 }
 
+/// A minute of the day as `07:30`.
+private func clock(_ minute: Int) -> String {
+    func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return two(minute / 60) + ":" + two(minute % 60)
+}
+
+extension CheckedSettings.Report {
+    fileprivate var text: String {
+        let on =
+            switch period {
+            case .day: ""
+            case .week(let day): ", on: " + Self.weekdays[day]
+            case .month(let day): ", on: \(day)"
+            }
+        return "{ every: \(every)\(on), at: \"\(clock(minute))\", to: \(flow(to)) }"
+    }
+}
+
 extension CheckedSettings.Quiet {
     fileprivate var text: String {
-        func clock(_ minute: Int) -> String {
-            func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-            return two(minute / 60) + ":" + two(minute % 60)
-        }
-        return "{ hours: \"\(clock(startMinute))-\(clock(endMinute))\", below: \(below.name) }"
+        "{ hours: \"\(clock(startMinute))-\(clock(endMinute))\", below: \(below.name) }"
     }
 }
 

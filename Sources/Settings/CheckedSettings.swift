@@ -39,6 +39,8 @@ public struct CheckedSettings: Sendable {
     /// Where alerts go; empty: nowhere, they are only kept.
     public var sinks = [Sink(kind: .syslog(Syslog()), levels: Levels())]
 
+    /// What goes to sinks from time to time; empty: nothing.
+    public var reports: [Report] = []
     public var http = HTTP()
 
     /// Where the file says what it says, for mistakes that other rooms find.

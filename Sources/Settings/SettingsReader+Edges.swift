@@ -423,7 +423,7 @@ private struct QuietItem {
 }
 
 /// `07:30` in minutes; nil: it is no time of the day.
-private func minuteOfDay(_ text: Substring) -> Int? {
+func minuteOfDay(_ text: Substring) -> Int? {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }),
         let hour = UInt8(parts[0]), let minute = UInt8(parts[1]), hour < 24, minute < 60
@@ -686,7 +686,7 @@ extension CheckedSettings {
         }
         // Names that go out because of a misspelt word are out for good.
         for name in pseudonyms.sinks
-        where !sinks.contains(where: { $0.name == name || $0.name.hasPrefix(name + ":") }) {
+        where !sinks.contains(where: { Self.isName(name, of: $0) }) {
             let place = reader.places[Mention(key: "pseudonyms.sinks", word: name)] ?? .start
             reader.refuse(
                 "the name of a sink was expected, found \(quoted(name)); there are "
@@ -694,5 +694,6 @@ extension CheckedSettings {
                 at: place
             )
         }
+        checkReports(&reader)
     }
 }

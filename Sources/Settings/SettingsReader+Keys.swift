@@ -108,6 +108,7 @@ extension KeyTable<CheckedSettings> {
                     .orNull()
                 ),
                 Key("sinks", \.sinks, .sinks),
+                Key("reports", \.reports, .reports),
                 Key("http", \.http, .http),
             ],
             later: ["mailboxes", "internal_domains"]

@@ -116,11 +116,13 @@ actor StateDesk {
         // Bundles hold names and raw lines.
         object.member("bundles", pseudonyms == nil ? names : [])
         object.member("has_pseudonyms", pseudonyms != nil)
-        let key = "\(id) \(names.joined(separator: " "))"
+        let later = try AlertEvents.read(id, in: store)
+        object.member("is_sealed", later.isEmpty)
+        let key = "\(id) \(row.sequence) \(names.joined(separator: " "))"
         if let known = details.first(where: { $0.key == key }) {
             object.member("events", json: known.bytes)
         } else {
-            let events = events(row, names)
+            let events = events(row, names, later)
             details.append((key, events))
             if details.count > Self.detailsMax { details.removeFirst() }
             object.member("events", json: events)
@@ -137,13 +139,14 @@ actor StateDesk {
         return object.finished()
     }
 
-    private func events(_ row: AlertRow, _ names: [String]) -> [UInt8] {
+    /// - Parameter later: events that no bundle has yet.
+    private func events(_ row: AlertRow, _ names: [String], _ later: [UInt8]) -> [UInt8] {
         let path = folder.appending("evidence")
         let bundles = names.compactMap { name in
             try? BundleReader().open(path.appending(name))
         }
         guard let facts = try? AlertFacts(json: row.body) else { return Array("[]".utf8) }
-        var incident = Incident(facts, steps: [], bundles: bundles)
+        var incident = Incident(facts, steps: [], bundles: bundles, later: later)
         if let pseudonyms { incident = incident.withPseudonyms(pseudonyms) }
         return LiveFigures.list(
             incident.events.suffix(Self.eventsMax).map { event in

@@ -13,6 +13,7 @@ struct StatusResponder: Sendable {
     let access: Access
     let board: LiveBoard
     let desk: StateDesk
+    let accounts: AccountDesk
     let hub: EventHub
     let folder: FilePath
     let pseudonyms: Pseudonyms?
@@ -81,7 +82,7 @@ struct StatusResponder: Sendable {
             case "/api/v1/now":
                 let (figures, rate) = board.read()
                 return json(figures.json(linesPerSecond: rate, pseudonyms: pseudonyms))
-            case "/api/v1/accounts": return accounts(query)
+            case "/api/v1/accounts": return await accounts(query)
             case "/api/v1/alerts": return try await alerts(query)
             case "/api/v1/continuity":
                 guard let offset = query.number("cursor", 0...1_000_000, or: 0),
@@ -155,19 +156,18 @@ struct StatusResponder: Sendable {
         return health()
     }
 
-    private func accounts(_ query: Query) -> Response {
-        let (figures, _) = board.read()
+    private func accounts(_ query: Query) async -> Response {
         guard let offset = query.number("cursor", 0...1_000_000, or: 0),
             let limit = query.number("limit", 1...StateDesk.pageMax, or: 50)
         else { return badQuery }
-        let page = figures.accounts.dropFirst(offset).prefix(limit)
-        var object = JSONObjectWriter()
-        object.member("accounts", json: LiveFigures.list(page.map { $0.json(pseudonyms) }))
-        object.member("active_accounts", figures.activeAccounts)
-        if offset + page.count < figures.accounts.count {
-            object.member("next", "\(offset + page.count)")
+        guard let bytes = await accounts.page(offset: offset, limit: limit) else {
+            return message(
+                .serviceUnavailable,
+                "the engine does not answer",
+                [(.retryAfter, "5")]
+            )
         }
-        return json(object.finished())
+        return json(bytes)
     }
 
     private func alerts(_ query: Query) async throws -> Response {

@@ -98,6 +98,7 @@ public final class StatusServer: Sendable {
             access: Access(place: place, hosts: hosts, token: token),
             board: board,
             desk: StateDesk(folder: folder, pseudonyms: pseudonyms),
+            accounts: AccountDesk(board: board, pseudonyms: pseudonyms),
             hub: hub,
             folder: folder,
             pseudonyms: pseudonyms

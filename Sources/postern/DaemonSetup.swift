@@ -42,6 +42,11 @@ func daemonConfiguration(
     }
     for sink in settings.sinks { configuration.dispatchLimits[sink.name] = sink.dispatchLimits }
     configuration.sinkLabels = settings.sinkLabels
+    configuration.reports = settings.reportSchedules
+    let folder = configuration.state
+    configuration.makeReport = { (order) throws(ReportError) in
+        try postern.makeReport(order, folder: folder)
+    }
     configuration.mergeHoldNanoseconds = UInt64(settings.mergeHoldSeconds) * 1_000_000_000
     configuration.stateLimits.waitingMax = settings.limits.outbox
     configuration.stateLimits.waitingBytesMax = settings.limits.outboxBytes
@@ -364,6 +369,10 @@ extension DaemonMessage {
                 "sink: no answer yet from \(names.map { shown($0) }.joined(separator: ", ")); what "
                     + "is on its way there is sent again by the next run"
             )
+        case .reportMade(let sink, let every):
+            warn("report: that of every \(every) is on its way to \(shown(sink))")
+        case .reportFailed(let sink, let error):
+            warn("report: that for \(shown(sink)) is tried again in five minutes: \(error)")
         case .canaryBack: warn("canary: it comes through again")
         case .evidenceOverBytes:
             warn("evidence: more bytes than bytes_max, all of them of open alerts; they stay")

@@ -145,7 +145,16 @@ struct PseudonymOptions: ParsableArguments {
     }
 
     func apply(to incident: Incident, _ folder: StateFolderOptions) throws -> Incident {
-        guard pseudonyms else { return incident }
+        try key(folder).map { incident.withPseudonyms($0) } ?? incident
+    }
+
+    func apply(to overview: Overview, _ folder: StateFolderOptions) throws -> Overview {
+        try key(folder).map { overview.withPseudonyms($0) } ?? overview
+    }
+
+    /// Nil: names stay.
+    private func key(_ folder: StateFolderOptions) throws -> Pseudonyms? {
+        guard pseudonyms else { return nil }
         let path = try folder.path()
         guard isFolder(path) else {
             throw Failure(
@@ -154,9 +163,6 @@ struct PseudonymOptions: ParsableArguments {
                     + "with --state"
             )
         }
-        guard
-            let key = try pseudonymKey(path, keepsDomains: !hideDomains, makesOne: true)
-        else { return incident }
-        return incident.withPseudonyms(key)
+        return try pseudonymKey(path, keepsDomains: !hideDomains, makesOne: true)
     }
 }

@@ -3,9 +3,11 @@ import ArgumentParser
 import Evidence
 import Findings
 import LinuxIO
+import MailLog
 import Pipeline
 import Reports
 import SafeText
+import Settings
 import State
 import SystemPackage
 
@@ -17,6 +19,10 @@ struct ReportCommand: ParsableCommand {
             The page stands for itself: no script, nothing from elsewhere, to be mailed, printed or \
             kept. It shows when it happened, which account wrote to which domain, what became of it, \
             the lines that prove it, and what to forward to the user.
+
+            With --since it tells what happened since a time, by day: submissions and receipts, the \
+            alerts, whether the log tells what is needed, and what was not read of it. The daemon sends \
+            the same from time to time: reports in postern.yml(5).
 
             An alert is given by its ID (or its beginning, while only one begins so), from the state \
             folder; or by its bundles, on any machine. Each bundle is checked first.
@@ -46,7 +52,7 @@ struct ReportCommand: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "All alerts that changed since: a span such as 7d, a date, or RFC 3339.",
+            "What happened since: a span such as 7d, a date, or RFC 3339.",
             valueName: "T"
         )
     )
@@ -67,9 +73,6 @@ struct ReportCommand: ParsableCommand {
     func validate() throws {
         guard alert.isEmpty == (since != nil) else {
             throw ValidationError("give an alert, its bundles, or --since")
-        }
-        guard since == nil || !names.pseudonyms else {
-            throw ValidationError("--pseudonyms is for the report of one alert")
         }
     }
 
@@ -94,17 +97,19 @@ struct ReportCommand: ParsableCommand {
             )
         }
         let store = try readState(try folder.path())
-        do {
-            let rows = try store.alerts(changedSinceMicroseconds: start, limit: .max)
-            return Overview(
-                rows.compactMap { try? AlertFacts(json: $0.body) },
-                since: start,
-                until: now,
-                host: store.origin.host
-            )
-        } catch {
-            throw Failure(reading: error)
+        let settings = try folder.state == nil ? daemonSettings(folder.config) : CheckedSettings()
+        guard let zone = TimeZoneSetting(settings.timezone.name) else {
+            throw Failure(.settings, "there is no time zone \(shown(settings.timezone.name))")
         }
+        let made = try postern.overview(
+            store,
+            since: start,
+            until: now,
+            host: store.origin.host,
+            zone: Overview.Zone(name: zone.name, secondsEast: zone.rules().secondsEast),
+            limit: .max
+        )
+        return try names.apply(to: made, folder)
     }
 
     private func write(_ bytes: [UInt8]) throws {

@@ -1,8 +1,18 @@
 import LinuxIO
 import SafeText
+import Synchronization
 import Testing
 
 @testable import Pipeline
+
+/// How often something was asked for, on whatever thread.
+private final class EventCountingBox: Sendable {
+    private let number = Atomic(0)
+
+    func count() { number.add(1, ordering: .relaxed) }
+
+    var value: Int { number.load(ordering: .relaxed) }
+}
 
 struct LiveBoardTests {
     @Test func theRateIsThatOfTheLastTenSeconds() {
@@ -38,6 +48,36 @@ struct LiveBoardTests {
         #expect(board.isAlive(within: 60_000_000_000))
         board.beat(at: Clocks.monotonicNanoseconds() - 2_000_000_000)
         #expect(!board.isAlive(within: 1_000_000_000))
+    }
+
+    @Test func theAccountsAreThoseOfNowAndAreCopiedOnlyWhenAskedFor() async {
+        let board = LiveBoard()
+        #expect(!board.isAsked)
+        // Nobody is there who could answer.
+        #expect(await board.accounts(within: 60_000_000_000) == nil)
+        #expect(board.isAsked)
+        let asked = EventCountingBox()
+        board.connect {
+            asked.count()
+            board.put(
+                LiveAccounts(
+                    nanoseconds: Clocks.monotonicNanoseconds(),
+                    accounts: [],
+                    sendsOfOthers: 7
+                )
+            )
+        }
+        let first = await board.accounts(within: 0)
+        #expect(first?.sendsOfOthers == 7)
+        #expect(!board.isAsked)
+        #expect(await board.accounts(within: 60_000_000_000)?.nanoseconds == first?.nanoseconds)
+        #expect(asked.value == 1)
+        #expect(await board.accounts(within: 0)?.nanoseconds != first?.nanoseconds)
+        #expect(asked.value == 2)
+        // What nobody has asked for lately is let go.
+        board.publish(LiveFigures(), at: Clocks.monotonicNanoseconds() + 61_000_000_000)
+        _ = await board.accounts(within: 60_000_000_000)
+        #expect(asked.value == 3)
     }
 
     /// Names of accounts are what strangers typed.

@@ -499,3 +499,81 @@ private func freePort() async throws -> Int {
     )
     return try #require(Int(result.said.trimmingCharacters(in: .whitespacesAndNewlines)))
 }
+
+extension StatusPageTests {
+    /// More accounts than a page of the API or the status page has.
+    @Test func allAccountsOfTheHourComePageByPage() async throws {
+        var lines = ""
+        for number in 0..<260 {
+            lines += receipt(number, second: 0, user: "user\(number)@hosted.example")
+        }
+        for number in 260..<263 { lines += receipt(number, second: 0, user: "busy@hosted.example") }
+        let site = try await Site(.unix, lines: lines)
+        #expect(try await site.settled(lines: 263 * 6))
+        var names: [String] = []
+        var cursor = "0"
+        var pages = 0
+        while pages < 9 {
+            let page = try await site.get("/api/v1/accounts?limit=100&cursor=" + cursor).object
+            pages += 1
+            let accounts = page["accounts"] as? [[String: Any]] ?? []
+            #expect(accounts.count <= 100)
+            names += accounts.compactMap { $0["user.name"] as? String }
+            #expect(page["active_accounts"] as? Int == 261)
+            guard let next = page["next"] as? String else { break }
+            cursor = next
+        }
+        #expect(pages == 3)
+        #expect(names.first == "busy@hosted.example")
+        #expect(Set(names) == Set((0..<260).map { "user\($0)@hosted.example" } + [names[0]]))
+        #expect(names.count == 261)
+        #expect(names.dropFirst().elementsEqual(names.dropFirst().sorted()))
+        let beyond = try await site.get("/api/v1/accounts?cursor=5000").object
+        #expect((beyond["accounts"] as? [Any])?.isEmpty == true)
+        #expect(site.daemon.stop() == 0)
+    }
+}
+
+extension StatusPageTests {
+    /// An open alert shows the messages that came with its updates, over a restart too.
+    @Test func anOpenAlertShowsWhatItGrewBy() async throws {
+        let site = try await Site(.unix, lines: threeReceipts)
+        #expect(try await site.settled(lines: 18))
+        let id = try #require(alertIDs(try await site.get("/api/v1/alerts")).first)
+        func alert() async throws -> [String: Any] {
+            try await site.get("/api/v1/alerts/" + id).object
+        }
+        func events(_ answer: [String: Any]) -> [String] {
+            (answer["events"] as? [[String: Any]] ?? [])
+                .compactMap { $0["email.to.address"] as? String }
+        }
+        #expect(events(try await alert()).count == 3)
+        #expect(try await alert()["is_sealed"] as? Bool == true)
+        // Growth is told a quarter of an hour after the opening at the earliest.
+        try site.daemon.append((3..<8).map { receipt($0, second: 1_000) }.joined())
+        #expect(try await site.settled(lines: 48))
+        var grown = try await alert()
+        for _ in 0..<100 where (grown["steps"] as? [Any])?.count ?? 0 < 2 {
+            try await Task.sleep(for: .milliseconds(50))
+            grown = try await alert()
+        }
+        let steps = grown["steps"] as? [[String: Any]] ?? []
+        #expect(steps.map { $0["action"] as? String } == ["opened", "updated"])
+        let count = try #require(steps.last?["count"] as? Int)
+        #expect(count >= 6)
+        #expect(events(grown) == (0..<count).map { "x@d\($0).test" })
+        #expect(grown["is_sealed"] as? Bool == false)
+        #expect(site.daemon.stop() == 0)
+        try site.daemon.start()
+        // The page is there a moment after the first words of a run.
+        #expect(try await site.settled(lines: 48))
+        #expect(events(try await alert()) == events(grown))
+        // Its last bundle has all of them.
+        try site.daemon.append("2026-03-01T12:00:00+00:00 mx1 postfix/anvil[1]: statistics: x\n")
+        #expect(try await site.settled(lines: 49))
+        let resolved = try await alert()
+        #expect(resolved["is_sealed"] as? Bool == true)
+        #expect(events(resolved) == (0..<8).map { "x@d\($0).test" })
+        #expect(site.daemon.stop() == 0)
+    }
+}

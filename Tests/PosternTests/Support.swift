@@ -69,11 +69,13 @@ final class Daemon {
 
     deinit { process?.terminate() }
 
-    func start() throws {
+    /// - Parameter environment: besides the usual one.
+    func start(_ environment: [String: String] = [:]) throws {
         process = try program.start(
             ["run", "--config", config],
             output: scratch.path("out"),
-            error: scratch.path("err")
+            error: scratch.path("err"),
+            environment: environment
         )
         let begun = messages.count
         let isReady = eventually { messages.count > begun && messages.contains("ready:") }

@@ -46,6 +46,30 @@ struct MistakeCase: CustomTestStringConvertible {
             "2:20: `true` or `false` was expected, found `maybe`"
         ),
         MistakeCase(
+            "reports: [{every: year, at: \"7:00\", on: sonday, to: ops}]\n",
+            "1:19: a period was expected, found `year`; expected one of `day`, "
+                + "`week`, `month`",
+            "1:29: a time of the day such as \"07:00\" was expected, found `7:00`",
+            "1:41: a day of the week, or of the month from 1 to 28, was expected, "
+                + "found `sonday`; did you mean `monday`?"
+        ),
+        MistakeCase(
+            "reports: [{every: day, on: monday, to: x}, {on: 3, to: x}, {every: month, on: 29, to: x}]\n",
+            "1:28: no `on:` was expected with `every: day`",
+            "1:49: a day of the week such as `monday` was expected with `every: week`",
+            "1:79: a number from 1 to 28 was expected, found `29`"
+        ),
+        MistakeCase(
+            "sinks: [{stdout: }, {mail: {to: a@b.example}}]\n"
+                + "reports:\n  - to: [stdout, mial]\n  - every: week\n  - to: mail\n  - {at: \"08:00\", to: mail}\n",
+            "3:10: a sink that takes reports was expected, found `stdout`: "
+                + "`mail:`, `exec:`, and `webhook:` but for Alertmanager and PagerDuty do",
+            "3:18: the name of a sink was expected, found `mial`; there are "
+                + "`stdout`, `mail:a@b.example`",
+            "4:5: `to:`, the sink that gets the report was expected, found a map",
+            "6:5: the sink `mail:a@b.example` has a report for every week already"
+        ),
+        MistakeCase(
             "merge_hodl: 1s\n",
             "1:1: unknown key `merge_hodl`; did you mean `merge_hold`?"
         ),
@@ -88,7 +112,7 @@ struct MistakeCase: CustomTestStringConvertible {
             "\"evil\\e[31m\": 1\n",
             "1:1: unknown key `evil\\u{1b}[31m`; expected `sources`, `timezone`, `lateness`, "
                 + "`merge_hold`, `account_domain`, `filters`, `rules`, `rules_off`, `placeholders`, `fields`, `receipts`, `memory`, "
-                + "`limits`, `state`, `evidence`, `pseudonyms`, `canary`, `dispatch_age_max`, `sinks`, `http`"
+                + "`limits`, `state`, `evidence`, `pseudonyms`, `canary`, `dispatch_age_max`, `sinks`, `reports`, `http`"
         ),
 
         MistakeCase(

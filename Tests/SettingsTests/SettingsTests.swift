@@ -200,6 +200,33 @@ func read(_ text: String) -> (settings: CheckedSettings?, mistakes: [String]) {
         #expect(!named.isListenSet)
     }
 
+    @Test func reportsHaveADayAndATimeOfTheirPeriod() throws {
+        let sinks = "sinks: [{mail: {to: a@b.example}}, {exec: {command: [/bin/x]}, name: x}]\n"
+        let text = """
+            \(sinks)reports:
+                - to: mail
+                - { every: week, on: friday, at: 23:05, to: x }
+                - { every: month, to: [mail, x] }
+                - { every: day, at: "00:00", to: "mail:a@b.example" }
+
+            """
+        let (settings, mistakes) = read(text)
+        #expect(mistakes == [])
+        let found = try #require(settings)
+        #expect(
+            found.reports == [
+                .init(period: .week(on: 0), minute: 420, to: ["mail"]),
+                .init(period: .week(on: 4), minute: 23 * 60 + 5, to: ["x"]),
+                .init(period: .month(on: 1), minute: 420, to: ["mail", "x"]),
+                .init(period: .day, minute: 0, to: ["mail:a@b.example"]),
+            ]
+        )
+        #expect(found.sinks(of: found.reports[2]).map(\.name) == ["mail:a@b.example", "x"])
+        // What `--effective` prints gives the same again.
+        let again = try #require(read(found.text()).settings)
+        #expect(again.reports == found.reports)
+    }
+
     @Test func anEmptyListOfSinksIsNoSink() throws {
         #expect(try #require(read("sinks: []\n").settings).sinks == [])
     }

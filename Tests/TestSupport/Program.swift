@@ -68,14 +68,24 @@ public struct Program: Sendable {
     }
 
     /// Starts the program and leaves it running; its output goes to the files.
-    public func start(_ arguments: [String], output: String, error: String) throws -> Process {
+    ///
+    /// - Parameter environment: besides the usual one. With a library to load first the program is
+    ///   started by env(1): libfaketime changes the environment of the first program that it comes to,
+    ///   behind whose place on the stack Swift looks for the arguments.
+    public func start(
+        _ arguments: [String],
+        output: String,
+        error: String,
+        environment: [String: String] = [:]
+    ) throws -> Process {
         for file in [output, error] where !FileManager.default.fileExists(atPath: file) {
             _ = FileManager.default.createFile(atPath: file, contents: nil)
         }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.environment = ["PATH": "/usr/bin:/bin", "TZ": "UTC"]
+        let isDirect = environment["LD_PRELOAD"] == nil
+        process.executableURL = URL(fileURLWithPath: isDirect ? path : "/usr/bin/env")
+        process.arguments = isDirect ? arguments : [path] + arguments
+        process.environment = ["PATH": "/usr/bin:/bin", "TZ": "UTC"].merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         let out = FileHandle(forWritingAtPath: output)
         out?.seekToEndOfFile()

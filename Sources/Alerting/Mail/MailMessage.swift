@@ -34,15 +34,38 @@ struct MailMessage {
         lines.append("X-Auto-Response-Suppress: All")
         lines.append("X-Postern: \(Self.word(facts.id)).\(facts.sequence)")
         lines.append("MIME-Version: 1.0")
-        lines.append("Content-Type: text/plain; charset=utf-8")
-        lines.append("Content-Transfer-Encoding: base64")
-        lines.append("")
         let text = Array(text(facts).utf8.prefix(Self.textBytesMax))
-        // 57 bytes are the 76 characters of a line (RFC 2045 §6.8).
-        for start in stride(from: 0, to: text.count, by: 57) {
-            lines.append(base64Text(Array(text[start..<min(start + 57, text.count)])))
+        if let page = facts.reportPage {
+            lines.append("Content-Type: multipart/mixed; boundary=\"\(Self.boundary)\"")
+            lines += ["", "--" + Self.boundary]
+            Self.part(["text/plain; charset=utf-8"], text, to: &lines)
+            lines.append("--" + Self.boundary)
+            let name = "postern-\(Self.word(String((facts.end ?? facts.time).prefix(10)))).html"
+            Self.part(
+                ["text/html; charset=utf-8", "attachment; filename=\"\(name)\""],
+                Array(page.utf8),
+                to: &lines
+            )
+            lines.append("--" + Self.boundary + "--")
+        } else {
+            Self.part(["text/plain; charset=utf-8"], text, to: &lines)
         }
         return Array((lines.joined(separator: "\r\n") + "\r\n").utf8)
+    }
+
+    /// `_` is no character of base64, so that no part can have it.
+    private static let boundary = "=_postern_report"
+
+    /// - Parameter kind: Content-Type, and Content-Disposition if it has one.
+    private static func part(_ kind: [String], _ bytes: [UInt8], to lines: inout [String]) {
+        lines.append("Content-Type: " + kind[0])
+        if kind.count > 1 { lines.append("Content-Disposition: " + kind[1]) }
+        lines.append("Content-Transfer-Encoding: base64")
+        lines.append("")
+        // 57 bytes are the 76 characters of a line (RFC 2045 §6.8).
+        for start in stride(from: 0, to: bytes.count, by: 57) {
+            lines.append(base64Text(Array(bytes[start..<min(start + 57, bytes.count)])))
+        }
     }
 
     private func messageID(_ facts: AlertFacts, _ sequence: Int64) -> String {
@@ -64,6 +87,7 @@ struct MailMessage {
 
     /// `Postern: high, alice@example.com, receipt_burst opened`
     private func subject(_ facts: AlertFacts) -> String {
+        if facts.reportText != nil { return "Postern: " + shown(facts.message, bytesMax: 160) }
         let what =
             facts.digest.isEmpty
             ? [facts.account, "\(facts.rule) \(facts.action)"].compactMap(\.self)
@@ -73,6 +97,12 @@ struct MailMessage {
     }
 
     private func text(_ facts: AlertFacts) -> String {
+        if let text = facts.reportText {
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            return lines.joined(separator: "\r\n")
+                + "\r\n-- \r\nPostern on \(shown(host)) watches this mail server's log and sent this by itself."
+                + "\r\nThe page that is attached has the same with pictures.\r\n"
+        }
         let body = AlertText(isColoured: false, width: 76, evidenceFolder: nil).render(facts)
         var text = body.split(separator: "\n", omittingEmptySubsequences: false)
             .joined(separator: "\r\n")

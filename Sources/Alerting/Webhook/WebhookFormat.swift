@@ -61,6 +61,11 @@ private func chatLines(_ facts: AlertFacts) -> [(label: String, text: String)] {
         let others = names.count - first.count + facts.hostsLeftOut
         return first.joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
     }
+    // The headline tells what there is to know at once.
+    if facts.isReport {
+        add("All of it", "postern report --since \(facts.start ?? facts.time)")
+        return lines
+    }
     add("Level", facts.level.name)
     // Slack takes 50 blocks, Teams 28 KiB.
     for line in facts.digest.prefix(20) { add("Alert", shown(line, bytesMax: 300)) }
@@ -240,9 +245,14 @@ private enum Ntfy {
             $0.member("title", headline(facts))
             $0.member("message", text)
             $0.member("priority", priority(facts))
-            $0.member("tags", [facts.isResolved ? "white_check_mark" : "warning"])
+            $0.member("tags", [tag(facts)])
         }
         return WebhookFormat.Request(url: String(path[...slash]), body: body)
+    }
+
+    private static func tag(_ facts: AlertFacts) -> String {
+        if facts.isReport { return "bar_chart" }
+        return facts.isResolved ? "white_check_mark" : "warning"
     }
 
     private static func priority(_ facts: AlertFacts) -> Int {

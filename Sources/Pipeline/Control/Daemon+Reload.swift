@@ -86,6 +86,9 @@ extension Daemon {
             dispatcher = try startDispatcher(sinks: configuration.sinks)
             try abandonRowsOfRemovedSinks()
         }
+        configuration.reports = fresh.configuration.reports
+        configuration.makeReport = fresh.configuration.makeReport
+        useReports()
         for source in fresh.newSources { try add(source, &merger, stop) }
         hasUncommitted = true
         commit(durable: true, merger, dispatcher)

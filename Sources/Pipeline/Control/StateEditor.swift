@@ -128,11 +128,19 @@ struct StateEditor {
             guard users.contains(account) else { continue }
             guard users.allSatisfy({ $0 == account }) else {
                 shared += 1
+                try AlertEvents.forget(
+                    account,
+                    accountDomain: accountDomain,
+                    of: row.id,
+                    in: store,
+                    &changes
+                )
                 continue
             }
             removed.append(row.id)
             changes.removeAlert(row.id)
             changes.removePiece(.latestBundle, key: Array(row.id.utf8).span)
+            AlertEvents.remove(row.id, in: &changes)
         }
         let gone = Set(removed)
         for (alert, said) in try store.acknowledgements().sorted(by: { $0.key < $1.key })
@@ -143,9 +151,24 @@ struct StateEditor {
         where gone.contains(String(key.prefix { $0 != "." })) {
             changes.removePiece(.silenced, key: Array(key.utf8).span)
         }
+        try forgetReports(&changes)
         for silence in book.silences where silence.account == account {
             book.remove(silence.id, &changes)
         }
         return (removed, shared)
+    }
+
+    /// Reports that were given up may name the account; `postern report` makes them anew.
+    private func forgetReports(_ changes: inout Changes) throws(StateError) {
+        var after: Int64 = 0
+        while true {
+            let rows = try store.undelivered(after: after, limit: 50)
+            guard let last = rows.last else { return }
+            after = last.number
+            for row in rows
+            where row.state == .abandoned && row.alert.hasPrefix(ReportTimer.prefix) {
+                changes.removeAlert(row.alert)
+            }
+        }
     }
 }

@@ -62,7 +62,7 @@ struct Activity: Sendable {
     private var minute: Int64?
     private(set) var accounts: [Account] = []
     private var places: [UInt64: Int] = [:]
-    /// Sends within the hour of accounts for which there was no room.
+    /// Sends of the last five minutes of accounts for which there was no room.
     private(set) var sendsOfOthers: UInt64 = 0
 
     // MARK: What happens

@@ -45,6 +45,20 @@ extension Daemon {
         configuration.board.publish(figures(merger), at: now)
     }
 
+    /// Gives all accounts to who asked for them.
+    mutating func answerBoard() {
+        guard configuration.board.isAsked else { return }
+        let time = engine.detector.now
+        if time > 0 { engine.activity.move(to: time) }
+        configuration.board.put(
+            LiveAccounts(
+                nanoseconds: Clocks.monotonicNanoseconds(),
+                accounts: engine.activity.accounts.map(LiveFigures.Account.init),
+                sendsOfOthers: engine.activity.sendsOfOthers
+            )
+        )
+    }
+
     private mutating func figures(_ merger: borrowing Merger) -> LiveFigures {
         var figures = LiveFigures()
         figures.version = configuration.posternVersion
@@ -83,15 +97,7 @@ extension Daemon {
                 receipts: Int($0.receipts)
             )
         }
-        figures.accounts = engine.activity.busiest(Self.accountsShown).map {
-            LiveFigures.Account(
-                name: $0.name,
-                sends: Int($0.hour.sends),
-                unseen: Int($0.hour.unseen),
-                receipts: Int($0.hour.receipts),
-                lastMicroseconds: $0.lastMicroseconds
-            )
-        }
+        figures.accounts = engine.activity.busiest(Self.accountsShown).map(LiveFigures.Account.init)
         figures.activeAccounts = engine.activity.accounts.count
         figures.seen = engine.seen
         figures.sinks = configuration.sinks.map { sink in
@@ -175,6 +181,16 @@ extension Engine {
             .map(\.name)
         if coverage.silenceIsTold { seen.missing.append("silence") }
         return seen
+    }
+}
+
+extension LiveFigures.Account {
+    fileprivate init(_ account: Activity.Account) {
+        name = account.name
+        sends = Int(account.hour.sends)
+        unseen = Int(account.hour.unseen)
+        receipts = Int(account.hour.receipts)
+        lastMicroseconds = account.lastMicroseconds
     }
 }
 

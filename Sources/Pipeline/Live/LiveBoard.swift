@@ -11,14 +11,21 @@ public final class LiveBoard: Sendable {
         /// Lines of this run by the time they were read: the last ten seconds and one before.
         var samples: [(nanoseconds: UInt64, lines: UInt64)] = []
         var isReady = false
+        /// All accounts of the last hour, as they were when somebody asked; nil: nobody did lately.
+        var accounts: LiveAccounts?
+        var wake: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
     /// Monotonic nanoseconds of the engine's last sign of life; 0 before the first.
     private let lastBeat = Atomic<UInt64>(0)
+    /// Somebody waits for the accounts.
+    private let areAccountsWanted = Atomic(false)
 
     private static let rateNanoseconds: UInt64 = 10_000_000_000
     private static let samplesMax = 64
+    /// The accounts stay so long after they were taken.
+    private static let accountsNanoseconds: UInt64 = 60_000_000_000
 
     public init() {}
 
@@ -26,6 +33,9 @@ public final class LiveBoard: Sendable {
 
     func publish(_ figures: LiveFigures, at now: UInt64) {
         state.withLock { state in
+            if let taken = state.accounts?.nanoseconds, now &- taken > Self.accountsNanoseconds {
+                state.accounts = nil
+            }
             state.figures = figures
             state.samples.append((now, figures.totals.linesOfRun))
             // One that is older than the time of the rate is its beginning.
@@ -37,6 +47,17 @@ public final class LiveBoard: Sendable {
                 state.samples.removeFirst()
             }
         }
+    }
+
+    /// - Parameter wake: makes the engine's thread look at ``isAsked``; called on other threads.
+    func connect(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wake = wake } }
+
+    /// Whether somebody waits for what ``put(_:)`` takes.
+    var isAsked: Bool { areAccountsWanted.load(ordering: .acquiring) }
+
+    func put(_ accounts: LiveAccounts) {
+        state.withLock { $0.accounts = accounts }
+        areAccountsWanted.store(false, ordering: .releasing)
     }
 
     func beat(at now: UInt64) { lastBeat.store(now, ordering: .releasing) }
@@ -64,6 +85,26 @@ public final class LiveBoard: Sendable {
             let seconds = max(1, (now &- start.nanoseconds) / 1_000_000_000)
             return (state.figures, Int((last.lines &- start.lines) / seconds))
         }
+    }
+
+    /// All accounts of the last hour of the log, as they were at most so long ago; nil: the engine did
+    /// not answer in two seconds.
+    ///
+    /// It copies them when it is asked, and never else: 20,000 take it a millisecond.
+    public func accounts(within nanoseconds: UInt64) async -> LiveAccounts? {
+        let start = Clocks.monotonicNanoseconds()
+        func fresh(since: UInt64) -> LiveAccounts? {
+            state.withLock { $0.accounts.flatMap { $0.nanoseconds >= since ? $0 : nil } }
+        }
+        if let known = fresh(since: start - min(start, nanoseconds)) { return known }
+        areAccountsWanted.store(true, ordering: .releasing)
+        let wake = state.withLock { $0.wake }
+        wake?()
+        for _ in 0..<200 {
+            try? await Task.sleep(for: .milliseconds(10))
+            if let made = fresh(since: start) { return made }
+        }
+        return nil
     }
 
     /// Whether lines are read.

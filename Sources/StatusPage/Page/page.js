@@ -334,7 +334,7 @@ async function showDetail(id) {
   const list = (values) => element("ul", { class: "plain" }, ...values.map((value) => element("li", {}, plain(value))));
   const parts = [];
   item.plot = element("div", { class: "dots" });
-  parts.push(part(events.length > 0 ? `When: ${plural(events.length, "message")} of the evidence` : "When", item.plot,
+  parts.push(part(events.length > 0 ? `When: ${plural(events.length, "message")} ${answer.is_sealed ? "of the evidence" : "so far, some of them not in a bundle yet"}` : "When", item.plot,
     element("p", { class: "legend", "aria-hidden": "true" }, ...["sent", "deferred", "bounced", "unknown"].map((name) => element("span", { class: "key " + name }, name === "unknown" ? "not known" : name)))));
   if ((alert["postern.diagnosis_facts"] ?? []).length > 0) parts.push(part("Why Postern says so", list(alert["postern.diagnosis_facts"])));
   const hosts = alert["related.hosts"] ?? [];
