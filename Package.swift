@@ -60,6 +60,7 @@ let package = Package(
             traits: []
         ),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
+        // Hummingbird's: named here so that its version is ours.
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle",
             exact: "2.13.0"

@@ -73,7 +73,7 @@ struct DoctorCommand: ParsableCommand {
                 "none of the \(walk.lineCount) lines is one that a mail server writes to its log"
             )
         }
-        var report = DoctorReport(checkup, try knowledge(walk, checkup))
+        var report = DoctorReport(checkup, knowledge(walk, checkup))
         report.sources.append(summary(walk, checkup))
         for words in denied { report.deny(words) }
         if json {
@@ -175,14 +175,11 @@ struct DoctorCommand: ParsableCommand {
 
     // MARK: The server's settings
 
-    private func knowledge(
-        _ walk: LogWalk,
-        _ checkup: borrowing Checkup
-    ) throws -> ServerKnowledge {
+    private func knowledge(_ walk: LogWalk, _ checkup: borrowing Checkup) -> ServerKnowledge {
         var server = ServerKnowledge()
         guard postconf != "none", walk.counters[.postfix].lines > 0 || walk.lineCount == 0,
             let program = postconf.map({ FilePath($0) }) ?? Self.findPostconf(),
-            let main = try ask(program, "-n"), let master = try ask(program, "-M")
+            let main = ask(program, "-n"), let master = ask(program, "-M")
         else { return server }
         let settings = PostfixSettings(main: main, master: master)
         let here = [hostName(), settings.main["myhostname"] ?? ""].map(Self.firstLabel)
@@ -224,13 +221,10 @@ struct DoctorCommand: ParsableCommand {
     }
 
     /// What the program wrote; nil if it failed or took too long.
-    ///
-    /// - Throws: `Failure` where the user named the program, who wants to know.
-    private func ask(_ program: FilePath, _ option: String) throws -> String? {
+    private func ask(_ program: FilePath, _ option: String) -> String? {
         let environment =
             ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
             + (Self.variable("MAIL_CONFIG").map { ["MAIL_CONFIG=\($0)"] } ?? [])
-        let problem: String
         do {
             let run = try ProgramRun.run(
                 program,
@@ -239,13 +233,14 @@ struct DoctorCommand: ParsableCommand {
                 milliseconds: 5_000,
                 bytesMax: 1 << 20
             )
-            if run.status == 0 { return String(decoding: run.output, as: UTF8.self) }
-            problem = "\(shown(program.string)) \(option) failed"
+            guard run.status == 0 else {
+                warn("\(shown(program.string)) \(option) failed; its settings are not known")
+                return nil
+            }
+            return String(decoding: run.output, as: UTF8.self)
         } catch {
-            problem = shown("\(error)")
+            warn(shown("\(error)") + "; Postfix's settings are not known")
+            return nil
         }
-        if postconf != nil { throw Failure(.noInput, "--postconf: " + problem) }
-        warn(problem + "; Postfix's settings are not known")
-        return nil
     }
 }

@@ -355,14 +355,6 @@ private let time = ["--year", "2026", "--timezone", "UTC"]
         return path
     }
 
-    @Test(arguments: ["/no/such/postconf", "/bin/false"])
-    func aNamedPostconfThatSaysNothingIsAMistake(program: String) throws {
-        let log = corpus("postfix.log").path
-        let result = try Program().run(["doctor", "--postconf", program] + time + [log])
-        #expect(result.status == 66)
-        #expect(result.error.contains("--postconf: \(program)"))
-    }
-
     @Test func anEarlierPatternThatHidesOursIsNamed() throws {
         let scratch = try Scratch()
         let table = try scratch.write("checks", "# ours\n/^Subject:/ DUNNO\n/^Subject:/ INFO\n")
