@@ -53,7 +53,12 @@ if [ -n "$engine" ]; then
                 "Memory", "Records", "RingBuffer", "SafeText", "Sigma", "State", crypto, system,
             ]
         ),
-        .testTarget(name: "SigmaTests", dependencies: ["Sigma", "TestSupport"]),
+        .testTarget(
+            name: "SigmaTests",
+            dependencies: ["Sigma", "TestSupport"],
+            // As in Package.swift: Foundation finds no empty text in another, the library does.
+            swiftSettings: [.enableUpcomingFeature("MemberImportVisibility")]
+        ),
         .testTarget(
             name: "DetectionTests",
             dependencies: ["Detection", "Findings", "MailEvents", "Memory", "Records", "Sigma", "TestSupport"]
