@@ -2,6 +2,7 @@ import ArgumentParser
 import Alerting
 import Pipeline
 import SafeText
+import Settings
 import State
 
 struct AlertsUndelivered: ParsableCommand {
@@ -48,11 +49,14 @@ struct AlertsUndelivered: ParsableCommand {
         var output = BufferedOutput()
         var count = 0
         var after: Int64 = 0
+        // A name that is mistyped must not look like a sink that took everything.
+        var isSinkKnown = sink == nil
         do {
             search: while true {
                 let rows = try store.undelivered(after: after, limit: 500)
                 guard let last = rows.last else { break }
                 after = last.number
+                if !isSinkKnown { isSinkKnown = rows.contains { $0.sink == sink } }
                 for row in rows where isWanted(row) {
                     if count == limit {
                         warn("there are more than \(limit); --limit shows more")
@@ -68,6 +72,16 @@ struct AlertsUndelivered: ParsableCommand {
             }
         } catch {
             throw Failure(reading: error)
+        }
+        if !isSinkKnown, let sink {
+            let names = try daemonSettings(folder.config).sinks.map(\.name)
+            guard names.contains(sink) else {
+                let list = names.map { shown($0) }.joined(separator: ", ")
+                throw Failure(
+                    .noInput,
+                    "there is no sink \(shown(sink))" + (list.isEmpty ? "" : "; sinks: \(list)")
+                )
+            }
         }
         if !json {
             output.write(

@@ -54,6 +54,11 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
                 (try? daemon.command("alerts", "undelivered").output) == "everything was taken\n"
             }
         )
+        let empty = try daemon.command("alerts", "undelivered", "--sink", "ops")
+        #expect(empty.output == "everything was taken\n")
+        let mistyped = try daemon.command("alerts", "undelivered", "--sink", "opps")
+        #expect(mistyped.status == 66)
+        #expect(mistyped.error.contains("there is no sink opps; sinks: ") && mistyped.output == "")
         // A URL's path may be a secret: it shows nowhere.
         #expect(!daemon.messages.contains("a-secret-path"))
         #expect(daemon.stop() == 0)
