@@ -14,7 +14,7 @@ struct SinksCommand: ParsableCommand {
         discussion: """
             EXAMPLES
               postern sinks test
-              postern sinks test ops
+              postern sinks test webhook
             """,
         subcommands: [SinksTest.self]
     )
@@ -32,14 +32,14 @@ struct SinksTest: ParsableCommand {
 
             EXAMPLES
               postern sinks test
-              postern sinks test ops
+              postern sinks test webhook
               postern sinks test syslog:unix:/dev/log
             """
     )
 
     @OptionGroup var folder: StateFolderOptions
 
-    @Argument(help: "The sink, by its name; without one, all.")
+    @Argument(help: "The sink, by its name or the word before the colon in it; without one, all.")
     var name: String?
 
     func run() throws {
@@ -51,7 +51,7 @@ struct SinksTest: ParsableCommand {
             return try conclude(answer)
         }
         let settings = try daemonSettings(folder.config)
-        let chosen = settings.sinks.filter { name == nil || name == $0.name }
+        let chosen = settings.sinks.filter { SinkName.isMeant($0.name, by: name) }
         guard !chosen.isEmpty else {
             let names = settings.sinks.map { shown($0.name) }.joined(separator: ", ")
             throw Failure(

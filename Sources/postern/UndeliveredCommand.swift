@@ -26,7 +26,7 @@ struct AlertsUndelivered: ParsableCommand {
     @Flag(name: .long, help: "Only what was given up.")
     var givenUp = false
 
-    @Option(name: .long, help: "Only of this sink.")
+    @Option(name: .long, help: "Only of this sink: its name, or the word before the colon in it.")
     var sink: String?
 
     @Option(name: .long, help: "At most so many.")
@@ -56,7 +56,7 @@ struct AlertsUndelivered: ParsableCommand {
                 let rows = try store.undelivered(after: after, limit: 500)
                 guard let last = rows.last else { break }
                 after = last.number
-                if !isSinkKnown { isSinkKnown = rows.contains { $0.sink == sink } }
+                if !isSinkKnown { isSinkKnown = rows.contains(where: isOfSink) }
                 for row in rows where isWanted(row) {
                     if count == limit {
                         warn("there are more than \(limit); --limit shows more")
@@ -75,7 +75,7 @@ struct AlertsUndelivered: ParsableCommand {
         }
         if !isSinkKnown, let sink {
             let names = try daemonSettings(folder.config).sinks.map(\.name)
-            guard names.contains(sink) else {
+            guard names.contains(where: { SinkName.isMeant($0, by: sink) }) else {
                 let list = names.map { shown($0) }.joined(separator: ", ")
                 throw Failure(
                     .noInput,
@@ -95,7 +95,11 @@ struct AlertsUndelivered: ParsableCommand {
 
     private func isWanted(_ row: Dispatch) -> Bool {
         if givenUp, row.state != .abandoned { return false }
-        return sink == nil || sink == row.sink
+        return isOfSink(row)
+    }
+
+    private func isOfSink(_ row: Dispatch) -> Bool {
+        SinkName.isMeant(row.sink, by: sink)
     }
 }
 
@@ -144,7 +148,7 @@ struct AlertsRedeliver: ParsableCommand {
     @Flag(name: .long, help: "All that was given up.")
     var all = false
 
-    @Option(name: .long, help: "Only to this sink.")
+    @Option(name: .long, help: "Only to this sink: its name, or the word before the colon in it.")
     var sink: String?
 
     @Argument(help: "The alert's ID, as undelivered shows it, with or without its sequence.")

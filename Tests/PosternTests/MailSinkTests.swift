@@ -155,7 +155,8 @@ private func burst(_ daemon: Daemon, user: String = "alice@hosted.example") thro
         let daemon = try daemon(sinks: [
             "mail: {to: [a@example.com, b@example.com], from: p@example.com, sendmail: \(program)}"
         ])
-        let test = try daemon.command("sinks", "test")
+        // By the word before the colon of the name that the settings made.
+        let test = try daemon.command("sinks", "test", "mail")
         #expect(test.status == 0, "\(test.error)")
         let arguments = try String(contentsOfFile: scratch.path("arguments"), encoding: .utf8)
         #expect(arguments == "-i\n-f\np@example.com\n--\na@example.com\nb@example.com\n")

@@ -257,6 +257,8 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
             #expect(body["rule.name"] as? String == "postern_test")
         }
         #expect(try daemon.command("sinks", "test", "nobody").status == 66)
+        // A name's beginning is none.
+        #expect(try daemon.command("sinks", "test", "op").status == 66)
         // A test that failed is not tried again and not kept.
         #expect(try daemon.command("alerts", "undelivered").output == "everything was taken\n")
         #expect(daemon.stop() == 0)

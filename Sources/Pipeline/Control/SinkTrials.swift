@@ -112,7 +112,7 @@ extension Daemon {
         _ task: ControlTask,
         _ control: ControlServer
     ) throws(StateError) {
-        let sinks = configuration.sinks.map(\.name).filter { name == nil || name == $0 }
+        let sinks = configuration.sinks.map(\.name).filter { SinkName.isMeant($0, by: name) }
         guard !sinks.isEmpty else {
             let names = configuration.sinks.map { shown($0.name) }
             control.answer(

@@ -1,3 +1,4 @@
+import Alerting
 import Findings
 import Memory
 import Records
@@ -48,7 +49,7 @@ struct StateEditor {
             after = last.number
             for row in rows where row.state == .abandoned {
                 guard which.alert == nil || which.alert == row.alert,
-                    which.sink == nil || which.sink == row.sink
+                    SinkName.isMeant(row.sink, by: which.sink)
                 else { continue }
                 // Due since ever: nothing that is held back.
                 changes.redeliver(row.number, dueMicroseconds: 0)

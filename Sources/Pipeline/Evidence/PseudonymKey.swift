@@ -1,3 +1,4 @@
+import Alerting
 public import Findings
 public import LinuxIO
 import SafeText
@@ -66,7 +67,7 @@ public struct PseudonymousSinks: Sendable, Hashable {
     public init() {}
 
     func covers(_ sink: String) -> Bool {
-        names.contains { $0 == sink || sink.hasPrefix($0 + ":") }
+        names.contains { SinkName.isMeant(sink, by: $0) }
     }
 }
 
