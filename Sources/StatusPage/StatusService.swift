@@ -18,10 +18,15 @@ final class StatusService: Sendable {
         let answers: Task<Void, Never>
         let beats: Task<Void, Never>
 
+        /// The loop outlives what runs on it.
         func stop() {
             beats.cancel()
             answers.cancel()
-            group.shutdownGracefully { _ in }
+            let (group, answers) = (group, answers)
+            Task {
+                await answers.value
+                try? await group.shutdownGracefully()
+            }
         }
     }
 
