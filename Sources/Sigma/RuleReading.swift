@@ -80,8 +80,13 @@ struct RuleReader {
             findings.refuse("longer than \(limits.fileBytesMax) bytes", at: start)
             return
         }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
-            findings.refuse("this is not UTF-8", at: firstInvalidPlace(file))
+        // libyaml is told the encoding, and then takes a byte order mark for a column, and for no
+        // place where `---` may stand.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let bytes =
+            file.bytes.starts(with: mark) ? file.bytes.dropFirst(mark.count) : file.bytes[...]
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            findings.refuse("this is not UTF-8", at: firstInvalidPlace(bytes, of: file.name))
             return
         }
         if let (line, column) = firstForbiddenCharacter(text) {
@@ -96,13 +101,13 @@ struct RuleReader {
         }
     }
 
-    private func firstInvalidPlace(_ file: RuleFile) -> Place {
+    private func firstInvalidPlace(_ bytes: ArraySlice<UInt8>, of name: String) -> Place {
         var line = 1
         var column = 1
         var decoder = UTF8()
-        var bytes = file.bytes.makeIterator()
+        var rest = bytes.makeIterator()
         scalars: while true {
-            switch decoder.decode(&bytes) {
+            switch decoder.decode(&rest) {
             case .scalarValue("\n"):
                 line += 1
                 column = 1
@@ -110,7 +115,7 @@ struct RuleReader {
             case .emptyInput, .error: break scalars
             }
         }
-        return Place(file: file.name, line: line, column: column)
+        return Place(file: name, line: line, column: column)
     }
 
     /// The first character outside YAML's `c-printable` (YAML 1.2.2 §5.1).

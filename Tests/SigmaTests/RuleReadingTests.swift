@@ -45,6 +45,20 @@ import Testing
         #expect(base.head.text.hasPrefix("---\n# the base\ntitle: Base\n"))
     }
 
+    /// Editors of Windows write one.
+    @Test func aByteOrderMarkIsNoPartOfTheText() {
+        for start in ["", "---\n", "# a comment\n---\n"] {
+            let text = start + line("a: 1")
+            let reading = read("\u{FEFF}" + text)
+            #expect(reading.mistakes == [])
+            #expect(reading.rules.detections == read(text).rules.detections)
+        }
+        #expect(read("\u{FEFF}title: [\n").mistakes == read("title: [\n").mistakes)
+        #expect(read("\u{FEFF}a\u{1}").mistakes.map(\.column) == [2])
+        let second = "\u{FEFF}" + line("a: 1") + "\u{FEFF}---\n" + line("b: 1")
+        #expect(read(second).mistakes != [])
+    }
+
     @Test(arguments: [
         ("a", "text"), ("'1'", "text"), ("\"true\"", "text"), ("12:30", "text"),
         ("2026-01-02", "text"), ("1e3", "text"), (".inf", "text"), ("08", "text"),

@@ -16,13 +16,32 @@ public struct EvidenceRetention: Sendable, Hashable {
     public init() {}
 }
 
-/// The chain of bundles as the state keeps it, without the links themselves.
+/// The chain of bundles as the state keeps it.
+///
+/// There may be many, and all are in memory: about 400 bytes each.
 struct EvidenceChain {
     /// A bundle that is there.
     struct Held {
-        var number: UInt64
-        var name: BundleName
-        var link: ChainLink
+        let number: UInt64
+        let name: BundleName
+        /// Without the name, which it would hold a second time.
+        private let nameless: ChainLink
+
+        init(number: UInt64, name: BundleName, link: ChainLink) {
+            self.number = number
+            self.name = name
+            var link = link
+            link.bundle = nil
+            nameless = link
+        }
+
+        var microseconds: Int64 { nameless.microseconds }
+        var byteCount: Int64 { nameless.byteCount }
+        var link: ChainLink {
+            var link = nameless
+            link.bundle = name.description
+            return link
+        }
     }
 
     /// Tombstones and changes of the key at the old end leave beyond so many links.
@@ -31,7 +50,13 @@ struct EvidenceChain {
     /// The digest of the last link; nil when there is none.
     private(set) var head: String?
     private(set) var next: UInt64 = 0
+    /// In the order of their numbers.
     private(set) var held: [Held] = []
+    /// Bytes of their files.
+    private(set) var heldBytes: Int64 = 0
+    private var numbers: [BundleName: UInt64] = [:]
+    /// Who signed the last one: the links share it.
+    private var lastKey: EvidenceKey?
     /// What is left besides them: numbers of tombstones and changes of the key, in their order.
     private var statements: [UInt64] = []
     /// The key that the last change of the key named.
@@ -42,10 +67,26 @@ struct EvidenceChain {
     init() {}
 
     init(from store: StateReader) throws(StateError) {
-        for (number, link) in try store.evidenceChain() { take(link, number) }
+        try store.forEachLink { take($1, $0) }
+    }
+
+    /// The place in ``held`` of the bundle that last got this name.
+    func place(of name: BundleName) -> Int? {
+        guard let number = numbers[name] else { return nil }
+        var places = held.indices
+        while let first = places.first, let last = places.last {
+            let middle = first + (last - first) / 2
+            if held[middle].number == number { return middle }
+            places = held[middle].number < number ? middle + 1..<places.upperBound : first..<middle
+        }
+        return nil
     }
 
     private mutating func take(_ link: ChainLink, _ number: UInt64) {
+        var link = link
+        if let head, link.previous == head { link.previous = head }
+        if let lastKey, link.key == lastKey { link.key = lastKey }
+        lastKey = link.key
         head = link.digest
         next = number &+ 1
         let name = link.bundle.flatMap { BundleName($0) }
@@ -53,6 +94,8 @@ struct EvidenceChain {
         case .bundle:
             guard let name else { return }
             held.append(Held(number: number, name: name, link: link))
+            heldBytes &+= link.byteCount
+            numbers[name] = number
             // Of one that was sealed again, the tombstone is not of the file that is there.
             pruned.remove(name)
         case .pruned:
@@ -78,6 +121,8 @@ struct EvidenceChain {
     /// A tombstone takes the place of a bundle.
     mutating func bury(_ index: Int, as tombstone: ChainLink, _ changes: inout Changes) {
         let buried = held.remove(at: index)
+        heldBytes &-= buried.byteCount
+        if numbers[buried.name] == buried.number { numbers[buried.name] = nil }
         changes.setPiece(
             .evidenceLink,
             key: Self.key(buried.number).span,
@@ -98,13 +143,17 @@ extension StateReader {
     /// The links of the chain of bundles, in their order.
     public func evidenceChain() throws(StateError) -> [(number: UInt64, link: ChainLink)] {
         var links: [(number: UInt64, link: ChainLink)] = []
+        try forEachLink { links.append(($0, $1)) }
+        return links
+    }
+
+    fileprivate func forEachLink(_ take: (UInt64, ChainLink) -> Void) throws(StateError) {
         try forEachPiece(.evidenceLink) { key, body in
             var number: UInt64 = 0
             for index in key.indices { number = number << 8 | UInt64(key[index]) }
-            if let link = ChainLink(json: body.copied) { links.append((number, link)) }
+            if let link = ChainLink(json: body.copied) { take(number, link) }
             return true
         }
-        return links
     }
 }
 
@@ -206,7 +255,7 @@ struct EvidenceSealer {
         now: Int64,
         _ changes: inout Changes
     ) throws(EvidenceError) -> SealedEvidence {
-        let former = chain.held.firstIndex { $0.name == contents.name }
+        let former = chain.place(of: contents.name)
         if let former, let known = sealedBefore(contents, chain.held[former].link) { return known }
         let (sealed, byteCount) = try store.sealCounting(
             contents,
@@ -314,14 +363,13 @@ struct EvidenceSealer {
         _ changes: inout Changes
     ) throws(EvidenceError) -> (count: Int, isOverBytes: Bool) {
         hasSealed = false
-        var bytes = chain.held.reduce(Int64(0)) { $0 + $1.link.byteCount }
         var count = 0
         var index = 0
         while index < chain.held.count {
             let bundle = chain.held[index]
-            let (age, overflows) = now.subtractingReportingOverflow(bundle.link.microseconds)
+            let (age, overflows) = now.subtractingReportingOverflow(bundle.microseconds)
             let isOld = !overflows && age > retention.keepMicroseconds
-            guard isOld || bytes > retention.bytesMax else { break }
+            guard isOld || chain.heldBytes > retention.bytesMax else { break }
             guard !isOpen(bundle.name.alert), !isWaiting(for: bundle.name.alert) else {
                 index += 1
                 continue
@@ -331,11 +379,10 @@ struct EvidenceSealer {
                 microseconds: now,
                 by: signer
             )
-            bytes -= bundle.link.byteCount
             chain.bury(index, as: tombstone, &changes)
             count += 1
         }
-        return (count, bytes > retention.bytesMax)
+        return (count, chain.heldBytes > retention.bytesMax)
     }
 
     /// Removes the files of bundles that have a tombstone; what cannot be is tried again at the next
