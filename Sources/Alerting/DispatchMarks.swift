@@ -4,13 +4,22 @@ public import State
 /// to commit and then to give to ``Dispatcher/committed(_:)``.
 public struct DispatchMarks: Sendable {
     struct Entry: Sendable {
-        var sink: Int
+        /// Of the sink.
         var name: String
         var mark: DispatchMark
     }
     var entries: [Entry] = []
 
-    init() {}
+    public init() {}
+
+    public mutating func append(_ later: DispatchMarks) { entries += later.entries }
+
+    public mutating func removeAll() { entries.removeAll() }
+
+    /// Dispatches of a sink that these answer.
+    func numbers(of sink: String) -> [Int64] {
+        entries.filter { $0.name == sink }.flatMap(\.mark.numbers)
+    }
 
     public var isEmpty: Bool { entries.isEmpty }
     public var count: Int { entries.count }

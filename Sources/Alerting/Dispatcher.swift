@@ -58,6 +58,7 @@ public final class Dispatcher: Sendable {
     ///   - sinks: with names of their own.
     ///   - limitsOf: of sinks that have others than `limits`.
     ///   - seed: for the jitter of the waits.
+    ///   - unconfirmed: marks of the dispatcher before this one that no commit has written yet.
     ///   - openOutbox: opens the state for reading; called in the sinks' threads, again after a
     ///     failure.
     ///   - clock: µs since 1970; must not go back while the program runs.
@@ -69,6 +70,7 @@ public final class Dispatcher: Sendable {
         limits: DispatchLimits = DispatchLimits(),
         limitsOf: [String: DispatchLimits] = [:],
         seed: UInt64,
+        unconfirmed: DispatchMarks = DispatchMarks(),
         openOutbox: @escaping @Sendable () throws(StateError) -> StateReader,
         clock: @escaping @Sendable () -> Int64 = Dispatcher.steadyClock(),
         marksReady: @escaping @Sendable () -> Void,
@@ -83,7 +85,7 @@ public final class Dispatcher: Sendable {
                 clock: clock,
                 observe: observe,
                 mark: { mark in
-                    marks.put(DispatchMarks.Entry(sink: index, name: sink.name, mark: mark))
+                    marks.put(DispatchMarks.Entry(name: sink.name, mark: mark))
                     marksReady()
                 }
             )
@@ -93,7 +95,8 @@ public final class Dispatcher: Sendable {
                         name: sink.name,
                         queue: SinkQueue(
                             limits: limitsOf[sink.name] ?? limits,
-                            seed: seed &+ UInt64(index)
+                            seed: seed &+ UInt64(index),
+                            unconfirmed: Set(unconfirmed.numbers(of: sink.name))
                         ),
                         surroundings: surroundings
                     )
@@ -132,8 +135,8 @@ public final class Dispatcher: Sendable {
 
     /// These marks are committed.
     public func committed(_ marks: DispatchMarks) {
-        for (index, worker) in workers.enumerated() {
-            let numbers = marks.entries.filter { $0.sink == index }.flatMap(\.mark.numbers)
+        for worker in workers {
+            let numbers = marks.numbers(of: worker.name)
             if !numbers.isEmpty { worker.confirm(numbers) }
         }
     }

@@ -55,13 +55,14 @@ struct SinkQueue {
     private(set) var unconfirmed: Set<Int64> = []
     private var jitter: Jitter
 
-    init(limits: DispatchLimits, seed: UInt64) {
+    init(limits: DispatchLimits, seed: UInt64, unconfirmed: Set<Int64> = []) {
         precondition(limits.batchMax > 0)
         precondition(limits.unconfirmedMax > 0)
         precondition(limits.attemptsMax > 0)
         precondition(limits.retryMicrosecondsMin > 0)
         precondition(limits.retryMicrosecondsMax >= limits.retryMicrosecondsMin)
         self.limits = limits
+        self.unconfirmed = unconfirmed
         jitter = Jitter(state: seed)
     }
 

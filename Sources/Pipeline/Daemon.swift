@@ -128,6 +128,11 @@ public struct Daemon: ~Copyable {
     /// What was last told of a source that failed, by its name.
     private var failures: [String: ToldFailure] = [:]
     var hasUncommitted = false
+    /// Answers of sinks in ``DaemonOutput/changes`` that no commit has written yet: the sinks pass over
+    /// what they are of until one has.
+    private var unconfirmed = DispatchMarks()
+    /// Those that are committed on their own.
+    private var ownMarks = (changes: Changes(), marks: DispatchMarks())
     private var health = HealthWatch()
     /// For those who look.
     var live = LiveNotes()
@@ -331,6 +336,7 @@ public struct Daemon: ~Copyable {
         configuration.board.connect { bell.ring() }
         configuration.board.ready(at: Clocks.monotonicNanoseconds())
         tell(.ready(lines: engine.lineCount, openMessages: engine.assembler.openCount))
+        ProgramCode.release()
         dispatcher.wake()
         var isStopping = false
         while !isStopping {
@@ -408,6 +414,8 @@ public struct Daemon: ~Copyable {
     }
 
     func startDispatcher(sinks: [any Sink]) throws(DaemonError) -> Dispatcher {
+        var allUnconfirmed = unconfirmed
+        allUnconfirmed.append(ownMarks.marks)
         let folder = configuration.state
         let flag = marksWaiting
         let bell = bell
@@ -418,6 +426,7 @@ public struct Daemon: ~Copyable {
                 sinks: sinks,
                 limitsOf: configuration.dispatchLimits,
                 seed: Clocks.monotonicNanoseconds(),
+                unconfirmed: allUnconfirmed,
                 openOutbox: { () throws(StateError) in try StateReader(folder: folder) },
                 marksReady: {
                     flag.set()
@@ -675,6 +684,7 @@ public struct Daemon: ~Copyable {
         marks.add(to: &output.changes)
         trials.take(marks, &output.changes)
         takeCanaryAnswers(marks)
+        unconfirmed.append(marks)
         output.router.keep(in: &output.changes)
         do {
             let report = try store.commit(output.changes, durable: durable)
@@ -686,8 +696,10 @@ public struct Daemon: ~Copyable {
             committedBytes = merger.byteCount
             lastCommit = Clocks.monotonicNanoseconds()
             raise(health.succeeded(at: Clocks.realtimeMicroseconds()))
-            dispatcher.committed(marks)
+            dispatcher.committed(unconfirmed)
+            unconfirmed.removeAll()
             if durable { dispatcher.wake() }
+            commitOwnMarks(dispatcher)
             return true
         } catch {
             // The changes stay and go with the next commit; the sources wait in their files.
@@ -707,17 +719,26 @@ public struct Daemon: ~Copyable {
             return
         }
         let marks = dispatcher.takeMarks()
-        guard !marks.isEmpty else { return }
-        var changes = Changes()
-        marks.add(to: &changes)
-        trials.take(marks, &changes)
+        marks.add(to: &ownMarks.changes)
+        trials.take(marks, &ownMarks.changes)
         takeCanaryAnswers(marks)
+        ownMarks.marks.append(marks)
+        commitOwnMarks(dispatcher)
+    }
+
+    private mutating func commitOwnMarks(_ dispatcher: Dispatcher) {
+        guard !ownMarks.marks.isEmpty else { return }
         do {
-            noteFullOutbox(try store.commit(changes, durable: false))
-            dispatcher.committed(marks)
+            noteFullOutbox(try store.commit(ownMarks.changes, durable: false))
+            dispatcher.committed(ownMarks.marks)
+            ownMarks.changes.removeAll()
+            ownMarks.marks.removeAll()
         } catch {
-            // Without the mark the alert is sent again after a restart: at least once.
+            // They stay, and go with the next commit. Were they lost, a sink would wait for ever to be
+            // told, and all be sent again after a restart.
             tell(.commitFailed(error))
+            lastCommit = Clocks.monotonicNanoseconds()
+            hasUncommitted = true
         }
     }
 

@@ -216,7 +216,7 @@ private let midnight: Int64 = 1_772_409_600 * 1_000_000
                 guard !fresh.isEmpty else { return }
                 committed = marks.all.count
                 var list = DispatchMarks()
-                list.entries = fresh.map { DispatchMarks.Entry(sink: 0, name: "s", mark: $0) }
+                list.entries = fresh.map { DispatchMarks.Entry(name: "s", mark: $0) }
                 var changes = Changes()
                 list.add(to: &changes)
                 let report = try store.commit(changes, durable: false)

@@ -70,7 +70,7 @@ struct ScriptedSink: Sink {
             let fresh = marks.all[committed...]
             committed = marks.all.count
             var list = DispatchMarks()
-            list.entries = fresh.map { DispatchMarks.Entry(sink: 0, name: "s", mark: $0) }
+            list.entries = fresh.map { DispatchMarks.Entry(name: "s", mark: $0) }
             var changes = Changes()
             list.add(to: &changes)
             let report = try store.commit(changes, durable: false)

@@ -229,6 +229,51 @@ func daemon(sinks: [String], settings: String = "") throws -> Daemon {
         #expect(receiver.got.first?["signed"] as? [Bool] == [true])
     }
 
+    /// While the state cannot be written, answers of sinks wait for it as all else does: afterwards nothing
+    /// is sent twice, and nothing waits for ever.
+    @Test func answersThatCouldNotBeCommittedAreCommittedLater() throws {
+        let receiver = try Receiver(answers: ["slow", "200"])
+        let daemon = try daemon(sinks: [
+            "webhook: {url: \"http://127.0.0.1:\(receiver.port)/hook\"}\nname: ops"
+        ])
+        try daemon.start()
+        for number in 0..<3 { try daemon.append(receipt(number, second: 0)) }
+        #expect(eventually { receiver.got.count == 1 })
+        // Another writer is what a full disk is: no commit succeeds.
+        let writer = Process()
+        writer.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        writer.arguments = [
+            "-c",
+            "import sqlite3, sys\n"
+                + "state = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+                + "state.execute('BEGIN IMMEDIATE')\nsys.stdin.read()\n",
+            daemon.scratch.path("state") + "/postern.sqlite",
+        ]
+        let pipe = Pipe()
+        writer.standardInput = pipe
+        try writer.run()
+        #expect(
+            eventually { daemon.messages.contains("could not commit") },
+            "\(daemon.messages)"
+        )
+        try pipe.fileHandleForWriting.close()
+        writer.waitUntilExit()
+        #expect(
+            eventually {
+                (try? daemon.command("alerts", "undelivered").output) == "everything was taken\n"
+            }
+        )
+        // A reload starts the sinks anew.
+        #expect(try daemon.command("reload").status == 0)
+        for number in 3..<6 {
+            try daemon.append(receipt(number, second: 0, user: "bob@hosted.example"))
+        }
+        #expect(eventually { receiver.got.count >= 2 })
+        let ids = receiver.ids
+        #expect(ids.count == 2 && Set(ids).count == 2, "\(ids)")
+        #expect(daemon.stop() == 0)
+    }
+
     @Test func aTestAlertGoesTheWayOfAllAndTheAnswerComesBack() throws {
         let receiver = try Receiver(answers: ["200", "503", "200"])
         let daemon = try daemon(sinks: [
