@@ -39,25 +39,16 @@ public func regexMistakes(in rules: RuleSet) -> [Mistake] {
 
 /// Of a correlation that counts: whether its figure can ever be what it asks for.
 private func doubt(about rule: CorrelationRule, _ limits: DetectionLimits) -> Mistake? {
-    guard case .figure(let comparison, let wanted, _, _) = rule.trigger,
+    guard case .figure(let bounds, _, _) = rule.trigger,
         rule.kind == .eventCount || rule.kind == .valueCount
     else { return nil }
     // The event itself is in its window; its value may be missing.
-    let least = Number(Int64(rule.kind == .eventCount ? 1 : 0))
-    let most = Number(Int64(max(limits.windowEventsMax, limits.largeWindowEventsMax)))
-    let isPossible: Bool =
-        switch comparison {
-        case .less, .lessOrEqual: comparison.holds(least, wanted)
-        case .greater, .greaterOrEqual: comparison.holds(most, wanted)
-        case .equal:
-            if case .integer = wanted.form { wanted >= least && wanted <= most } else { false }
-        case .notEqual: true
-        }
-    guard !isPossible else { return nil }
-    let range = "a count from \(least.text) to \(most.text)"
+    let least: Int64 = rule.kind == .eventCount ? 1 : 0
+    let most = Int64(max(limits.windowEventsMax, limits.largeWindowEventsMax))
+    guard !bounds.holdsForCount(from: least, to: most) else { return nil }
     return Mistake(
-        "the correlation can never hold: it counts \(range), and asks for `\(comparison.rawValue):"
-            + " \(wanted.text)`",
+        "the correlation can never hold: it counts from \(least) to \(most), and asks for"
+            + " `\(bounds.text)`",
         at: rule.head.place
     )
 }

@@ -65,12 +65,20 @@ private struct WindowModel {
             let isTrue = rules.contains(0) && (rules.contains(1) || !rules.contains(2))
             return isTrue
                 && (correlation.kind == .temporal || isInOrder(Set(rules).sorted()))
-        case .figure(let comparison, let number, _, _):
+        case .ruleCount(let bounds):
+            return isWithin(bounds, Number(Int64(Set(rules).count)))
+        case .figure(let bounds, _, _):
             guard let figure = figure(correlation.kind, index, correlation.timespan) else {
                 return false
             }
-            return comparison.holds(figure, number)
+            return isWithin(bounds, figure)
         }
+    }
+}
+
+private func isWithin(_ bounds: FigureBounds, _ figure: Number) -> Bool {
+    [bounds.first, bounds.upper].compactMap { $0 }.allSatisfy {
+        $0.comparison.holds(figure, $0.number)
     }
 }
 
@@ -89,6 +97,17 @@ private func correlations(_ timespan: Int) -> [Correlation] {
         "type: value_avg\n    condition: {field: v, gt: 2}",
         "type: value_median\n    condition: {field: v, neq: 3}",
         "type: value_percentile\n    condition: {field: v, percentile: 90, gt: 4}",
+        "type: event_count\n    condition: {gt: 2, lte: 5}",
+        "type: value_count\n    condition: {field: v, lt: 4, gte: 2}",
+        "type: value_sum\n    condition: {field: v, gte: 3, lt: 12}",
+        "type: value_avg\n    condition: {field: v, gt: 1.5, lt: 3.5}",
+        "type: value_median\n    condition: {field: v, lte: 4, gt: 2}",
+        "type: value_percentile\n    condition: {field: v, percentile: 90, gte: 2, lte: 6}",
+        "type: temporal\n    condition: {gte: 2}",
+        "type: temporal\n    condition: {lt: 2}",
+        "type: temporal\n    condition: {eq: 2}",
+        "type: temporal\n    condition: {neq: 2}",
+        "type: temporal\n    condition: {gte: 1, lt: 3}",
     ]
     var text = ""
     for name in ["a", "b", "c"] {

@@ -118,13 +118,15 @@ import Testing
         let (result, folder) = try check(rules: [
             "a.yml": base + correlation("a", "lt: 1") + correlation("b", "eq: 2.5")
                 + correlation("c", "gte: 1000000000") + correlation("d", "gte: 100000")
+                + correlation("e", "gt: 5, lt: 6") + correlation("f", "gt: 5, lt: 7")
+                + correlation("g", "gt: 200000, lte: 300000")
         ])
         let lines = result.error.split(separator: "\n").map { line in
             let parts = line.replacingOccurrences(of: folder, with: "").split(separator: ":")
             return parts[3] + ":" + parts[4]
         }
         #expect(result.status == 0)
-        #expect(lines == ["7:1", "12:1", "17:1"], "\(result.error)")
+        #expect(lines == ["7:1", "12:1", "17:1", "27:1", "37:1"], "\(result.error)")
     }
 
     @Test func effectiveSettingsAreSettingsAgain() throws {

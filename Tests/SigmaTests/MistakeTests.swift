@@ -241,8 +241,32 @@ private let correlationMistakes: [(String, String)] = [
     ),
     ("type: event_count\nrules: base\ntimespan: 1h", "13:5: `correlation` has no `condition`"),
     (
-        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: 1, lt: 3}",
-        "16:16: the condition needs exactly one"
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {}",
+        "16:16: the condition needs one of lt, lte, gt, gte, eq, neq, or two that bound a range, such as"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: 1, gt: 3}",
+        "16:25: `gte` and `gt` both bound from below; a range has one bound from below and one from"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {lt: 9, gte: 1, lte: 8}",
+        "16:32: `lt` and `lte` both bound from above"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: 1, eq: 3}",
+        "16:25: `eq` goes with no other comparison"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {lt: 3, neq: 1}",
+        "16:24: `neq` goes with no other comparison"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gt: 200, lte: 100}",
+        "16:26: no number is both `gt: 200` and `lte: 100`"
+    ),
+    (
+        "type: value_avg\nrules: base\ntimespan: 1h\ncondition: {field: a, lt: 2.5, gte: 2.5}",
+        "16:36: no number is both `gte: 2.5` and `lt: 2.5`"
     ),
     (
         "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: x}",
@@ -274,7 +298,11 @@ private let correlationMistakes: [(String, String)] = [
     ),
     (
         "type: temporal\nrules: base\ntimespan: 1h\ncondition: {gte: 2}",
-        "16:16: `temporal` asks for every rule"
+        "16:16: `temporal` counts one rule here, and that is never `gte: 2`"
+    ),
+    (
+        "type: temporal\nrules: base\ntimespan: 1h\ncondition: {gte: 1, field: a}",
+        "16:25: `temporal` counts rules, no `field`"
     ),
     (
         "type: temporal\nrules: base\ntimespan: 1h\ncondition: base and bose",

@@ -16,8 +16,7 @@ import Testing
         #expect(
             correlation.trigger
                 == .figure(
-                    .greaterOrEqual,
-                    Number(Int64(3)),
+                    FigureBounds(.greaterOrEqual, Number(Int64(3))),
                     fields: ["destination.domain"],
                     percentile: nil
                 )
@@ -207,6 +206,84 @@ import Testing
         #expect(reading.rules.correlations[1].trigger == .everyRule)
         #expect(reading.rules.correlations[1].generate)
         #expect(reading.rules.correlationOrder == [1, 0])
+    }
+
+    /// The trigger of a correlation over the rules a, b and c with this body; nil on a mistake.
+    private func trigger(_ body: String) -> CorrelationRule.Trigger? {
+        var text = ""
+        for name in ["a", "b", "c"] {
+            text += rule("s: {f: 1}\ncondition: s", id: name) + "---\n"
+        }
+        text +=
+            "title: C\nid: t\nlevel: low\ncorrelation: {rules: [a, b, c], timespan: 1h, \(body)}\n"
+        let reading = read(text)
+        return reading.mistakes.isEmpty ? reading.rules.correlations.first?.trigger : nil
+    }
+
+    @Test func twoComparisonsBoundARangeInEitherOrder() {
+        let range = FigureBounds(
+            .init(.greater, Number(Int64(100))),
+            upper: .init(.lessOrEqual, Number(Int64(200)))
+        )
+        let wanted = CorrelationRule.Trigger.figure(range, fields: [], percentile: nil)
+        #expect(trigger("type: event_count, condition: {gt: 100, lte: 200}") == wanted)
+        #expect(trigger("type: event_count, condition: {lte: 200, gt: 100}") == wanted)
+        let held = (99...202).filter { range.holds(Number(Int64($0))) }
+        #expect(held == Array(101...200))
+        #expect(range.text == "gt: 100, lte: 200")
+        #expect(range.countMax == 200)
+        // Both bounds may be one number, and a mean may lie between two counts.
+        #expect(trigger("type: event_count, condition: {gte: 3, lte: 3}") != nil)
+        #expect(trigger("type: value_avg, condition: {field: v, gt: 1, lt: 2}") != nil)
+    }
+
+    /// Specification, Correlations: a temporal condition gives the count of different rules.
+    @Test(arguments: [
+        ("gte: 2", "gte: 2"), ("eq: 1", "eq: 1"), ("neq: 3", "neq: 3"), ("lt: 3", "lt: 3"),
+        ("gte: 1, lt: 3", "gte: 1, lt: 3"), ("gt: 0", "gt: 0"), ("gte: 1.5", "gte: 1.5"),
+        ("gte: 3", "every"), ("eq: 3", "every"), ("gt: 2", "every"), ("gte: 2.5", "every"),
+        ("gt: 2, lte: 9", "every"), ("gte: 4", nil), ("lt: 1", nil), ("eq: 2.5", nil),
+    ])
+    func aTemporalConditionCountsDifferentRules(condition: String, meaning: String?) {
+        func meant(_ kind: String) -> String? {
+            switch trigger("type: \(kind), condition: {\(condition)}") {
+            case .everyRule?: "every"
+            case .ruleCount(let bounds)?: bounds.text
+            case .figure?, .condition?, nil: nil
+            }
+        }
+        #expect(meant("temporal") == meaning)
+        // In which order some of the rules are to come is not specified.
+        #expect(meant("temporal_ordered") == (meaning == "every" ? "every" : nil))
+    }
+
+    /// forall bounds and spans: a count is possible when one of the counts holds.
+    @Test(arguments: 1...64)
+    func aCountIsPossibleWhenOneHolds(seed: UInt64) {
+        var random = SeededGenerator(scattered: seed)
+        func number() -> Number {
+            let half = Double(Int.random(in: -8...16, using: &random)) / 2
+            return [Number(half), Number(Int64.max), Number(Int64.min), Number(1e300)][
+                max(0, Int.random(in: -30...3, using: &random))
+            ]
+        }
+        for _ in 0..<200 {
+            var bounds = FigureBounds(
+                Comparison.allCases.randomElement(using: &random) ?? .equal,
+                number()
+            )
+            if Bool.random(using: &random) {
+                let upper = [Comparison.less, .lessOrEqual].randomElement(using: &random) ?? .less
+                let lower = [Comparison.greater, .greaterOrEqual].randomElement(using: &random)
+                bounds.first.comparison = lower ?? .greater
+                bounds.upper = FigureBounds.Bound(upper, number())
+            }
+            let least = Int64.random(in: 0...2, using: &random)
+            let most = least + Int64.random(in: 0...6, using: &random)
+            let isPossible = (least...most).contains { bounds.holds(Number($0)) }
+            #expect(bounds.holdsForCount(from: least, to: most) == isPossible, "\(bounds.text)")
+            #expect(!(bounds.isEmptyRange && isPossible), "\(bounds.text)")
+        }
     }
 
     @Test func aFilterForAnyRuleAppliesWhereTheLogSourceFits() {
