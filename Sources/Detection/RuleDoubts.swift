@@ -29,11 +29,20 @@ public func doubts(
     return doubts
 }
 
-/// What PCRE2 refuses in the rules' regular expressions.
-public func regexMistakes(in rules: RuleSet) -> [Mistake] {
-    var fields = FieldTable()
+/// What PCRE2 refuses in regular expressions, in their order.
+public func regexMistakes(in expressions: [WrittenExpression]) -> [Mistake] {
+    // Many rules have the same ones.
+    var messages: [RegexPattern: String?] = [:]
     var mistakes: [Mistake] = []
-    _ = MatchPlan(rules, fields: &fields, mistakes: &mistakes)
+    var seen: Set<Mistake> = []
+    for expression in expressions {
+        let known = messages[expression.pattern]
+        let message = known ?? CompiledRegex.mistake(in: expression.pattern)
+        if known == nil { messages[expression.pattern] = .some(message) }
+        guard let message else { continue }
+        let mistake = Mistake(message, at: expression.place)
+        if seen.insert(mistake).inserted { mistakes.append(mistake) }
+    }
     return mistakes
 }
 

@@ -35,7 +35,7 @@ extension RuleReader {
         let timespanSeconds = timespan(correlation, "timespan")
         let groupBy = texts(correlation, "group-by") ?? []
         refuseRepetitions(groupBy, of: "group-by")
-        let generate = boolean(correlation, "generate") ?? false
+        let generate = generate(map, correlation)
         let aliases = aliases(correlation)
         var names = texts(correlation, "rules")
         if let names { refuseRepetitions(names, of: "rules") }
@@ -69,7 +69,7 @@ extension RuleReader {
             return
         }
         let reference = RuleReference.correlation(rules.correlations.count)
-        register(head, map, as: .rule(reference))
+        register(as: .rule(reference))
         pendingCorrelations.append(
             PendingCorrelation(rules: names, aliases: aliases, condition: expression)
         )
@@ -90,9 +90,23 @@ extension RuleReader {
         )
     }
 
+    /// `generate` stands beside `correlation` (Sigma specification, Correlations, Generate) or in it.
+    private mutating func generate(_ map: RuleMap, _ correlation: RuleMap) -> Bool {
+        let outer = boolean(map, "generate")
+        let inner = boolean(correlation, "generate")
+        if let outer, let inner, outer != inner {
+            findings.refuse(
+                "`generate` is \(inner) here and \(outer) beside `correlation`",
+                at: correlation.keyPlace("generate")
+            )
+        }
+        return inner ?? outer ?? false
+    }
+
     private mutating func refuseRepetitions(_ mentions: [Mention], of key: String) {
         var seen: Set<String> = []
-        for mention in mentions where !seen.insert(mention.name).inserted {
+        for mention in mentions
+        where !seen.insert(key == "rules" ? mention.key : mention.name).inserted {
             findings.refuse("`\(key)` names `\(mention.name)` twice", at: mention.place)
         }
     }
@@ -299,7 +313,7 @@ extension RuleReader {
             func visit(_ expression: ConditionParser.Expression) {
                 switch expression {
                 case .operand(.name(let name), let column):
-                    if !mentioned.contains(where: { $0.name == name }) {
+                    if !mentioned.contains(where: { $0.key == identityKey(name) }) {
                         mentioned.append(Mention(name: name, place: place(column)))
                     }
                 case .operand(.selection, _): break  // not allowed here
@@ -311,15 +325,15 @@ extension RuleReader {
             if correlation["rules"] == nil {
                 names = mentioned
             } else if let names {
-                let known = names.map(\.name)
-                for mention in mentioned where !known.contains(mention.name) {
+                let known = names.map(\.key)
+                for mention in mentioned where !known.contains(mention.key) {
                     findings.refuse(
                         "`rules` does not name `\(mention.name)`"
                             + hint(for: mention.name, among: known),
                         at: mention.place
                     )
                 }
-                for name in names where !mentioned.contains(where: { $0.name == name.name }) {
+                for name in names where !mentioned.contains(where: { $0.key == name.key }) {
                     findings.refuse("the condition does not use `\(name.name)`", at: name.place)
                 }
             }

@@ -48,6 +48,13 @@ public struct LogSource: Sendable, Hashable {
 
     public init() {}
 
+    /// As in `product windows, service security`.
+    var words: String {
+        let parts = [("category", category), ("product", product), ("service", service)]
+        let words = parts.compactMap { name, value in value.map { "\(name) `\($0)`" } }
+        return words.isEmpty ? "no log source" : words.joined(separator: ", ")
+    }
+
     /// Whether a filter for this log source is meant for a rule of `other`: what is named here is
     /// the same there.
     func covers(_ other: LogSource) -> Bool {

@@ -241,6 +241,26 @@ private func key(_ name: String) -> [UInt8] {
         }
     }
 
+    /// To be beyond its upper bound, a count must be able to pass it.
+    @Test(arguments: [
+        ("gte: 4", 1_024, 4), ("lte: 3000", 6_000, 3_000), ("gt: 100, lte: 5000", 10_000, 101),
+        ("lt: 5000, gte: 2000", 10_000, 2_000), ("gte: 2000.5", 4_002, 1),
+        ("gt: 9223372036854775807", 200_000, Int.max), ("gte: 1, lte: 900000", 200_000, 1),
+    ])
+    func aWindowHoldsWhatItsBoundsNeed(condition: String, eventsMax: Int, threshold: Int) throws {
+        let text =
+            "title: T\nid: a\nlogsource: {}\nlevel: low\ndetection: {s: {f: 1}, condition: s}\n"
+            + "---\ntitle: C\nid: c\nlevel: low\ncorrelation: {type: event_count, rules: a,"
+            + " timespan: 1h, condition: {\(condition)}}\n"
+        let reading = RuleReading([RuleFile(name: "t.yml", bytes: Array(text.utf8))])
+        #expect(reading.mistakes.isEmpty, "\(reading.mistakes)")
+        var fields = FieldTable()
+        let all = CorrelationCompiler(rules: reading.rules, fields: &fields).correlations
+        let correlation = try #require(all.first)
+        #expect(correlation.windowEventsMax(DetectionLimits()) == eventsMax)
+        #expect(correlation.threshold == threshold)
+    }
+
     /// forall histories of groups that come, change and go: each is found by its key, whatever hashes
     /// collide, and the idlest is the one that was longest without an event.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
