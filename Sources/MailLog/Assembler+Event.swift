@@ -121,15 +121,19 @@ extension Assembler {
 
     public mutating func serial(slot: Int32) -> UInt64 { slots[Int(slot)].serial }
 
-    /// The raw lines of an assembly and of the messages that a filter made of it, in their order.
+    /// The raw lines of an assembly and of the messages that filters made of it, in their order.
     public func lines(slot: Int32) -> [KeptLine] {
         var lines = slots[Int(slot)].keptLines
-        var seen: Set<Int32> = []
-        for recipient in slots[Int(slot)].recipients
-        where recipient.inner >= 0 && seen.insert(recipient.inner).inserted {
-            lines += slots[Int(recipient.inner)].keptLines
+        var seen: Set<Int32> = [slot]
+        var next = [slot]
+        while let slot = next.popLast() {
+            for recipient in slots[Int(slot)].recipients
+            where recipient.inner >= 0 && seen.insert(recipient.inner).inserted {
+                lines += slots[Int(recipient.inner)].keptLines
+                next.append(recipient.inner)
+            }
         }
-        if !seen.isEmpty { lines.sort { $0.sequence < $1.sequence } }
+        if seen.count > 1 { lines.sort { $0.sequence < $1.sequence } }
         return lines
     }
 

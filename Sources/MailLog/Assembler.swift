@@ -528,7 +528,8 @@ public struct Assembler: ~Copyable, Sendable {
             let fits =
                 isOuter
                 ? assembly.state == .open
-                : (assembly.state == .open || assembly.state == .unlinked)
+                : (assembly.state == .open || assembly.state == .unlinked
+                    || assembly.state == .awaitingInner)
                     && assembly.isFromLoopback && self.outer(of: Int(slot)) < 0
             if fits, hasQueueID(slot, queueID),
                 oldest.map({ assembly.serial < slots[Int($0)].serial }) ?? true
@@ -1031,9 +1032,12 @@ public struct Assembler: ~Copyable, Sendable {
         guard let reply = named else { return slots[outer].forwardedTo }
         let queueID = line.extracting(reply)
         let key = queueKeys.key(queueID, hostBytes: line.extracting(fact.host.indices))
-        // XFORWARD may have linked it already.
+        // XFORWARD may have linked it already, to this message or to the first of all.
+        let first = self.outer(of: outer)
         let linked = table.find(key) { slot in
-            self.outer(of: Int(slot)) == Int32(outer) && hasQueueID(slot, queueID)
+            let known = self.outer(of: Int(slot))
+            return known >= 0 && (known == Int32(outer) || known == first)
+                && Int(slot) != outer && hasQueueID(slot, queueID)
         }
         if let linked { return linked }
         guard let inner = slotOpen(key, queueID, isOuter: false), Int(inner) != outer,
@@ -1052,8 +1056,12 @@ public struct Assembler: ~Copyable, Sendable {
         return outer
     }
 
+    /// Of filters one behind the other, XFORWARD names the first message each time (qmgr_message.c
+    /// passes `log_ident` on): the reply of the one before says of which message this one was made.
     private mutating func link(inner: Int32, to outer: Int32) {
-        guard inner != outer, self.outer(of: Int(inner)) < 0 else { return }
+        guard inner != outer else { return }
+        let before = self.outer(of: Int(inner))
+        guard before < 0 || before == self.outer(of: Int(outer)) else { return }
         slots[Int(inner)].outer = outer
         slots[Int(inner)].outerSerial = slots[Int(outer)].serial
         markChanged(inner)
@@ -1079,25 +1087,42 @@ public struct Assembler: ~Copyable, Sendable {
         let delivery = slots[Int(inner)].recipients[innerRecipient].delivery
         guard delivery != .unknown else { return }
         take(delivery, for: recipient, record, microseconds, in: index)
+        tellOuter(of: index, recipient, record, microseconds)
     }
 
-    /// Carries an outcome of an inner message to the outer one.
+    /// Carries an outcome of an inner message to the outer one, and on to that one's own.
     private mutating func tellOuter(
         of inner: Int,
         _ recipient: Int,
         _ record: RecordID,
         _ microseconds: Int64
     ) {
-        let outer = Int(self.outer(of: inner))
-        guard outer >= 0 else { return }
-        let address = Array(
-            slots[inner].text[slots[inner].recipients[recipient].address.indices]
-        )
-        let delivery = slots[inner].recipients[recipient].delivery
-        for candidate in slots[outer].recipients.indices
-        where slots[outer].isAddress(slots[outer].recipients[candidate].target, address.span) {
-            take(delivery, for: candidate, record, microseconds, in: outer)
+        guard outer(of: inner) >= 0 else { return }
+        var untold = [(inner: inner, recipient: recipient)]
+        while let (inner, recipient) = untold.popLast() {
+            let outer = Int(self.outer(of: inner))
+            // An outer message is the older one: no way leads back.
+            guard outer >= 0, slots[outer].serial < slots[inner].serial else { continue }
+            let address = Array(
+                slots[inner].text[slots[inner].recipients[recipient].address.indices]
+            )
+            let delivery = slots[inner].recipients[recipient].delivery
+            for candidate in slots[outer].recipients.indices
+            where !slots[outer].recipients[candidate].isSettled
+                && slots[outer].isAddress(slots[outer].recipients[candidate].target, address.span)
+            {
+                take(delivery, for: candidate, record, microseconds, in: outer)
+                untold.append((outer, candidate))
+            }
         }
+    }
+
+    /// Whether a recipient's outcome may still come from the message that a filter made.
+    private func awaitsInner(_ recipient: Assembly.Recipient, in slot: Int32) -> Bool {
+        guard !recipient.isSettled, recipient.inner >= 0 else { return false }
+        let state = slots[Int(recipient.inner)].state
+        return (state == .open || state == .awaitingInner)
+            && outer(of: Int(recipient.inner)) == slot
     }
 
     // MARK: Closing
@@ -1107,12 +1132,7 @@ public struct Assembler: ~Copyable, Sendable {
         let index = Int(slot)
         guard slots[index].state == .open else { return }
         markChanged(slot)
-        let awaitsInner = slots[index].recipients.contains { recipient in
-            !recipient.isSettled && recipient.inner >= 0
-                && slots[Int(recipient.inner)].state == .open
-                && outer(of: Int(recipient.inner)) == slot
-        }
-        if awaitsInner {
+        if slots[index].recipients.contains(where: { awaitsInner($0, in: slot) }) {
             slots[index].state = .awaitingInner
             return
         }
@@ -1133,10 +1153,16 @@ public struct Assembler: ~Copyable, Sendable {
         unlinked.append((slot, slots[Int(slot)].waitOrder, slots[Int(slot)].waitsUntil))
     }
 
-    /// Ends an assembly now, whatever may still come.
+    /// Ends an assembly now, whatever may still come, and those that waited only for it.
     mutating func giveUp(_ slot: Int32) {
+        var next: Int32? = slot
+        while let slot = next { next = end(slot) }
+    }
+
+    /// - Returns: the outer message if it waits, and for nothing any more.
+    private mutating func end(_ slot: Int32) -> Int32? {
         let index = Int(slot)
-        guard slots[index].state != .free, slots[index].state != .closing else { return }
+        guard slots[index].state != .free, slots[index].state != .closing else { return nil }
         if slots[index].isHeld { tellOfHeld(index) }
         slots[index].state = .closing
         if slots[index].isSubmission {
@@ -1153,15 +1179,9 @@ public struct Assembler: ~Copyable, Sendable {
         happenings.append(.closed(slot: slot))
         closing.append(slot)
         let outer = outer(of: index)
-        // What waited only for this one has nothing to wait for any more.
-        if outer >= 0, slots[Int(outer)].state == .awaitingInner {
-            let waitsOn = slots[Int(outer)].recipients.contains { recipient in
-                !recipient.isSettled && recipient.inner >= 0 && recipient.inner != slot
-                    && slots[Int(recipient.inner)].state == .open
-                    && self.outer(of: Int(recipient.inner)) == outer
-            }
-            if !waitsOn { giveUp(outer) }
-        }
+        guard outer >= 0, slots[Int(outer)].state == .awaitingInner else { return nil }
+        let waitsOn = slots[Int(outer)].recipients.contains { awaitsInner($0, in: outer) }
+        return waitsOn ? nil : outer
     }
 
     /// What is on hold never came to the queue manager, and will not any more.

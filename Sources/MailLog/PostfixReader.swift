@@ -356,6 +356,8 @@ struct PostfixReader: Sendable {
         case 8 where text.has("deferred", at: line.status.lowerBound): fact.status = .deferred
         case 7 where text.has("bounced", at: line.status.lowerBound): fact.status = .bounced
         case 7 where text.has("expired", at: line.status.lowerBound): fact.status = .expired
+        // soft_bounce = yes: it stays in the queue (bounce.c).
+        case 10 where text.has("SOFTBOUNCE", at: line.status.lowerBound): fact.status = .deferred
         default: fact.status = .other
         }
         if text.has(" (", at: line.status.upperBound) {

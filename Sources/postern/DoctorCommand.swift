@@ -68,10 +68,7 @@ struct DoctorCommand: ParsableCommand {
         checkup.finish()
         let isDamaged = inputs.isEmpty ? false : tellNotes(walk.notes)
         if !inputs.isEmpty, walk.counters.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(walk.lineCount) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: walk.lineCount)
         }
         var report = DoctorReport(checkup, knowledge(walk, checkup))
         report.sources.append(summary(walk, checkup))

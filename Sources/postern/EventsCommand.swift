@@ -94,10 +94,7 @@ struct EventsCommand: ParsableCommand {
         output.buffer.flush()
         if tellNotes(summary.notes) { throw Failure(.badData) }
         if summary.scan.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(summary.lines) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: summary.lines)
         }
     }
 

@@ -119,10 +119,7 @@ struct ExplainCommand: ParsableCommand {
         let isDamaged = tellNotes(walk.notes)
         let counters = walk.counters
         if counters.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(walk.lineCount) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: walk.lineCount)
         }
         if !json {
             for dialect in Dialect.allCases where counters[dialect].lines > 0 {

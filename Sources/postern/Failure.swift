@@ -27,6 +27,16 @@ struct Failure: Error {
         self.messages = messages
     }
 
+    /// Not one line of the input was a mail server's.
+    init(noLogIn lines: some BinaryInteger) {
+        self.init(
+            .badData,
+            "none of the \(lines) lines is one that a mail server writes to its log",
+            "what another program put before them, as docker compose logs does, is passed over with "
+                + "--dialect postfix; of the journal, give what journalctl -o export prints"
+        )
+    }
+
     func print() {
         for message in messages { warn(message) }
     }

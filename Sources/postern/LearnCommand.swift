@@ -94,10 +94,7 @@ struct LearnCommand: ParsableCommand {
         let isDamaged = tellNotes(summary.read.notes)
         let read = summary.read
         if read.scan.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(read.lines) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: read.lines)
         }
         StandardStream.error.write(
             "\(read.lines) lines, \(read.assembly.submissions) messages, \(read.submitted) "

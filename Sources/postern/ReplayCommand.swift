@@ -85,10 +85,7 @@ struct ReplayCommand: ParsableCommand {
         let damage = tellNotes(summary.notes)
         for failure in output.sealFailures { warn(failure) }
         if summary.scan.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(summary.lines) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: summary.lines)
         }
         if !json {
             let alerts = summary.alertsOpened

@@ -114,10 +114,7 @@ struct TraceCommand: ParsableCommand {
         for spool in spools { spool.close() }
         let isDamaged = tellNotes(result.notes)
         if result.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(result.lineCount) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: result.lineCount)
         }
         show(result)
         if isDamaged { throw Failure(.badData) }

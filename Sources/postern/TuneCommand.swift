@@ -142,10 +142,7 @@ struct TuneCommand: ParsableCommand {
         for notice in output.notices { warn("\(notice.name): \(shown(notice.message))") }
         let isDamaged = tellNotes(summary.notes)
         if summary.scan.isOfNoLog {
-            throw Failure(
-                .badData,
-                "none of the \(summary.lines) lines is one that a mail server writes to its log"
-            )
+            throw Failure(noLogIn: summary.lines)
         }
         let wanted = budget.flatMap(AlertBudget.init)
         let rows = output.rows(budget: wanted, days: summary.days)

@@ -218,6 +218,191 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
             submittedAt: [2]
         ),
         Self(
+            testDescription: "two after-queue filters, one behind the other, as Zimbra has them",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1]",
+                "postfix/qmgr: BBCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10026",
+                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
+                    ),
+                "postfix/qmgr: ABCDEF0123: removed",
+                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1]",
+                "postfix/qmgr: CBCDEF0123: \(active)",
+                "postfix/smtp: BBCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10032",
+                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
+                    ),
+                "postfix/qmgr: BBCDEF0123: removed",
+                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                "postfix/qmgr: CBCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "two filters, and the first answers when the second has",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1]",
+                "postfix/qmgr: BBCDEF0123: \(active)",
+                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1]",
+                "postfix/qmgr: CBCDEF0123: \(active)",
+                "postfix/smtp: BBCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10032",
+                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
+                    ),
+                "postfix/qmgr: BBCDEF0123: removed",
+                "postfix/smtp: ABCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10026",
+                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
+                    ),
+                "postfix/qmgr: ABCDEF0123: removed",
+                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                "postfix/qmgr: CBCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "two filters, and the outcome is logged before the second's answer",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1]",
+                "postfix/qmgr: BBCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10026",
+                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
+                    ),
+                "postfix/qmgr: ABCDEF0123: removed",
+                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1]",
+                "postfix/qmgr: CBCDEF0123: \(active)",
+                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                "postfix/qmgr: CBCDEF0123: removed",
+                "postfix/smtp: BBCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10032",
+                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
+                    ),
+                "postfix/qmgr: BBCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "two filters that forward the ID of the first message",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
+                    + "orig_client=pc[198.51.100.7]",
+                "postfix/qmgr: BBCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10026",
+                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
+                    ),
+                "postfix/qmgr: ABCDEF0123: removed",
+                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
+                    + "orig_client=pc[198.51.100.7]",
+                "postfix/qmgr: CBCDEF0123: \(active)",
+                "postfix/smtp: BBCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10032",
+                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
+                    ),
+                "postfix/qmgr: BBCDEF0123: removed",
+                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                "postfix/qmgr: CBCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "two filters that forward an ID, and the first answers late",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
+                    + "orig_client=pc[198.51.100.7]",
+                "postfix/qmgr: BBCDEF0123: \(active)",
+                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
+                    + "orig_client=pc[198.51.100.7]",
+                "postfix/qmgr: CBCDEF0123: \(active)",
+                "postfix/smtp: BBCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10032",
+                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
+                    ),
+                "postfix/qmgr: BBCDEF0123: removed",
+                "postfix/smtp: ABCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10026",
+                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
+                    ),
+                "postfix/qmgr: ABCDEF0123: removed",
+                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                "postfix/qmgr: CBCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "two filters that forward the ID of the message before",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
+                    + "orig_client=pc[198.51.100.7]",
+                "postfix/qmgr: BBCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10026",
+                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
+                    ),
+                "postfix/qmgr: ABCDEF0123: removed",
+                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=BBCDEF0123, "
+                    + "orig_client=pc[198.51.100.7]",
+                "postfix/qmgr: CBCDEF0123: \(active)",
+                "postfix/smtp: BBCDEF0123: "
+                    + delivered(
+                        relay: "127.0.0.1[127.0.0.1]:10032",
+                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
+                    ),
+                "postfix/qmgr: BBCDEF0123: removed",
+                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                "postfix/qmgr: CBCDEF0123: removed"
+            ),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        ),
+        Self(
+            testDescription: "soft_bounce: what would be returned stays in the queue",
+            lines: log(
+                "postfix/smtpd: ABCDEF0123: \(login)",
+                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+                "postfix/qmgr: ABCDEF0123: \(active)",
+                "postfix/smtp: ABCDEF0123: \(delivered("c@d.test", "SOFTBOUNCE (550 no)"))"
+            ),
+            events: ["ann@a.example c@d.test [hi] deferred"],
+            submittedAt: [2]
+        ),
+        Self(
             testDescription: "an after-queue filter that forwards the outer ID",
             lines: log(
                 "postfix/smtpd: ABCDEF0123: \(login)",

@@ -38,6 +38,23 @@ import Testing
         let result = try replay(try scratch.write("poem.txt", "roses are red\nviolets are blue\n"))
         #expect(result.status == 65)
         #expect(result.error.contains("none of the 2 lines"))
+        #expect(result.error.contains("--dialect postfix"))
+    }
+
+    /// Nobody is to guess whose the lines are that stand in another program's: the message says so.
+    @Test func whatComposePutBeforeTheLinesIsPassedOverWhenTheOperatorSaysWhoseTheyAre() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write(
+            "compose.log",
+            (0..<3).map { receipt($0, second: 0) }.joined().split(separator: "\n")
+                .map { "postfix-mailcow-1  | \($0)\n" }.joined()
+        )
+        #expect(try replay(path).status == 65)
+        let result = try Program().run([
+            "replay", "--timezone", "UTC", "--dialect", "postfix", path,
+        ])
+        #expect(result.status == 0, "\(result.error)")
+        #expect(result.error.contains("1 alert"), "\(result.error)")
     }
 
     @Test func aFolderWithoutLogsIs65() throws {
