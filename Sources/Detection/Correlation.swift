@@ -65,17 +65,20 @@ final class Correlation: Sendable {
     /// The number that `postern.threshold` shows: the least figure that holds for the comparisons
     /// that grow, the rule's own number otherwise.
     var threshold: Int {
-        guard case .figure(let comparison, let number, _, _) = trigger,
-            case .integer(let value) = number.form
-        else { return bases.count }
-        return Int(clamping: comparison == .greater ? value + 1 : value)
+        guard let bound = trigger.bounds?.first, case .integer(let value) = bound.number.form else {
+            return bases.count
+        }
+        let (next, overflows) = value.addingReportingOverflow(1)
+        return Int(clamping: bound.comparison == .greater && !overflows ? next : value)
     }
 
     /// How many events a window of one group holds: enough for twice the figure that the rule asks
-    /// for, within reason.
+    /// for (of a range, the upper bound: the window must hold more to be beyond it), within reason.
     func windowEventsMax(_ limits: DetectionLimits) -> Int {
-        guard kind == .eventCount || kind == .valueCount else { return limits.windowEventsMax }
-        let wanted = min(max(0, threshold), limits.largeWindowEventsMax / 2) * 2
+        guard kind == .eventCount || kind == .valueCount, let bounds = trigger.bounds else {
+            return limits.windowEventsMax
+        }
+        let wanted = min(max(0, bounds.countMax), limits.largeWindowEventsMax / 2) * 2
         return max(limits.windowEventsMax, wanted)
     }
 }

@@ -24,7 +24,7 @@ struct CorrelationCompiler {
                 }
             }
             var valueFields: [FieldIndex] = []
-            if case .figure(_, _, let names, _) = rule.trigger {
+            if case .figure(_, let names, _) = rule.trigger {
                 valueFields = names.map { fields.add($0) }
             }
             let groupFields = rule.rules.indices.map { position in
@@ -62,8 +62,7 @@ struct CorrelationCompiler {
                     head: rule.head,
                     kind: .eventCount,
                     trigger: .figure(
-                        .greaterOrEqual,
-                        Number(Int64(1)),
+                        FigureBounds(.greaterOrEqual, Number(Int64(1))),
                         fields: [],
                         percentile: nil
                     ),

@@ -46,13 +46,11 @@ extension Detector {
                 let own = entries.count { held[$0.held]?.isOf(account) ?? false }
                 guard own > 0 || isGroup(group, of: account, correlation) else { continue }
                 var figure: String?
-                if case .figure(_, _, _, let percentile) = correlation.trigger,
-                    !entries.isEmpty
-                {
+                if !entries.isEmpty {
                     figure =
                         groups[index].figure(
+                            correlation,
                             number,
-                            percentile: percentile,
                             endingAt: entries.count - 1
                         )?.text
                 }

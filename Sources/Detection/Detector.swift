@@ -1156,6 +1156,7 @@ public struct Detector: ~Copyable, Sendable {
             rule: correlation.head.name ?? correlation.head.id,
             figure: nil,
             threshold: correlation.threshold,
+            range: correlation.trigger.bounds.flatMap { $0.upper == nil ? nil : $0.text },
             isOpen: false
         )
         guard let values = groupValues(correlation.groupFields[position], event) else {
@@ -1166,14 +1167,12 @@ public struct Detector: ~Copyable, Sendable {
         let hash = keyedHash(key.bytes, seed: memory.seed)
         guard let number = groups[index].number(key: key.bytes, hash: hash) else { return state }
         state.isOpen = groups[index].hasOpenEpisode(number)
-        guard case .figure(_, _, _, let percentile) = correlation.trigger else { return state }
         var last = groups[index].entryCount(number) - 1
         while last >= 0, groups[index].entry(number, last).microseconds > event.microseconds {
             last -= 1
         }
         guard last >= 0 else { return state }
-        state.figure =
-            groups[index].figure(number, percentile: percentile, endingAt: last)?.text
+        state.figure = groups[index].figure(correlation, number, endingAt: last)?.text
         return state
     }
 

@@ -29,35 +29,35 @@ public func doubts(
     return doubts
 }
 
-/// What PCRE2 refuses in the rules' regular expressions.
-public func regexMistakes(in rules: RuleSet) -> [Mistake] {
-    var fields = FieldTable()
+/// What PCRE2 refuses in regular expressions, in their order.
+public func regexMistakes(in expressions: [WrittenExpression]) -> [Mistake] {
+    // Many rules have the same ones.
+    var messages: [RegexPattern: String?] = [:]
     var mistakes: [Mistake] = []
-    _ = MatchPlan(rules, fields: &fields, mistakes: &mistakes)
+    var seen: Set<Mistake> = []
+    for expression in expressions {
+        let known = messages[expression.pattern]
+        let message = known ?? CompiledRegex.mistake(in: expression.pattern)
+        if known == nil { messages[expression.pattern] = .some(message) }
+        guard let message else { continue }
+        let mistake = Mistake(message, at: expression.place)
+        if seen.insert(mistake).inserted { mistakes.append(mistake) }
+    }
     return mistakes
 }
 
 /// Of a correlation that counts: whether its figure can ever be what it asks for.
 private func doubt(about rule: CorrelationRule, _ limits: DetectionLimits) -> Mistake? {
-    guard case .figure(let comparison, let wanted, _, _) = rule.trigger,
+    guard case .figure(let bounds, _, _) = rule.trigger,
         rule.kind == .eventCount || rule.kind == .valueCount
     else { return nil }
     // The event itself is in its window; its value may be missing.
-    let least = Number(Int64(rule.kind == .eventCount ? 1 : 0))
-    let most = Number(Int64(max(limits.windowEventsMax, limits.largeWindowEventsMax)))
-    let isPossible: Bool =
-        switch comparison {
-        case .less, .lessOrEqual: comparison.holds(least, wanted)
-        case .greater, .greaterOrEqual: comparison.holds(most, wanted)
-        case .equal:
-            if case .integer = wanted.form { wanted >= least && wanted <= most } else { false }
-        case .notEqual: true
-        }
-    guard !isPossible else { return nil }
-    let range = "a count from \(least.text) to \(most.text)"
+    let least: Int64 = rule.kind == .eventCount ? 1 : 0
+    let most = Int64(max(limits.windowEventsMax, limits.largeWindowEventsMax))
+    guard !bounds.holdsForCount(from: least, to: most) else { return nil }
     return Mistake(
-        "the correlation can never hold: it counts \(range), and asks for `\(comparison.rawValue):"
-            + " \(wanted.text)`",
+        "the correlation can never hold: it counts from \(least) to \(most), and asks for"
+            + " `\(bounds.text)`",
         at: rule.head.place
     )
 }

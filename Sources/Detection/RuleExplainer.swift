@@ -21,6 +21,8 @@ public struct CorrelationState: Sendable, Equatable {
     public var figure: String?
     /// What the figure must be.
     public var threshold: Int
+    /// The same of a range, as the rule has it: `gt: 100, lte: 200`; nil for others.
+    public var range: String?
     /// Whether its alert is open.
     public var isOpen: Bool
 }

@@ -7,6 +7,10 @@ public struct LoadedRules: Sendable {
     public var rules: RuleSet
     public var mistakes: [Mistake]
     public var warnings: [Mistake]
+    /// See ``RuleReading/expressions``.
+    public var expressions: [WrittenExpression]
+    /// The names of the files, in the order in which they were read.
+    public var files: [String]
 }
 
 /// A folder of rules cannot be read.
@@ -41,7 +45,13 @@ public func loadRules(
     let reading = RuleReading(files, placeholders: placeholders)
     var rules = reading.rules
     if !leftOut.isEmpty { rules = rules.without(Set(leftOut)) }
-    return LoadedRules(rules: rules, mistakes: reading.mistakes, warnings: reading.warnings)
+    return LoadedRules(
+        rules: rules,
+        mistakes: reading.mistakes,
+        warnings: reading.warnings,
+        expressions: reading.expressions,
+        files: files.map(\.name)
+    )
 }
 
 private func collect(

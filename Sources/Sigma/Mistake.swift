@@ -57,7 +57,7 @@ struct MistakeList {
 extension [Mistake] {
     /// The same mistakes in the order of `files`, then of lines and columns; equal places keep
     /// their order.
-    func inFileOrder(of files: [String]) -> [Mistake] {
+    public func inFileOrder(of files: [String]) -> [Mistake] {
         var rank: [String: Int] = [:]
         for (position, file) in files.enumerated() where rank[file] == nil {
             rank[file] = position

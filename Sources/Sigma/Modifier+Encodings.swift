@@ -63,18 +63,23 @@ extension ModifiedValue {
 
     /// The signs by which Windows programs let an option begin: `-`, `/`, en dash, em dash and
     /// horizontal bar (Sigma specification, `windash`).
-    private static let dashes: [[UInt8]] = ["-", "/", "\u{2013}", "\u{2014}", "\u{2015}"].map {
-        Array($0.utf8)
-    }
+    private static let dashScalars: [Unicode.Scalar] = [
+        "-", "/", "\u{2013}", "\u{2014}", "\u{2015}",
+    ]
+    private static let dashes = dashScalars.map { Array(String($0).utf8) }
 
-    /// The pattern with each `-` or `/` that begins a word in all five forms.
+    /// The pattern with each of the five signs that begins a word in all five forms.
     ///
     /// Begins a word: no letter, digit or `_` stands before it and one stands behind it, in the same
-    /// literal (pySigma: `\B[-/]\b`). More than three of them are refused, as in pySigma: they would
-    /// make 5⁴ values.
-    static func dashVariants(of pattern: TextPattern) throws(Refusal) -> [TextPattern] {
+    /// literal (pySigma: `\B[-/]\b`; the specification converts the other three too). More than three of
+    /// them are refused, as in pySigma: they would make 5⁴ values.
+    ///
+    /// - Parameter dashCount: how many there are before, and then with those of the pattern.
+    static func dashVariants(
+        of pattern: TextPattern,
+        dashCount: inout Int
+    ) throws(Refusal) -> [TextPattern] {
         var variants = [TextPattern()]
-        var dashCount = 0
         for part in pattern.parts {
             guard case .literal(let bytes) = part else {
                 for index in variants.indices { variants[index].append(part) }
@@ -83,7 +88,7 @@ extension ModifiedValue {
             let scalars = Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
             var plain: [UInt8] = []
             for (index, scalar) in scalars.enumerated() {
-                guard scalar == "-" || scalar == "/", index + 1 < scalars.count,
+                guard dashScalars.contains(scalar), index + 1 < scalars.count,
                     isWord(scalars[index + 1]), index == 0 || !isWord(scalars[index - 1])
                 else {
                     plain += Array(String(scalar).utf8)
@@ -110,117 +115,5 @@ extension ModifiedValue {
 
     private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
         scalar == "_" || scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-    }
-
-    /// One stretch of a text with placeholders.
-    private enum Piece {
-        case plain(String)
-        case placeholder(String)
-    }
-
-    /// Cuts `%name%` out of a text. A lone `%`, `%%` and a name with a backslash stay text, as in
-    /// pySigma.
-    private static func pieces(of text: String) -> [Piece] {
-        var pieces: [Piece] = []
-        var plain = String.UnicodeScalarView()
-        var rest = text.unicodeScalars[...]
-        while let scalar = rest.popFirst() {
-            if scalar == "%", let end = rest.firstIndex(of: "%"), end > rest.startIndex,
-                !rest[..<end].contains("\\")
-            {
-                if !plain.isEmpty { pieces.append(.plain(String(plain))) }
-                plain = String.UnicodeScalarView()
-                pieces.append(.placeholder(String(rest[..<end])))
-                rest = rest[rest.index(after: end)...]
-            } else {
-                plain.append(scalar)
-            }
-        }
-        if !plain.isEmpty { pieces.append(.plain(String(plain))) }
-        return pieces
-    }
-
-    /// The names of the placeholders in a text, in order, repeated if they are.
-    static func placeholderNames(in text: String) -> [String] {
-        pieces(of: text).compactMap { piece in
-            if case .placeholder(let name) = piece { return name }
-            return nil
-        }
-    }
-
-    private static func values(
-        of name: String,
-        _ placeholders: Placeholders
-    ) throws(Refusal) -> [String] {
-        guard let values = placeholders[name], !values.isEmpty else {
-            let nearest = hint(for: name, among: placeholders.keys.sorted())
-            throw .value("the placeholder `%\(name)%` has no value in the settings\(nearest)")
-        }
-        return values
-    }
-
-    /// The most copies that `expand` may make of one value before its caller counts them.
-    private static let copiesMax = 100_000
-
-    /// The pattern with each placeholder replaced by each of its values, which are literal text:
-    /// wildcards in them are characters.
-    static func expanded(
-        _ pattern: TextPattern,
-        _ placeholders: Placeholders
-    ) throws(Refusal) -> [TextPattern] {
-        var variants = [TextPattern()]
-        for part in pattern.parts {
-            guard case .literal(let bytes) = part else {
-                for index in variants.indices { variants[index].append(part) }
-                continue
-            }
-            for piece in pieces(of: String(decoding: bytes, as: UTF8.self)) {
-                switch piece {
-                case .plain(let text):
-                    for index in variants.indices {
-                        variants[index].append(.literal(Array(text.utf8)))
-                    }
-                case .placeholder(let name):
-                    let values = try values(of: name, placeholders)
-                    guard variants.count <= copiesMax / values.count else {
-                        throw .value("its placeholders stand for more than \(copiesMax) values")
-                    }
-                    variants = variants.flatMap { variant in
-                        values.map { value in
-                            var next = variant
-                            next.append(.literal(Array(value.utf8)))
-                            return next
-                        }
-                    }
-                }
-            }
-        }
-        return variants
-    }
-
-    /// The expression with each placeholder replaced by each of its values, which are parts of the
-    /// expression, as in pySigma.
-    static func expanded(
-        _ regex: RegexPattern,
-        _ placeholders: Placeholders
-    ) throws(Refusal) -> [RegexPattern] {
-        var patterns = [""]
-        for piece in pieces(of: regex.pattern) {
-            switch piece {
-            case .plain(let text):
-                for index in patterns.indices { patterns[index] += text }
-            case .placeholder(let name):
-                let values = try values(of: name, placeholders)
-                guard patterns.count <= copiesMax / values.count else {
-                    throw .value("its placeholders stand for more than \(copiesMax) values")
-                }
-                patterns = patterns.flatMap { pattern in values.map { pattern + $0 } }
-            }
-        }
-        return patterns.map { pattern in
-            var next = regex
-            next.pattern = pattern
-            return next
-        }
     }
 }

@@ -82,37 +82,64 @@ struct ModifiedValue {
         case chain(String)
         /// The value does not fit the modifier; the message goes to the value's place.
         case value(String)
+        /// The same because the value has wildcards, which may come from a placeholder.
+        case wildcards(String)
     }
     typealias Placeholders = [String: [String]]
 
     /// One, or what `windash`, `base64offset` and `expand` made of it.
     private(set) var kinds: [Kind]
-    /// How the search's text stands in the field; two of these in a row make no sense.
-    private var hasPosition = false
+    /// A text until `expand` puts the values of its placeholders in; ``kinds`` is empty so long.
+    private var template: PlaceholderText?
+    /// The modifier that says how the search's text stands in the field; two of these in a row make
+    /// no sense.
+    private var position: String?
 
     init(_ kind: Kind) {
         kinds = [kind]
     }
 
-    /// Applies one modifier; `isFirst` when no other value modifier came before.
+    /// A value of a chain that has `expand`.
+    init(_ template: PlaceholderText) {
+        kinds = []
+        self.template = template
+    }
+
+    /// Applies one modifier.
     mutating func apply(
         _ modifier: Modifier,
         named name: String,
-        isFirst: Bool,
         placeholders: Placeholders,
         limits: RuleLimits
     ) throws(Refusal) {
         switch modifier {
         case .contains, .startsWith, .endsWith:
-            guard !hasPosition else {
+            guard position == nil else {
                 throw .chain("`contains`, `startswith` and `endswith` exclude each other")
             }
-            hasPosition = true
-        case .re, .cidr, .exists:
-            guard isFirst else { throw .chain("`\(name)` must be the first modifier") }
+            position = name
+        case .base64, .base64Offset, .fieldRef:
+            if let position {
+                throw .chain(
+                    "`\(name)` must stand before `\(position)`: write `\(name)|\(position)`"
+                )
+            }
         default: break
         }
         var results: [Kind] = []
+        if var text = template {
+            guard modifier == .expand else {
+                try text.apply(modifier, named: name)
+                template = text
+                return
+            }
+            template = nil
+            let isCased = text.isCased
+            results = try text.expanded(placeholders).map { .text($0, cased: isCased) }
+            guard results.count <= limits.alternativesMax else {
+                throw .value("stands for more than \(limits.alternativesMax) values")
+            }
+        }
         for kind in kinds {
             let made = try Self.apply(modifier, named: name, to: kind, placeholders: placeholders)
             guard results.count + made.count <= limits.alternativesMax else {
@@ -181,7 +208,7 @@ struct ModifiedValue {
 
         case (.fieldRef, .text(let pattern, let cased)):
             guard let bytes = pattern.literal, !bytes.isEmpty else {
-                throw .value("a field reference must be a field's name, without wildcards")
+                throw .wildcards("a field reference must be a field's name, without wildcards")
             }
             var reference = FieldReference(String(decoding: bytes, as: UTF8.self))
             reference.isCased = cased
@@ -213,16 +240,18 @@ struct ModifiedValue {
             return [.text(try utf16(pattern, bigEndian: false, byteOrderMark: true), cased: cased)]
 
         case (.windash, .text(let pattern, let cased)):
-            return try dashVariants(of: pattern).map { .text($0, cased: cased) }
-        case (.expand, .text(let pattern, let cased)):
-            return try expanded(pattern, placeholders).map { .text($0, cased: cased) }
+            var dashCount = 0
+            return try dashVariants(of: pattern, dashCount: &dashCount).map {
+                .text($0, cased: cased)
+            }
         case (.expand, .regex(let regex)):
-            return try expanded(regex, placeholders).map { .regex($0) }
+            return try PlaceholderText.expanded(regex, placeholders).map { .regex($0) }
 
         case (.ignoreCase, _), (.multiline, _), (.dotAll, _):
             throw .chain("`\(name)` is a flag of `re` and must follow it")
-        case (.compare, .text), (.time, .text):
-            throw .value("`\(name)` takes a number; this is text")
+        case (.compare, .text), (.compare, .boolean), (.compare, .null), (.time, .text),
+            (.time, .boolean), (.time, .null):
+            throw .value("`\(name)` takes a number; this is \(kind.name)")
         case (.exists, _): throw .value("`exists` takes true or false")
         case (_, .number), (_, .boolean), (_, .null):
             throw .value("`\(name)` takes text; this is \(kind.name)")
@@ -234,7 +263,7 @@ struct ModifiedValue {
 
     private static func network(_ pattern: TextPattern) throws(Refusal) -> Network {
         guard let bytes = pattern.literal else {
-            throw .value("a network is written as in `192.0.2.0/24`, without wildcards")
+            throw .wildcards("a network is written as in `192.0.2.0/24`, without wildcards")
         }
         do {
             return try Network(String(decoding: bytes, as: UTF8.self))
@@ -253,7 +282,7 @@ struct ModifiedValue {
         for name: String
     ) throws(Refusal) -> [UInt8] {
         guard let bytes = pattern.literal else {
-            throw .value(
+            throw .wildcards(
                 "`\(name)` does not take wildcards; write `\\*` or `\\?` for the character"
             )
         }

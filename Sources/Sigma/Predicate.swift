@@ -20,7 +20,9 @@ public struct TextPattern: Hashable, Sendable {
     }
 
     /// Reads a Sigma string: `\*`, `\?` and `\\` are literal, any other backslash stands for itself.
-    public init(sigma text: String) {
+    ///
+    /// - Parameter escapesPercent: whether `\%` is a literal percent sign, as in values with `expand`.
+    public init(sigma text: String, escapesPercent: Bool = false) {
         var literal: [UInt8] = []
         var isEscaped = false
         let star = UInt8(ascii: "*")
@@ -28,7 +30,10 @@ public struct TextPattern: Hashable, Sendable {
         let backslash = UInt8(ascii: "\\")
         for byte in text.utf8 {
             if isEscaped {
-                if byte != star, byte != question, byte != backslash { literal.append(backslash) }
+                let isPercent = escapesPercent && byte == UInt8(ascii: "%")
+                if byte != star, byte != question, byte != backslash, !isPercent {
+                    literal.append(backslash)
+                }
                 literal.append(byte)
                 isEscaped = false
             } else if byte == backslash {
@@ -53,6 +58,10 @@ public struct TextPattern: Hashable, Sendable {
         case (.anyText?, .anyText): break
         default: parts.append(part)
         }
+    }
+
+    mutating func append(_ pattern: TextPattern) {
+        for part in pattern.parts { append(part) }
     }
 
     /// This pattern with `*` before and behind it, as asked.

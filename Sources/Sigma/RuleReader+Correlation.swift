@@ -35,7 +35,7 @@ extension RuleReader {
         let timespanSeconds = timespan(correlation, "timespan")
         let groupBy = texts(correlation, "group-by") ?? []
         refuseRepetitions(groupBy, of: "group-by")
-        let generate = boolean(correlation, "generate") ?? false
+        let generate = generate(map, correlation)
         let aliases = aliases(correlation)
         var names = texts(correlation, "rules")
         if let names { refuseRepetitions(names, of: "rules") }
@@ -52,7 +52,7 @@ extension RuleReader {
         case .map(let pairs)?:
             let condition = RuleMap(pairs, at: correlation["condition"]?.place ?? correlation.place)
             if let (figure, places) = figure(condition, kind: kind, ruleCount: names?.count ?? 0) {
-                if !kind.isTemporal { trigger = figure }
+                trigger = figure
                 fieldPlaces = places
             }
         case .scalar(let scalar)? where !scalar.isNull && kind.isTemporal:
@@ -69,7 +69,7 @@ extension RuleReader {
             return
         }
         let reference = RuleReference.correlation(rules.correlations.count)
-        register(head, map, as: .rule(reference))
+        register(as: .rule(reference))
         pendingCorrelations.append(
             PendingCorrelation(rules: names, aliases: aliases, condition: expression)
         )
@@ -90,9 +90,23 @@ extension RuleReader {
         )
     }
 
+    /// `generate` stands beside `correlation` (Sigma specification, Correlations, Generate) or in it.
+    private mutating func generate(_ map: RuleMap, _ correlation: RuleMap) -> Bool {
+        let outer = boolean(map, "generate")
+        let inner = boolean(correlation, "generate")
+        if let outer, let inner, outer != inner {
+            findings.refuse(
+                "`generate` is \(inner) here and \(outer) beside `correlation`",
+                at: correlation.keyPlace("generate")
+            )
+        }
+        return inner ?? outer ?? false
+    }
+
     private mutating func refuseRepetitions(_ mentions: [Mention], of key: String) {
         var seen: Set<String> = []
-        for mention in mentions where !seen.insert(mention.name).inserted {
+        for mention in mentions
+        where !seen.insert(key == "rules" ? mention.key : mention.name).inserted {
             findings.refuse("`\(key)` names `\(mention.name)` twice", at: mention.place)
         }
     }
@@ -105,38 +119,98 @@ extension RuleReader {
     ) -> (CorrelationRule.Trigger, [Place])? {
         let operators = Comparison.allCases.map(\.rawValue)
         refuseUnknownKeys(of: map, named: "condition", known: operators + ["field", "percentile"])
-        let present = Comparison.allCases.filter { map[$0.rawValue] != nil }
-        guard present.count == 1, let comparison = present.first else {
+        guard let bounds = bounds(map),
+            let (fields, percentile) = fieldsAndPercentile(map, kind: kind)
+        else { return nil }
+        guard kind.isTemporal else {
+            return (
+                .figure(bounds, fields: fields.map(\.name), percentile: percentile),
+                fields.map(\.place)
+            )
+        }
+        // Without rules there is another mistake.
+        guard ruleCount > 0 else { return (.everyRule, []) }
+        return countOfRules(bounds, kind, of: ruleCount, at: map.place).map { ($0, []) }
+    }
+
+    /// One comparison, or two that bound a range.
+    private mutating func bounds(_ map: RuleMap) -> FigureBounds? {
+        var found: [(bound: FigureBounds.Bound, place: Place)] = []
+        for entry in map.entries {
+            guard let comparison = Comparison(rawValue: entry.key) else { continue }
+            guard case .number(let number)? = entry.value.scalar?.value else {
+                findings.refuse("`\(entry.key)` must be a number", at: entry.value.place)
+                return nil
+            }
+            found.append((FigureBounds.Bound(comparison, number), entry.keyPlace))
+        }
+        guard let first = found.first else {
+            let operators = Comparison.allCases.map(\.rawValue).joined(separator: ", ")
             findings.refuse(
-                "the condition needs exactly one of \(operators.joined(separator: ", "))",
+                "the condition needs one of \(operators), or two that bound a range, such as"
+                    + " `gt: 100` and `lte: 200`",
                 at: map.place
             )
             return nil
         }
-        guard let tree = map[comparison.rawValue], case .number(let number)? = tree.scalar?.value
-        else {
-            let place = map[comparison.rawValue]?.place ?? map.place
-            findings.refuse("`\(comparison.rawValue)` must be a number", at: place)
+        guard found.count > 1 else { return FigureBounds(first.bound) }
+        if let other = found.first(where: { [.equal, .notEqual].contains($0.bound.comparison) }) {
+            findings.refuse(
+                "`\(other.bound.comparison.rawValue)` goes with no other comparison",
+                at: other.place
+            )
             return nil
         }
-        if kind.isTemporal {
-            // pySigma reads a missing condition as `gte` the number of rules; written out it says
-            // the same. Any other count has no meaning in the specification.
-            guard comparison == .greaterOrEqual, number == Number(Int64(ruleCount)) else {
-                findings.refuse(
-                    "`\(kind.rawValue)` asks for every rule, or takes a boolean condition over them",
-                    at: map.place
-                )
-                return nil
-            }
-            return (.everyRule, [])
-        }
-        return fieldsAndPercentile(map, kind: kind).map { fields, percentile in
-            (
-                .figure(comparison, number, fields: fields.map(\.name), percentile: percentile),
-                fields.map(\.place)
+        let lower = found.filter { [.greater, .greaterOrEqual].contains($0.bound.comparison) }
+        let upper = found.filter { [.less, .lessOrEqual].contains($0.bound.comparison) }
+        for (bounds, side) in [(lower, "below"), (upper, "above")] where bounds.count > 1 {
+            findings.refuse(
+                "`\(bounds[0].bound.comparison.rawValue)` and"
+                    + " `\(bounds[1].bound.comparison.rawValue)` both bound from \(side); a range"
+                    + " has one bound from below and one from above",
+                at: bounds[1].place
             )
+            return nil
         }
+        let range = FigureBounds(lower[0].bound, upper: upper[0].bound)
+        guard !range.isEmptyRange else {
+            findings.refuse(
+                "no number is both `\(lower[0].bound.text)` and `\(upper[0].bound.text)`",
+                at: found[1].place
+            )
+            return nil
+        }
+        return range
+    }
+
+    /// The condition of a temporal correlation that counts its rules (Sigma specification,
+    /// Correlations, Condition: "the count of different event types (Sigma rules matching)").
+    private mutating func countOfRules(
+        _ bounds: FigureBounds,
+        _ kind: CorrelationRule.Kind,
+        of count: Int,
+        at place: Place
+    ) -> CorrelationRule.Trigger? {
+        // The rule of the event itself is always among them.
+        guard bounds.holdsForCount(from: 1, to: Int64(count)) else {
+            let range = count == 1 ? "one rule" : "from 1 to \(count) rules"
+            findings.refuse(
+                "`\(kind.rawValue)` counts \(range) here, and that is never `\(bounds.text)`",
+                at: place
+            )
+            return nil
+        }
+        if count == 1 || !bounds.holdsForCount(from: 1, to: Int64(count) - 1) { return .everyRule }
+        guard kind == .temporal else {
+            findings.refuse(
+                "`\(kind.rawValue)` asks for every rule: the specification does not say in which"
+                    + " order some of them are to come; write a boolean condition over them, or"
+                    + " `type: temporal`",
+                at: place
+            )
+            return nil
+        }
+        return .ruleCount(bounds)
     }
 
     private mutating func fieldsAndPercentile(
@@ -150,9 +224,12 @@ extension RuleReader {
         }
         refuseRepetitions(fields, of: "field")
         switch (kind, fields.count) {
-        case (.eventCount, 0): break
-        case (.eventCount, _):
-            findings.refuse("`event_count` counts events, no `field`", at: map.keyPlace("field"))
+        case (.eventCount, 0), (.temporal, 0), (.temporalOrdered, 0): break
+        case (.eventCount, _), (.temporal, _), (.temporalOrdered, _):
+            findings.refuse(
+                "`\(kind.rawValue)` counts \(kind.isTemporal ? "rules" : "events"), no `field`",
+                at: map.keyPlace("field")
+            )
             return nil
         case (_, 0):
             findings.refuse("`\(kind.rawValue)` needs a `field`", at: map.place)
@@ -236,7 +313,7 @@ extension RuleReader {
             func visit(_ expression: ConditionParser.Expression) {
                 switch expression {
                 case .operand(.name(let name), let column):
-                    if !mentioned.contains(where: { $0.name == name }) {
+                    if !mentioned.contains(where: { $0.key == identityKey(name) }) {
                         mentioned.append(Mention(name: name, place: place(column)))
                     }
                 case .operand(.selection, _): break  // not allowed here
@@ -248,15 +325,15 @@ extension RuleReader {
             if correlation["rules"] == nil {
                 names = mentioned
             } else if let names {
-                let known = names.map(\.name)
-                for mention in mentioned where !known.contains(mention.name) {
+                let known = names.map(\.key)
+                for mention in mentioned where !known.contains(mention.key) {
                     findings.refuse(
                         "`rules` does not name `\(mention.name)`"
                             + hint(for: mention.name, among: known),
                         at: mention.place
                     )
                 }
-                for name in names where !mentioned.contains(where: { $0.name == name.name }) {
+                for name in names where !mentioned.contains(where: { $0.key == name.key }) {
                     findings.refuse("the condition does not use `\(name.name)`", at: name.place)
                 }
             }

@@ -14,7 +14,7 @@ extension RuleReader {
             return
         }
         let reference = RuleReference.detection(rules.detections.count)
-        register(head, map, as: .rule(reference))
+        register(as: .rule(reference))
         rules.detections.append(
             DetectionRule(
                 head: head,
@@ -133,6 +133,7 @@ extension RuleReader {
         findings.mistakes += reader.findings.mistakes
         findings.warnings += reader.findings.warnings
         used.formUnion(reader.usedPlaceholders)
+        expressions += reader.expressions
         return test
     }
 

@@ -16,7 +16,7 @@ extension RuleReader {
         }
         guard let read = searches(of: filter, named: "filter", except: ["condition", "rules"])
         else { return }
-        register(head, map, as: .filter(rules.filters.count))
+        register(as: .filter(rules.filters.count))
         pendingFilters.append(mentions)
         rules.filters.append(
             FilterRule(

@@ -1,11 +1,13 @@
 extension RuleReader {
     /// Reads what all kinds of documents have in common. Keys that are not known are left alone:
     /// Sigma allows them.
-    mutating func head(_ map: RuleMap, text: String) -> RuleHead {
+    mutating func head(_ document: RuleMap, text: String) -> RuleHead {
+        let map = document.ignoringEmpty(["description", "author", "status", "level", "tags"])
         let title = self.text(map, "title")
         if map["title"] == nil { findings.refuse("the rule has no `title`", at: map.place) }
         let name = self.text(map, "name")
         let id = self.text(map, "id")
+        announce(id: id, name: name, title: title, map)
         if id == nil, map["id"] == nil, name == nil {
             findings.warn(
                 "the rule has neither `id` nor `name`; its title stands for them",

@@ -15,16 +15,17 @@ extension RuleReader {
         var targets: [String: Target] = [:]
         var places: [String: Place] = [:]
         for identity in identities {
-            if let place = places[identity.key] {
-                let what = identity.isName ? "name" : "id"
+            let key = identityKey(identity.text)
+            if let place = places[key] {
+                let remedy = identity.kind == .title ? "; give this one an `id`" : ""
                 findings.refuse(
-                    "the \(what) `\(identity.key)` is taken by the rule at"
-                        + " \(place.file):\(place.line)",
+                    "the \(identity.kind.rawValue) `\(identity.text)` is taken by the rule at"
+                        + " \(place.file):\(place.line)\(remedy)",
                     at: identity.place
                 )
             } else {
-                targets[identity.key] = identity.target
-                places[identity.key] = identity.place
+                targets[key] = identity.target
+                places[key] = identity.place
             }
         }
         return targets
@@ -42,7 +43,8 @@ extension RuleReader {
         let pending = pendingCorrelations[position]
         var references: [RuleReference] = []
         for mention in pending.rules {
-            switch targets[mention.name] {
+            switch targets[mention.key] {
+            case .unread?: break  // it has mistakes of its own
             case .rule(let reference)?:
                 if references.contains(reference) {
                     findings.refuse("this rule stands here twice", at: mention.place)
@@ -57,14 +59,14 @@ extension RuleReader {
         // On a mistake the correlation stays without its rules; nothing of it comes into force.
         guard references.count == pending.rules.count else { return }
         rules.correlations[position].rules = references
-        let names = pending.rules.map(\.name)
+        let names = pending.rules.map(\.key)
         rules.correlations[position].aliases = pending.aliases.map { alias in
             var fields = [String?](repeating: nil, count: references.count)
             for (rule, field) in alias.fields {
                 let known: Int? =
-                    names.firstIndex(of: rule.name)
+                    names.firstIndex(of: rule.key)
                     ?? {
-                        guard case .rule(let reference)? = targets[rule.name] else { return nil }
+                        guard case .rule(let reference)? = targets[rule.key] else { return nil }
                         return references.firstIndex(of: reference)
                     }()
                 if let known {
@@ -89,7 +91,8 @@ extension RuleReader {
         _ names: [String]
     ) -> RuleCondition? {
         switch expression {
-        case .operand(.name(let name), _): return names.firstIndex(of: name).map(RuleCondition.rule)
+        case .operand(.name(let name), _):
+            return names.firstIndex(of: identityKey(name)).map(RuleCondition.rule)
         case .operand(.selection, _): return nil
         case .all(let parts): return .all(parts.compactMap { resolved($0, names) })
         case .any(let parts): return .any(parts.compactMap { resolved($0, names) })
@@ -107,8 +110,10 @@ extension RuleReader {
                 continue
             }
             for mention in mentions {
-                switch targets[mention.name] {
+                switch targets[mention.key] {
+                case .unread?: break  // it has mistakes of its own
                 case .rule(.detection(let index))?:
+                    warnOfOtherLogSource(mention, filter, index)
                     if rules.detections[index].filters.last != filter {
                         rules.detections[index].filters.append(filter)
                     }
@@ -121,6 +126,19 @@ extension RuleReader {
                 }
             }
         }
+    }
+
+    /// A filter that names its rules applies to them all the same; whoever wrote it may have meant
+    /// another.
+    private mutating func warnOfOtherLogSource(_ mention: Mention, _ filter: Int, _ rule: Int) {
+        let wanted = rules.filters[filter].logsource
+        let found = rules.detections[rule].logsource
+        guard !wanted.covers(found) else { return }
+        findings.warn(
+            "the filter is for \(wanted.words), and `\(mention.name)` is for \(found.words); it"
+                + " applies all the same",
+            at: mention.place
+        )
     }
 
     /// Sorts the correlations so that each stands after those it builds on, and refuses cycles.

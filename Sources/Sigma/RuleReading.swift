@@ -20,6 +20,9 @@ public struct RuleReading: Sendable {
     public let mistakes: [Mistake]
     /// As `mistakes`, but the rules may be put in force.
     public let warnings: [Mistake]
+    /// All regular expressions that could be read, whatever became of their rules, in the order of
+    /// the files. They are yet to be compiled, which may find more mistakes.
+    public let expressions: [WrittenExpression]
 
     /// Reads all files together: rules may refer to rules of other files.
     ///
@@ -42,7 +45,15 @@ public struct RuleReading: Sendable {
         rules = reader.rules
         mistakes = reader.findings.mistakes.inFileOrder(of: names)
         warnings = reader.findings.warnings.inFileOrder(of: names)
+        expressions = reader.expressions
     }
+}
+
+/// A regular expression of a rule file.
+public struct WrittenExpression: Sendable, Hashable {
+    public let pattern: RegexPattern
+    /// Where its value stands.
+    public let place: Place
 }
 
 /// Turns documents into rules, then resolves what they say of each other.
@@ -56,17 +67,35 @@ struct RuleReader {
     struct Mention {
         let name: String
         let place: Place
+
+        var key: String { identityKey(name) }
     }
     /// What is to be resolved for `rules.correlations`, by position.
     var pendingCorrelations: [PendingCorrelation] = []
     /// For `rules.filters`, by position; nil: `rules: any`.
     var pendingFilters: [[Mention]?] = []
-    /// Where each rule's `id` and `name` stand, to report a second use.
-    var identities: [(key: String, isName: Bool, place: Place, target: Target)] = []
+    /// Where the `id` and `name` of each document stand, to report a second use.
+    private(set) var identities: [Identity] = []
+    /// The first of ``identities`` of the document that is being read.
+    private var firstIdentity = 0
+    /// See ``RuleReading/expressions``.
+    var expressions: [WrittenExpression] = []
 
     enum Target: Hashable {
         case rule(RuleReference)
         case filter(Int)
+        /// A document with a mistake of its own.
+        case unread
+    }
+
+    /// What a document can be named by.
+    struct Identity {
+        enum Kind: String { case id, name, title }
+
+        let text: String
+        let kind: Kind
+        let place: Place
+        var target = Target.unread
     }
 
     init(placeholders: [String: [String]], limits: RuleLimits) {
@@ -158,14 +187,48 @@ struct RuleReader {
         }
     }
 
-    /// Notes the id and name under which the rule can be found.
-    mutating func register(_ head: RuleHead, _ map: RuleMap, as target: Target) {
-        let idPlace = map["id"]?.place ?? head.place
-        identities.append((head.id, false, idPlace, target))
-        if let name = head.name, let place = map["name"]?.place, name != head.id {
-            identities.append((name, true, place, target))
+    /// Notes what the document can be named by, whatever becomes of it.
+    mutating func announce(id: String?, name: String?, title: String?, _ map: RuleMap) {
+        firstIdentity = identities.count
+        func add(_ text: String?, _ kind: Identity.Kind) {
+            guard let text, !text.isEmpty,
+                !identities[firstIdentity...].contains(where: {
+                    identityKey($0.text) == identityKey(text)
+                })
+            else { return }
+            let place = kind == .title ? map.place : map[kind.rawValue]?.place ?? map.place
+            identities.append(Identity(text: text, kind: kind, place: place))
+        }
+        add(id, .id)
+        add(name, .name)
+        // Where there is no other name, the title stands for it.
+        if map["id"] == nil, map["name"] == nil { add(title, .title) }
+    }
+
+    /// The document that was announced last has become this.
+    mutating func register(as target: Target) {
+        for index in firstIdentity..<identities.count { identities[index].target = target }
+    }
+}
+
+/// The form in which ids and names are compared: a UUID, which may be written in either case
+/// (RFC 9562, 4), in lower case; anything else as it is.
+func identityKey(_ name: String) -> String {
+    let bytes = Array(name.utf8)
+    guard bytes.count == 36 else { return name }
+    for (index, byte) in bytes.enumerated() {
+        switch (index, byte) {
+        case (8, UInt8(ascii: "-")), (13, UInt8(ascii: "-")), (18, UInt8(ascii: "-")),
+            (23, UInt8(ascii: "-")):
+            break
+        case (8, _), (13, _), (18, _), (23, _): return name
+        case (_, UInt8(ascii: "0")...UInt8(ascii: "9")), (_, UInt8(ascii: "a")...UInt8(ascii: "f")),
+            (_, UInt8(ascii: "A")...UInt8(ascii: "F")):
+            break
+        default: return name
         }
     }
+    return name.lowercased()
 }
 
 /// A map with text keys, as a rule document is built of.
@@ -173,7 +236,7 @@ struct RuleMap {
     let place: Place
     /// Every key and value in the order of the file. Keys differ: the YAML reader saw to that.
     let entries: [(key: String, keyPlace: Place, keyShift: Int?, value: YAMLTree)]
-    private let positions: [String: Int]
+    private var positions: [String: Int]
 
     init(_ pairs: [(key: YAMLTree, value: YAMLTree)], at place: Place) {
         self.place = place
@@ -188,6 +251,13 @@ struct RuleMap {
 
     subscript(key: String) -> YAMLTree? {
         positions[key].map { entries[$0].value }
+    }
+
+    /// The same map, in which those of `keys` that have no value (`tags:`) count as missing.
+    func ignoringEmpty(_ keys: [String]) -> RuleMap {
+        var map = self
+        for key in keys where self[key]?.scalar?.isNull ?? false { map.positions[key] = nil }
+        return map
     }
 
     func keyPlace(_ key: String) -> Place {

@@ -48,6 +48,13 @@ public struct LogSource: Sendable, Hashable {
 
     public init() {}
 
+    /// As in `product windows, service security`.
+    var words: String {
+        let parts = [("category", category), ("product", product), ("service", service)]
+        let words = parts.compactMap { name, value in value.map { "\(name) `\($0)`" } }
+        return words.isEmpty ? "no log source" : words.joined(separator: ", ")
+    }
+
     /// Whether a filter for this log source is meant for a rule of `other`: what is named here is
     /// the same there.
     func covers(_ other: LogSource) -> Bool {
@@ -138,15 +145,25 @@ public struct CorrelationRule: Sendable, Equatable {
 
     /// When a window is a match.
     public enum Trigger: Sendable, Equatable {
-        /// The kind's figure compares so. `fields` is empty for `event_count`, one or more fields
+        /// The kind's figure is within the bounds. `fields` is empty for `event_count`, one or more fields
         /// for `value_count`, one field for the other kinds; `percentile` (0…100) is there for
         /// `value_percentile` alone.
-        case figure(Comparison, Number, fields: [String], percentile: Int?)
+        case figure(FigureBounds, fields: [String], percentile: Int?)
+        /// `temporal`: so many different rules have an event in the window.
+        case ruleCount(FigureBounds)
         /// `temporal` kinds: every rule has an event in the window (in the order of `rules` for
         /// `temporal_ordered`).
         case everyRule
         /// `temporal` kinds: this holds of the rules that have an event in the window.
         case condition(RuleCondition)
+
+        /// What is compared with a number; nil for the others.
+        public var bounds: FigureBounds? {
+            switch self {
+            case .figure(let bounds, _, _), .ruleCount(let bounds): bounds
+            case .everyRule, .condition: nil
+            }
+        }
     }
 
     public var head: RuleHead
@@ -219,7 +236,7 @@ public struct RuleSet: Sendable, Equatable {
             where !rule.aliases.contains(where: { $0.name == field }) {
                 mentions.append((field, place))
             }
-            if case .figure(_, _, let fields, _) = rule.trigger {
+            if case .figure(_, let fields, _) = rule.trigger {
                 for (field, place) in zip(fields, rule.fieldPlaces) {
                     mentions.append((field, place))
                 }

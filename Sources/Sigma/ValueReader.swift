@@ -4,6 +4,7 @@ struct ValueReader {
     let limits: RuleLimits
     var findings = MistakeList()
     var usedPlaceholders: Set<String> = []
+    var expressions: [WrittenExpression] = []
 
     /// The key of a line; an empty one is that of plain keywords.
     struct Key {
@@ -93,6 +94,17 @@ struct ValueReader {
             }
             chain.append(WrittenModifier(modifier: modifier, name: name, place: place))
         }
+        var isFirst = true
+        for written in chain where isRight && written.modifier != .all && written.modifier != .neq {
+            if !isFirst, [.re, .cidr, .exists].contains(written.modifier) {
+                findings.refuse(
+                    "`\(written.name)` must be the first modifier",
+                    at: written.place
+                )
+                return nil
+            }
+            isFirst = false
+        }
         let exists = chain.firstIndex { $0.modifier == .exists }
         if exists != nil, let other = chain.first(where: { $0.modifier == .all }) {
             findings.refuse("`all` makes no sense with `exists`", at: other.place)
@@ -119,15 +131,19 @@ struct ValueReader {
             throw Refused("a value is a scalar, not \(tree.kindName)", at: tree.place)
         }
         let expands = chain.contains { $0.modifier == .expand }
-        if expands { usedPlaceholders.formUnion(ModifiedValue.placeholderNames(in: scalar.text)) }
-        var value = ModifiedValue(kind(of: scalar, isRegex: chain.contains { $0.modifier == .re }))
-        var isFirst = true
+        if expands { usedPlaceholders.formUnion(PlaceholderText.names(in: scalar.text)) }
+        let kind = kind(of: scalar, isRegex: chain.contains { $0.modifier == .re })
+        var value: ModifiedValue
+        if expands, case .text = kind {
+            value = ModifiedValue(PlaceholderText(scalar.text))
+        } else {
+            value = ModifiedValue(kind)
+        }
         for written in chain {
             do {
                 try value.apply(
                     written.modifier,
                     named: written.name,
-                    isFirst: isFirst,
                     placeholders: placeholders,
                     limits: limits
                 )
@@ -135,9 +151,11 @@ struct ValueReader {
                 switch error {
                 case .chain(let message): throw Refused(message, at: written.place)
                 case .value(let message): throw Refused(message, at: tree.place)
+                case .wildcards(let message):
+                    let source = expands ? wildcardSource(scalar.text) : ""
+                    throw Refused(message + source, at: tree.place)
                 }
             }
-            if written.modifier != .all, written.modifier != .neq { isFirst = false }
         }
         let hasPosition = chain.contains {
             [.contains, .startsWith, .endsWith].contains($0.modifier)
@@ -145,6 +163,9 @@ struct ValueReader {
         var alternatives: [Predicate] = []
         var seen: Set<Predicate> = []
         for kind in value.kinds {
+            if case .regex(let regex) = kind {
+                expressions.append(WrittenExpression(pattern: regex, place: tree.place))
+            }
             let predicate =
                 isKeyword
                 ? try keyword(kind, hasPosition: hasPosition, at: tree.place)
@@ -152,6 +173,15 @@ struct ValueReader {
             if seen.insert(predicate).inserted { alternatives.append(predicate) }
         }
         return ValueTest(alternatives: alternatives, place: tree.place)
+    }
+
+    /// Of a text with placeholders: which of them have a value with wildcards, as the end of a message.
+    private func wildcardSource(_ text: String) -> String {
+        let names = PlaceholderText.names(in: text).filter { name in
+            placeholders[name]?.contains { TextPattern(sigma: $0).literal == nil } ?? false
+        }
+        guard let name = names.first else { return "" }
+        return "; a value of the placeholder `%\(name)%` has some"
     }
 
     private func kind(of scalar: YAMLScalar, isRegex: Bool) -> ModifiedValue.Kind {

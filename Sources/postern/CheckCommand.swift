@@ -129,8 +129,8 @@ struct CheckCommand: ParsableCommand {
         let names =
             found.rules.detections.compactMap(\.name) + found.rules.correlations.compactMap(\.name)
         mistakes += settings.mistakes(ofRulesOff: names).map { shown("\($0)") }
-        mistakes += found.mistakes.map { shown("\($0)") }
-        for warning in found.warnings { warn("warning: " + shown("\(warning)")) }
+        mistakes += found.mistakes.map(safeText)
+        for warning in found.warnings { warn("warning: " + safeText(warning)) }
         return (found.rules, found.warnings.count)
     }
 

@@ -128,12 +128,16 @@ func loadAllRules(
         optional: optional,
         settings: settings
     )
-    for warning in found.warnings { warn("warning: " + shown("\(warning)")) }
+    for warning in found.warnings { warn("warning: " + safeText(warning)) }
     guard found.mistakes.isEmpty else {
-        throw Failure(.settings, all: found.mistakes.map { shown("\($0)") })
+        throw Failure(.settings, all: found.mistakes.map(safeText))
     }
     return found.rules
 }
+
+/// A mistake or warning of a rule file, safe to show. Backslashes stay as they are: the message has
+/// some of its own, that one is to write.
+func safeText(_ mistake: Sigma.Mistake) -> String { shownKeepingBackslashes("\(mistake)") }
 
 /// The same with everything that is wrong or doubtful.
 ///
@@ -173,13 +177,9 @@ func loadCheckedRules(
             forFieldsOtherThan: eventFieldNames + (settings?.fields ?? [])
         )
     }
-    var mistakes = loaded.mistakes
-    if mistakes.isEmpty {
-        mistakes = regexMistakes(in: loaded.rules)
-        if mistakes.isEmpty {
-            warnings += doubts(about: loaded.rules, knowsEvents: knowsEvents)
-        }
-    }
+    let mistakes = (loaded.mistakes + regexMistakes(in: loaded.expressions))
+        .inFileOrder(of: loaded.files)
+    if mistakes.isEmpty { warnings += doubts(about: loaded.rules, knowsEvents: knowsEvents) }
     return (loaded.rules, mistakes, warnings)
 }
 

@@ -59,7 +59,7 @@ struct MatchCommand: ParsableCommand {
         )
         var mistakes = found.mistakes
         guard mistakes.isEmpty else {
-            throw Failure(.settings, all: mistakes.map { shown("\($0)") })
+            throw Failure(.settings, all: mistakes.map(safeText))
         }
         var run = MatchRun(EventMatcher(found.rules, mistakes: &mistakes))
         do {

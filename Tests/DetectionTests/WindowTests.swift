@@ -65,12 +65,20 @@ private struct WindowModel {
             let isTrue = rules.contains(0) && (rules.contains(1) || !rules.contains(2))
             return isTrue
                 && (correlation.kind == .temporal || isInOrder(Set(rules).sorted()))
-        case .figure(let comparison, let number, _, _):
+        case .ruleCount(let bounds):
+            return isWithin(bounds, Number(Int64(Set(rules).count)))
+        case .figure(let bounds, _, _):
             guard let figure = figure(correlation.kind, index, correlation.timespan) else {
                 return false
             }
-            return comparison.holds(figure, number)
+            return isWithin(bounds, figure)
         }
+    }
+}
+
+private func isWithin(_ bounds: FigureBounds, _ figure: Number) -> Bool {
+    [bounds.first, bounds.upper].compactMap { $0 }.allSatisfy {
+        $0.comparison.holds(figure, $0.number)
     }
 }
 
@@ -89,6 +97,17 @@ private func correlations(_ timespan: Int) -> [Correlation] {
         "type: value_avg\n    condition: {field: v, gt: 2}",
         "type: value_median\n    condition: {field: v, neq: 3}",
         "type: value_percentile\n    condition: {field: v, percentile: 90, gt: 4}",
+        "type: event_count\n    condition: {gt: 2, lte: 5}",
+        "type: value_count\n    condition: {field: v, lt: 4, gte: 2}",
+        "type: value_sum\n    condition: {field: v, gte: 3, lt: 12}",
+        "type: value_avg\n    condition: {field: v, gt: 1.5, lt: 3.5}",
+        "type: value_median\n    condition: {field: v, lte: 4, gt: 2}",
+        "type: value_percentile\n    condition: {field: v, percentile: 90, gte: 2, lte: 6}",
+        "type: temporal\n    condition: {gte: 2}",
+        "type: temporal\n    condition: {lt: 2}",
+        "type: temporal\n    condition: {eq: 2}",
+        "type: temporal\n    condition: {neq: 2}",
+        "type: temporal\n    condition: {gte: 1, lt: 3}",
     ]
     var text = ""
     for name in ["a", "b", "c"] {
@@ -220,6 +239,26 @@ private func key(_ name: String) -> [UInt8] {
             #expect(left.map(\.rawValue) == Array(0..<60))
             #expect(figure == Number(Int64(kind == .valueCount ? 20 : 40)))
         }
+    }
+
+    /// To be beyond its upper bound, a count must be able to pass it.
+    @Test(arguments: [
+        ("gte: 4", 1_024, 4), ("lte: 3000", 6_000, 3_000), ("gt: 100, lte: 5000", 10_000, 101),
+        ("lt: 5000, gte: 2000", 10_000, 2_000), ("gte: 2000.5", 4_002, 1),
+        ("gt: 9223372036854775807", 200_000, Int.max), ("gte: 1, lte: 900000", 200_000, 1),
+    ])
+    func aWindowHoldsWhatItsBoundsNeed(condition: String, eventsMax: Int, threshold: Int) throws {
+        let text =
+            "title: T\nid: a\nlogsource: {}\nlevel: low\ndetection: {s: {f: 1}, condition: s}\n"
+            + "---\ntitle: C\nid: c\nlevel: low\ncorrelation: {type: event_count, rules: a,"
+            + " timespan: 1h, condition: {\(condition)}}\n"
+        let reading = RuleReading([RuleFile(name: "t.yml", bytes: Array(text.utf8))])
+        #expect(reading.mistakes.isEmpty, "\(reading.mistakes)")
+        var fields = FieldTable()
+        let all = CorrelationCompiler(rules: reading.rules, fields: &fields).correlations
+        let correlation = try #require(all.first)
+        #expect(correlation.windowEventsMax(DetectionLimits()) == eventsMax)
+        #expect(correlation.threshold == threshold)
     }
 
     /// forall histories of groups that come, change and go: each is found by its key, whatever hashes

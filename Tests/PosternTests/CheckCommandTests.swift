@@ -62,6 +62,52 @@ import Testing
         #expect(result.output == "")
     }
 
+    @Test func badExpressionsAreToldWithTheOtherMistakesInTheOrderOfTheFiles() throws {
+        let head = "title: T\nlogsource: {product: postern}\n"
+        let (result, folder) = try check(
+            rules: [
+                "a.yml": head
+                    + "id: a\ndetection:\n    s:\n        x|re: 'a('\n        y|base64: 'b*'\n"
+                    + "    condition: s\nlevel: hihg\n",
+                "b.yml": head
+                    + "id: b\ndetection:\n    s: {x|re: '[b'}\n    condition: s\nlevel: low\n",
+                "c.yml": head
+                    + "id: a\ndetection:\n    \"\\e[1m\": {x: y}\n    condition: t\nlevel: low\n",
+            ]
+        )
+        #expect(result.status == 78)
+        let lines = result.error.replacingOccurrences(of: "postern: " + folder, with: "")
+            .split(separator: "\n").map(String.init).filter { !$0.hasPrefix("postern: warning: ") }
+        #expect(
+            lines == [
+                "rules/a.yml:6:15: bad regular expression at offset 2: missing closing parenthesis",
+                "rules/a.yml:7:19: `base64` does not take wildcards; write `\\*` or `\\?` for the"
+                    + " character",
+                "rules/a.yml:9:8: `level` must be one of informational, low, medium, high, critical,"
+                    + " not `hihg`; did you mean `high`?",
+                "rules/b.yml:5:15: bad regular expression at offset 2: missing terminating ] for"
+                    + " character class",
+                "rules/c.yml:3:5: the id `a` is taken by the rule at \(folder)rules/a.yml:3",
+                "rules/c.yml:6:16: there is no search `t`",
+                "postern: 6 mistakes",
+            ],
+            "\(result.error)"
+        )
+    }
+
+    /// Text of a file is safe to show, and its backslashes are told as they are.
+    @Test func mistakesQuoteTheFileSafely() throws {
+        let rule =
+            "title: T\nid: a\nlogsource: {product: postern}\nlevel: low\ndetection:\n"
+            + "    s: {x: y}\n    \"a\\\\b\\e[1m\": {x: y}\n    condition: s\n"
+        let (result, folder) = try check(rules: ["a.yml": rule])
+        #expect(result.status == 0)
+        let lines = result.error.replacingOccurrences(of: folder, with: "").split(separator: "\n")
+        let wanted =
+            "postern: warning: rules/a.yml:7:5: the condition does not use `a\\b\\u{1b}[1m`"
+        #expect(lines.contains { $0 == wanted }, "\(result.error)")
+    }
+
     /// Each rule is doubted, at the line and column that follow.
     @Test(arguments: [
         ("{a|exists: true, user.name: x}", "7:9", "no event has a field `a`"),
@@ -118,13 +164,15 @@ import Testing
         let (result, folder) = try check(rules: [
             "a.yml": base + correlation("a", "lt: 1") + correlation("b", "eq: 2.5")
                 + correlation("c", "gte: 1000000000") + correlation("d", "gte: 100000")
+                + correlation("e", "gt: 5, lt: 6") + correlation("f", "gt: 5, lt: 7")
+                + correlation("g", "gt: 200000, lte: 300000")
         ])
         let lines = result.error.split(separator: "\n").map { line in
             let parts = line.replacingOccurrences(of: folder, with: "").split(separator: ":")
             return parts[3] + ":" + parts[4]
         }
         #expect(result.status == 0)
-        #expect(lines == ["7:1", "12:1", "17:1"], "\(result.error)")
+        #expect(lines == ["7:1", "12:1", "17:1", "27:1", "37:1"], "\(result.error)")
     }
 
     @Test func effectiveSettingsAreSettingsAgain() throws {

@@ -74,7 +74,7 @@ private let bases = rule("login", "kind: login") + rule("send", "kind: send")
         #expect(try matching("user.roles|all: [admin, staff]", events) == [0])
         #expect(try matching("user.roles|exists: true", events) == [0, 1])
         #expect(try matching("user.name: null", events) == [3])
-        #expect(try matching("user.roles: null", events) == [1, 2, 3, 4])
+        #expect(try matching("user.roles: null", events) == [2, 3, 4])
         #expect(try matching("n|gt: 19\nn|lt: 2", events) == [2])
         #expect(
             try matching("b: true\nb: 1".replacingOccurrences(of: "\nb:", with: "\nb|gte:"), events)
@@ -163,7 +163,7 @@ private let bases = rule("login", "kind: login") + rule("send", "kind: send")
             "{}\n"
         )
         #expect(result.status == 78)
-        // What cannot be read comes first; regular expressions are compiled once all can.
+        #expect(result.error.contains("a.yml:8:15: bad regular expression at offset 2"))
         #expect(result.error.contains("b.yml:8:15: `gt` takes a number; this is text"))
         let regex = try match(["a.yml": rule("x", "a|re: '(b'")], "{}\n")
         #expect(regex.status == 78)
@@ -174,15 +174,16 @@ private let bases = rule("login", "kind: login") + rule("send", "kind: send")
         let scratch = try Scratch()
         let config = try scratch.write(
             "postern.yml",
-            "placeholders:\n    admins: [alice, 'b*b']\n    one: x\n"
+            "placeholders:\n    admins: [alice, 'b\\*b', 'c*l']\n    one: x\n"
         )
-        let events = "{\"user\":\"ALICE@x\"}\n{\"user\":\"b*b@x\"}\n{\"user\":\"bob@x\"}\n"
+        let events =
+            ["ALICE@x", "b*b@x", "bob@x", "carol@x"].map { "{\"user\":\"\($0)\"}\n" }.joined()
         let result = try match(
             ["a.yml": rule("p", "user|expand: '%admins%@%one%'")],
             events,
             more: ["--config", config]
         )
-        #expect(try result.objects.compactMap { $0["event"] as? Int } == [0, 1])
+        #expect(try result.objects.compactMap { $0["event"] as? Int } == [0, 1, 3])
         let without = try match(["a.yml": rule("p", "user|expand: '%admins%'")], events)
         #expect(without.status == 78)
         #expect(without.error.contains("`%admins%` has no value in the settings"))

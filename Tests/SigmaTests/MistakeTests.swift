@@ -43,6 +43,41 @@ import Testing
         )
     }
 
+    /// A mistake of one document keeps none of another back.
+    @Test func aDocumentWithAMistakeKeepsItsNames() {
+        let broken = rule("s: {a|gt: x, b|re: '('}\ncondition: s and t", id: "one", name: "uno")
+        let text =
+            broken + "---\n" + rule("s: {a: 1}\ncondition: s", id: "one") + "---\n"
+            + rule("s: {a: 1}\ncondition: s", id: "two", name: "uno")
+            + "---\ntitle: C\nid: c\nlevel: low\n"
+            + "correlation: {type: temporal, rules: [uno, dos], timespan: 1h}\n"
+            + "---\ntitle: F\nid: f\nfilter: {rules: [one], s: {a: 1}, condition: not s}\n"
+        let reading = read(text)
+        #expect(
+            reading.mistakes.map(\.description) == [
+                "t.yml:6:15: `gt` takes a number; this is text",
+                "t.yml:7:22: there is no search `t`; did you mean `s`?",
+                "t.yml:11:5: the id `one` is taken by the rule at t.yml:2",
+                "t.yml:20:7: the name `uno` is taken by the rule at t.yml:3",
+                "t.yml:30:44: there is no rule `dos`",
+            ]
+        )
+        #expect(reading.expressions.map(\.pattern) == [RegexPattern("(")])
+        #expect(reading.expressions.map(\.place.line) == [6])
+    }
+
+    @Test func twoRulesWithNothingButOneTitleAreToldSo() {
+        let text = "title: Same\nlogsource: {}\ndetection: {s: {a: 1}, condition: s}\nlevel: low\n"
+        #expect(
+            read(text + "---\n" + text).mistakes.map(\.description) == [
+                "t.yml:6:1: the title `Same` is taken by the rule at t.yml:1; give this one an `id`"
+            ]
+        )
+        #expect(read(text + "---\n" + text + "id: x\n").mistakes == [])
+        // A rule that cannot be named is no namesake of another.
+        #expect(read("detection: 1\n---\ndetection: 1\n").mistakes.count == 4)
+    }
+
     @Test func cyclesOfSeveralCorrelationsAreToldForEachOfThem() {
         func correlation(_ id: String, on base: String) -> String {
             "---\ntitle: T\nid: \(id)\nlevel: low\ncorrelation: {type: temporal, rules: \(base), timespan: 1h}\n"
@@ -193,12 +228,25 @@ private let mistakes: [(String, String)] = [
     (line("a|contains|contains: x"), "6:20: `contains` stands here twice"),
     (line("a|contains|endswith: x"), "6:20: `contains`, `startswith` and `endswith`"),
     (line("a|contains|re: x"), "6:20: `re` must be the first modifier"),
+    (line("a|windash|re: x"), "6:19: `re` must be the first modifier"),
+    (line("a|cased|re: x"), "6:17: `re` must be the first modifier"),
+    (line("a|gt|cidr: x"), "6:14: `cidr` must be the first modifier"),
+    (
+        line("a|contains|base64: x"),
+        "6:20: `base64` must stand before `contains`: write `base64|con"
+    ),
+    (line("a|endswith|fieldref: x"), "6:20: `fieldref` must stand before `endswith`: write `field"),
+    (line("a|base64|expand: '%x%'"), "6:11: `base64` must stand behind `expand`: write `expand|b"),
+    (line("a|cidr|expand: '%x%'"), "6:11: `cidr` takes networks, no placeholders"),
     (line("a|i: x"), "6:11: `i` is a flag of `re`"),
     (line("a|re|cased: x"), "6:14: `cased` makes no sense after a regular expression"),
     (line("a|cidr|contains: 10.0.0.0/8"), "6:16: `contains` makes no sense after a network"),
     (line("a|cidr: 10.0.0.1/8"), "6:17: the network has bits set"),
     (line("a|cidr: 10.0.0.0/33"), "6:17: expected a network"),
     (line("a|gt: ten"), "6:15: `gt` takes a number; this is text"),
+    (line("a|gt: true"), "6:15: `gt` takes a number; this is a boolean"),
+    (line("a|gt: null"), "6:15: `gt` takes a number; this is null"),
+    (line("a|hour: false"), "6:17: `hour` takes a number; this is a boolean"),
     (line("a|gt|lt: 5"), "6:14: `lt` makes no sense after a comparison"),
     (line("a|contains: 5"), "6:21: `contains` takes text; this is a number"),
     (line("a|exists: 5"), "6:19: `exists` takes true or false"),
@@ -241,8 +289,32 @@ private let correlationMistakes: [(String, String)] = [
     ),
     ("type: event_count\nrules: base\ntimespan: 1h", "13:5: `correlation` has no `condition`"),
     (
-        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: 1, lt: 3}",
-        "16:16: the condition needs exactly one"
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {}",
+        "16:16: the condition needs one of lt, lte, gt, gte, eq, neq, or two that bound a range, such as"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: 1, gt: 3}",
+        "16:25: `gte` and `gt` both bound from below; a range has one bound from below and one from"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {lt: 9, gte: 1, lte: 8}",
+        "16:32: `lt` and `lte` both bound from above"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: 1, eq: 3}",
+        "16:25: `eq` goes with no other comparison"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {lt: 3, neq: 1}",
+        "16:24: `neq` goes with no other comparison"
+    ),
+    (
+        "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gt: 200, lte: 100}",
+        "16:26: no number is both `gt: 200` and `lte: 100`"
+    ),
+    (
+        "type: value_avg\nrules: base\ntimespan: 1h\ncondition: {field: a, lt: 2.5, gte: 2.5}",
+        "16:36: no number is both `gte: 2.5` and `lt: 2.5`"
     ),
     (
         "type: event_count\nrules: base\ntimespan: 1h\ncondition: {gte: x}",
@@ -274,7 +346,11 @@ private let correlationMistakes: [(String, String)] = [
     ),
     (
         "type: temporal\nrules: base\ntimespan: 1h\ncondition: {gte: 2}",
-        "16:16: `temporal` asks for every rule"
+        "16:16: `temporal` counts one rule here, and that is never `gte: 2`"
+    ),
+    (
+        "type: temporal\nrules: base\ntimespan: 1h\ncondition: {gte: 1, field: a}",
+        "16:25: `temporal` counts rules, no `field`"
     ),
     (
         "type: temporal\nrules: base\ntimespan: 1h\ncondition: base and bose",

@@ -216,8 +216,7 @@ struct MatchPlanBuilder {
             plan.regexes.append(compiled)
             return true
         } catch {
-            let message = "bad regular expression at offset \(error.offset): \(error.message)"
-            mistakes.append(Mistake(message, at: place))
+            mistakes.append(Mistake(error.words, at: place))
             return false
         }
     }

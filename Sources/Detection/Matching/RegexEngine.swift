@@ -14,6 +14,9 @@ final class CompiledRegex: @unchecked Sendable {
         /// Bytes from the pattern's start to where the mistake was noticed.
         let offset: Int
         let message: String
+
+        /// As a rule's mistake.
+        var words: String { "bad regular expression at offset \(offset): \(message)" }
     }
 
     fileprivate let code: OpaquePointer
@@ -51,6 +54,16 @@ final class CompiledRegex: @unchecked Sendable {
         // Without JIT (an architecture without it, or memory that must not become executable) the
         // interpreter does the same, slower; so the result is of no interest.
         _ = unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
+    }
+
+    /// What is wrong with a pattern; nil when nothing is.
+    static func mistake(in regex: RegexPattern) -> String? {
+        do {
+            _ = try CompiledRegex(regex)
+            return nil
+        } catch {
+            return error.words
+        }
     }
 
     deinit {

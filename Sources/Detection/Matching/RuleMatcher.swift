@@ -284,7 +284,8 @@ public struct RuleMatcher: ~Copyable, Sendable {
         }
     }
 
-    /// Whether the predicate holds for one of several values; of none, it is null.
+    /// Whether the predicate holds for one of several values. A list or an object that is there is
+    /// not null, whatever is in it.
     private mutating func holdsOfList(
         _ predicate: CompiledPredicate,
         _ first: Int,
@@ -292,7 +293,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
     ) -> Bool {
         switch predicate.kind {
         case .exists: return predicate.flag
-        case .null where first < 0: return true
+        case .null: return false
         default: break
         }
         var next = first
@@ -301,7 +302,7 @@ public struct RuleMatcher: ~Copyable, Sendable {
             next = element.next
             let isMatch: Bool =
                 switch predicate.kind {
-                case .null: element.value == .null
+                case .null: false
                 case .exists: predicate.flag
                 case .boolean: element.value == .bool(predicate.flag)
                 case .comparison:

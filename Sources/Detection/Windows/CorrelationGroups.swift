@@ -663,6 +663,23 @@ struct CorrelationGroups: Sendable {
         }
     }
 
+    /// What a correlation compares, in the window of the entry at `index`; nil when the window has no
+    /// value at all, and for conditions that compare nothing.
+    mutating func figure(
+        _ correlation: Correlation,
+        _ number: Int,
+        endingAt index: Int
+    ) -> Number? {
+        switch correlation.trigger {
+        case .figure(_, _, let percentile):
+            return figure(number, percentile: percentile, endingAt: index)
+        case .ruleCount:
+            let range = range(number, endingAt: index)
+            return Number(Int64(notePresent(number, range, of: correlation.bases.count)))
+        case .everyRule, .condition: return nil
+        }
+    }
+
     private mutating func distinctValues(_ number: Int, _ range: Range<Int>) -> Int {
         valueScratch.removeAll(keepingCapacity: true)
         for index in range {
@@ -681,11 +698,9 @@ struct CorrelationGroups: Sendable {
     /// Whether a correlation's condition holds in the window of the entry at `index`.
     mutating func holds(_ correlation: Correlation, _ number: Int, endingAt index: Int) -> Bool {
         switch correlation.trigger {
-        case .figure(let comparison, let wanted, _, let percentile):
-            guard let figure = figure(number, percentile: percentile, endingAt: index) else {
-                return false
-            }
-            return comparison.holds(figure, wanted)
+        case .figure(let bounds, _, _), .ruleCount(let bounds):
+            guard let figure = figure(correlation, number, endingAt: index) else { return false }
+            return bounds.holds(figure)
         case .everyRule:
             let range = range(number, endingAt: index)
             if kind == .temporalOrdered {

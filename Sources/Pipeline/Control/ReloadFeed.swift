@@ -116,7 +116,8 @@ final class ReloadFeed: Sendable {
         }
         put(
             mistakes.isEmpty
-                ? .read(fresh, receipts) : .refused(mistakes.map { shown("\($0)") })
+                ? .read(fresh, receipts)
+                : .refused(mistakes.map { shownKeepingBackslashes("\($0)") })
         )
     }
 

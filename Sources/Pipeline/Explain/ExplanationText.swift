@@ -146,7 +146,12 @@ extension RuleExplanation {
         var text = "\(rule) matches"
         for count in counts {
             text += "; \(count.rule): "
-            text += count.figure.map { "\($0) of \(count.threshold)" } ?? "takes no part"
+            if let figure = count.figure {
+                let wanted = count.range.map { ", wanted: \($0)" } ?? " of \(count.threshold)"
+                text += figure + wanted
+            } else {
+                text += "takes no part"
+            }
             if count.isOpen { text += ", its alert is open" }
         }
         return text

@@ -58,15 +58,22 @@ public struct TuneGrid: Sendable {
                 continue
             }
             guard
-                case .figure(let comparison, let number, let fields, let percentile) = rule.trigger,
-                comparison == .greater || comparison == .greaterOrEqual,
-                case .integer(let own) = number.form, own > 0
+                case .figure(let bounds, let fields, let percentile) = rule.trigger,
+                bounds.first.comparison == .greater
+                    || bounds.first.comparison == .greaterOrEqual,
+                case .integer(let own) = bounds.first.number.form, own > 0
             else {
-                leftOut.append((rule.name ?? rule.title, "it has no number that it must reach"))
+                let reason: String
+                if case .ruleCount = rule.trigger {
+                    reason = "it counts its rules, of which there are \(rule.rules.count)"
+                } else {
+                    reason = "it has no number that it must reach"
+                }
+                leftOut.append((rule.name ?? rule.title, reason))
                 continue
             }
             let grid = Set(thresholds.isEmpty ? Self.thresholds(around: own) : thresholds)
-                .union([own]).sorted()
+                .union([own]).sorted().filter { !bounds.reaching(from: $0).isEmptyRange }
             let spans = Set(timespans.isEmpty ? Self.timespans(around: rule) : timespans)
                 .union([rule.timespanSeconds]).sorted()
             for span in spans {
@@ -74,8 +81,7 @@ public struct TuneGrid: Sendable {
                     var copy = rule
                     copy.timespanSeconds = span
                     copy.trigger = .figure(
-                        comparison,
-                        Number(threshold),
+                        bounds.reaching(from: threshold),
                         fields: fields,
                         percentile: percentile
                     )
@@ -111,6 +117,15 @@ public struct TuneGrid: Sendable {
 
     private static func timespans(around rule: CorrelationRule) -> [Int64] {
         [max(1, rule.timespanSeconds / 2), rule.timespanSeconds, rule.timespanSeconds * 2]
+    }
+}
+
+extension FigureBounds {
+    /// The same with another number that is to be reached; the upper bound of a range stays.
+    fileprivate func reaching(from threshold: Int64) -> FigureBounds {
+        var bounds = self
+        bounds.first.number = Number(threshold)
+        return bounds
     }
 }
 

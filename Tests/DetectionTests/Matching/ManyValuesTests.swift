@@ -137,6 +137,32 @@ import Testing
 }
 
 @Suite struct EventReaderTests {
+    /// `null` is a missing field or a null of JSON; what is there without a value of its own is not.
+    @Test(arguments: [
+        ("{}", true), (#"{"o":null}"#, true), (#"{"o":{}}"#, false), (#"{"o":{"p":1}}"#, false),
+        (#"{"o":{"p":null}}"#, false), (#"{"o":[]}"#, false), (#"{"o":[null]}"#, false),
+        (#"{"o":[{}]}"#, false), (#"{"o":[1,null]}"#, false), (#"{"o":""}"#, false),
+        (#"{"o":false}"#, false), (#"{"o.p":1}"#, true), (#"{"o":{"p":1},"o":null}"#, true),
+    ])
+    func nullIsWhatIsMissingOrNull(event: String, isNull: Bool) throws {
+        let text = ["o: null", "o|exists: false", "o|neq: null", "o: [null, 7]"].enumerated().map {
+            "title: T\nid: r\($0)\nlogsource: {}\nlevel: low\n"
+                + "detection: {s: {\($1)}, condition: s}\n---\n"
+        }
+        let bytes = Array(text.joined().utf8)
+        let reading = RuleReading([RuleFile(name: "t", bytes: bytes)])
+        var mistakes = reading.mistakes
+        var matcher = EventMatcher(reading.rules, mistakes: &mistakes)
+        #expect(mistakes == [])
+        var matches: [EventMatch] = []
+        try matcher.take(Array(event.utf8).span, into: &matches)
+        matcher.finish(into: &matches)
+        let isThere = event.contains(#""o":"#)
+        var expected = isNull ? [0, 3] : [2]
+        if !isThere { expected.append(1) }
+        #expect(matches.map(\.rule) == expected.sorted(), "\(event)")
+    }
+
     /// forall damaged objects: reading ends, and what is wrong has a place inside the text.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func damagedObjectsNeverTrap(seed: UInt64) {
@@ -195,6 +221,21 @@ import Testing
 }
 
 @Suite struct RuleDoubtTests {
+    /// Expressions are looked at whatever else is wrong with their rules.
+    @Test func badExpressionsAreToldOfRulesWithOtherMistakes() {
+        let text =
+            oneRule(
+                "s:\n    a|re: ['x(y', ok]\n    b|re: 'x(y'\nunused: {c|re: '[b'}\ncondition: t"
+            )
+        let reading = RuleReading([RuleFile(name: "t", bytes: Array(text.utf8))])
+        #expect(reading.mistakes.map(\.message) == ["there is no search `t`; did you mean `s`?"])
+        #expect(reading.rules.detections.isEmpty)
+        let found = regexMistakes(in: reading.expressions).map {
+            $0.line - reading.mistakes[0].line
+        }
+        #expect(found == [-3, -2, -1])
+    }
+
     /// forall damaged rule files: everything that `postern check` looks at ends, and says where.
     @Test(arguments: 1...64 as ClosedRange<UInt64>)
     func damagedFilesAreCheckedToTheirEnd(seed: UInt64) {
@@ -238,7 +279,7 @@ import Testing
             let bytes = Array(lines.joined(separator: [UInt8(ascii: "\n")]))
             let reading = RuleReading([RuleFile(name: "x", bytes: bytes)])
             guard reading.mistakes.isEmpty else { continue }
-            let mistakes = regexMistakes(in: reading.rules)
+            let mistakes = regexMistakes(in: reading.expressions)
             guard mistakes.isEmpty else { continue }
             checked += 1
             let all =
