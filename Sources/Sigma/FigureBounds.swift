@@ -14,6 +14,14 @@ public struct FigureBounds: Sendable, Hashable {
         public var text: String { "\(comparison.rawValue): \(number.text)" }
 
         func holds(_ figure: Number) -> Bool { comparison.holds(figure, number) }
+
+        /// The least whole number that is not below this one, or that is beyond it for `gt`.
+        fileprivate var countMax: Int {
+            let whole = number.wholeBelow
+            let isExact = number == Number(whole) && comparison != .greater
+            let (next, overflows) = whole.addingReportingOverflow(1)
+            return Int(clamping: isExact || overflows ? whole : next)
+        }
     }
 
     /// The only comparison; of a range, the bound from below.
@@ -58,16 +66,10 @@ public struct FigureBounds: Sendable, Hashable {
     }
 
     /// The least whole number that is not below any number named here: how far one must count to
-    /// tell whether it holds.
+    /// tell whether it holds. Asked for each event: it allocates nothing.
     public var countMax: Int {
-        var most = Int64.min
-        for bound in [first, upper].compactMap({ $0 }) {
-            let whole = bound.number.wholeBelow
-            let isExact = bound.number == Number(whole) && bound.comparison != .greater
-            let (next, overflows) = whole.addingReportingOverflow(1)
-            most = max(most, isExact || overflows ? whole : next)
-        }
-        return Int(clamping: most)
+        guard let upper else { return first.countMax }
+        return max(first.countMax, upper.countMax)
     }
 
     /// As a rule file has it: `gt: 100, lte: 200`.
