@@ -6,7 +6,9 @@ import Testing
 // Small logs of one happening each. The stamp counts up, so that each line has its own second.
 
 /// Puts a head before each text: `PROGRAM: TEXT`.
-private func log(_ texts: String...) -> [String] {
+private func log(_ texts: String...) -> [String] { log(texts) }
+
+private func log(_ texts: [String]) -> [String] {
     texts.enumerated().map { index, text in
         let colon = text.firstIndex(of: ":") ?? text.endIndex
         let program = text[..<colon]
@@ -48,7 +50,8 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
     /// At which lines events were submitted.
     var submittedAt: [Int]
 
-    static let all = plain + afterQueue + beforeQueue + held + moved + instances + forms
+    static let all =
+        plain + afterQueue + twoFilters + beforeQueue + held + moved + instances + forms
 
     static let plain = [
         Self(
@@ -195,6 +198,88 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
         ),
     ]
 
+    /// What a log tells of two filters behind each other, besides the first message's arrival and the
+    /// second's.
+    private enum FilterStep { case firstAnswers, thirdArrives, secondAnswers, thirdLeaves }
+
+    /// - Parameter named: the IDs that XFORWARD names for the second and the third message; none without it.
+    private static func twoFilters(
+        _ testDescription: String,
+        naming named: [String] = [],
+        _ steps: [FilterStep]
+    ) -> Self {
+        func arrival(_ number: Int) -> String {
+            "client=localhost[127.0.0.1]"
+                + (named.isEmpty
+                    ? "" : ", orig_queue_id=\(named[number]), orig_client=pc[198.51.100.7]")
+        }
+        func answer(_ from: String, _ port: Int, _ to: String) -> [String] {
+            let reply = "sent (250 2.0.0 Ok: queued as \(to))"
+            return [
+                "postfix/smtp: \(from): " + delivered(relay: "127.0.0.1[127.0.0.1]:\(port)", reply),
+                "postfix/qmgr: \(from): removed",
+            ]
+        }
+        let lines = [
+            "postfix/smtpd: ABCDEF0123: \(login)", "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
+            "postfix/qmgr: ABCDEF0123: \(active)",
+            "postfix/dkim/smtpd[8]: BBCDEF0123: \(arrival(0))",
+            "postfix/qmgr: BBCDEF0123: \(active)",
+        ]
+        let rest = steps.flatMap { step in
+            switch step {
+            case .firstAnswers: answer("ABCDEF0123", 10026, "BBCDEF0123")
+            case .secondAnswers: answer("BBCDEF0123", 10032, "CBCDEF0123")
+            case .thirdArrives:
+                [
+                    "postfix/amavis/smtpd[9]: CBCDEF0123: \(arrival(1))",
+                    "postfix/qmgr: CBCDEF0123: \(active)",
+                ]
+            case .thirdLeaves:
+                [
+                    "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
+                    "postfix/qmgr: CBCDEF0123: removed",
+                ]
+            }
+        }
+        return Self(
+            testDescription: testDescription,
+            lines: log(lines + rest),
+            events: ["ann@a.example c@d.test [hi] bounced"],
+            submittedAt: [2]
+        )
+    }
+
+    static let twoFilters = [
+        twoFilters(
+            "two after-queue filters, one behind the other, as Zimbra has them",
+            [.firstAnswers, .thirdArrives, .secondAnswers, .thirdLeaves]
+        ),
+        twoFilters(
+            "two filters, and the first answers when the second has",
+            [.thirdArrives, .secondAnswers, .firstAnswers, .thirdLeaves]
+        ),
+        twoFilters(
+            "two filters, and the outcome is logged before the second's answer",
+            [.firstAnswers, .thirdArrives, .thirdLeaves, .secondAnswers]
+        ),
+        twoFilters(
+            "two filters that forward the ID of the first message",
+            naming: ["ABCDEF0123", "ABCDEF0123"],
+            [.firstAnswers, .thirdArrives, .secondAnswers, .thirdLeaves]
+        ),
+        twoFilters(
+            "two filters that forward an ID, and the first answers late",
+            naming: ["ABCDEF0123", "ABCDEF0123"],
+            [.thirdArrives, .secondAnswers, .firstAnswers, .thirdLeaves]
+        ),
+        twoFilters(
+            "two filters that forward the ID of the message before",
+            naming: ["ABCDEF0123", "BBCDEF0123"],
+            [.firstAnswers, .thirdArrives, .secondAnswers, .thirdLeaves]
+        ),
+    ]
+
     static let afterQueue = [
         Self(
             testDescription: "an after-queue filter whose delivery is logged before the link",
@@ -213,180 +298,6 @@ struct PostfixStory: Sendable, CustomTestStringConvertible {
                             + "BBCDEF0123)"
                     ),
                 "postfix/qmgr: ABCDEF0123: removed"
-            ),
-            events: ["ann@a.example c@d.test [hi] bounced"],
-            submittedAt: [2]
-        ),
-        Self(
-            testDescription: "two after-queue filters, one behind the other, as Zimbra has them",
-            lines: log(
-                "postfix/smtpd: ABCDEF0123: \(login)",
-                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
-                "postfix/qmgr: ABCDEF0123: \(active)",
-                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1]",
-                "postfix/qmgr: BBCDEF0123: \(active)",
-                "postfix/smtp: ABCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10026",
-                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
-                    ),
-                "postfix/qmgr: ABCDEF0123: removed",
-                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1]",
-                "postfix/qmgr: CBCDEF0123: \(active)",
-                "postfix/smtp: BBCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10032",
-                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
-                    ),
-                "postfix/qmgr: BBCDEF0123: removed",
-                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
-                "postfix/qmgr: CBCDEF0123: removed"
-            ),
-            events: ["ann@a.example c@d.test [hi] bounced"],
-            submittedAt: [2]
-        ),
-        Self(
-            testDescription: "two filters, and the first answers when the second has",
-            lines: log(
-                "postfix/smtpd: ABCDEF0123: \(login)",
-                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
-                "postfix/qmgr: ABCDEF0123: \(active)",
-                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1]",
-                "postfix/qmgr: BBCDEF0123: \(active)",
-                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1]",
-                "postfix/qmgr: CBCDEF0123: \(active)",
-                "postfix/smtp: BBCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10032",
-                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
-                    ),
-                "postfix/qmgr: BBCDEF0123: removed",
-                "postfix/smtp: ABCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10026",
-                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
-                    ),
-                "postfix/qmgr: ABCDEF0123: removed",
-                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
-                "postfix/qmgr: CBCDEF0123: removed"
-            ),
-            events: ["ann@a.example c@d.test [hi] bounced"],
-            submittedAt: [2]
-        ),
-        Self(
-            testDescription: "two filters, and the outcome is logged before the second's answer",
-            lines: log(
-                "postfix/smtpd: ABCDEF0123: \(login)",
-                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
-                "postfix/qmgr: ABCDEF0123: \(active)",
-                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1]",
-                "postfix/qmgr: BBCDEF0123: \(active)",
-                "postfix/smtp: ABCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10026",
-                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
-                    ),
-                "postfix/qmgr: ABCDEF0123: removed",
-                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1]",
-                "postfix/qmgr: CBCDEF0123: \(active)",
-                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
-                "postfix/qmgr: CBCDEF0123: removed",
-                "postfix/smtp: BBCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10032",
-                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
-                    ),
-                "postfix/qmgr: BBCDEF0123: removed"
-            ),
-            events: ["ann@a.example c@d.test [hi] bounced"],
-            submittedAt: [2]
-        ),
-        Self(
-            testDescription: "two filters that forward the ID of the first message",
-            lines: log(
-                "postfix/smtpd: ABCDEF0123: \(login)",
-                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
-                "postfix/qmgr: ABCDEF0123: \(active)",
-                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
-                    + "orig_client=pc[198.51.100.7]",
-                "postfix/qmgr: BBCDEF0123: \(active)",
-                "postfix/smtp: ABCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10026",
-                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
-                    ),
-                "postfix/qmgr: ABCDEF0123: removed",
-                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
-                    + "orig_client=pc[198.51.100.7]",
-                "postfix/qmgr: CBCDEF0123: \(active)",
-                "postfix/smtp: BBCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10032",
-                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
-                    ),
-                "postfix/qmgr: BBCDEF0123: removed",
-                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
-                "postfix/qmgr: CBCDEF0123: removed"
-            ),
-            events: ["ann@a.example c@d.test [hi] bounced"],
-            submittedAt: [2]
-        ),
-        Self(
-            testDescription: "two filters that forward an ID, and the first answers late",
-            lines: log(
-                "postfix/smtpd: ABCDEF0123: \(login)",
-                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
-                "postfix/qmgr: ABCDEF0123: \(active)",
-                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
-                    + "orig_client=pc[198.51.100.7]",
-                "postfix/qmgr: BBCDEF0123: \(active)",
-                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
-                    + "orig_client=pc[198.51.100.7]",
-                "postfix/qmgr: CBCDEF0123: \(active)",
-                "postfix/smtp: BBCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10032",
-                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
-                    ),
-                "postfix/qmgr: BBCDEF0123: removed",
-                "postfix/smtp: ABCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10026",
-                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
-                    ),
-                "postfix/qmgr: ABCDEF0123: removed",
-                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
-                "postfix/qmgr: CBCDEF0123: removed"
-            ),
-            events: ["ann@a.example c@d.test [hi] bounced"],
-            submittedAt: [2]
-        ),
-        Self(
-            testDescription: "two filters that forward the ID of the message before",
-            lines: log(
-                "postfix/smtpd: ABCDEF0123: \(login)",
-                "postfix/cleanup: ABCDEF0123: \(subject("hi"))",
-                "postfix/qmgr: ABCDEF0123: \(active)",
-                "postfix/dkim/smtpd[8]: BBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=ABCDEF0123, "
-                    + "orig_client=pc[198.51.100.7]",
-                "postfix/qmgr: BBCDEF0123: \(active)",
-                "postfix/smtp: ABCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10026",
-                        "sent (250 2.0.0 Ok: queued as BBCDEF0123)"
-                    ),
-                "postfix/qmgr: ABCDEF0123: removed",
-                "postfix/amavis/smtpd[9]: CBCDEF0123: client=localhost[127.0.0.1], orig_queue_id=BBCDEF0123, "
-                    + "orig_client=pc[198.51.100.7]",
-                "postfix/qmgr: CBCDEF0123: \(active)",
-                "postfix/smtp: BBCDEF0123: "
-                    + delivered(
-                        relay: "127.0.0.1[127.0.0.1]:10032",
-                        "sent (250 2.0.0 Ok: queued as CBCDEF0123)"
-                    ),
-                "postfix/qmgr: BBCDEF0123: removed",
-                "postfix/smtp: CBCDEF0123: \(delivered("c@d.test", "bounced (550 no)"))",
-                "postfix/qmgr: CBCDEF0123: removed"
             ),
             events: ["ann@a.example c@d.test [hi] bounced"],
             submittedAt: [2]
